@@ -1,0 +1,35 @@
+"""The error tree: everything this project raises on purpose."""
+
+from __future__ import annotations
+
+
+class AudioSRError(Exception):
+    """Base of every error this project raises on purpose; its text is one line a user can act on."""
+
+
+class AudioFormatError(AudioSRError, ValueError):
+    """A file, sample rate, shape, dtype or length we cannot take."""
+
+
+class ParameterError(AudioSRError, ValueError):
+    """A control outside its range; the message names it, its value and what is allowed."""
+
+
+class PresetError(AudioSRError, ValueError):
+    """A preset that cannot be read; the message names the file, the key and the reason."""
+
+
+class MessageError(AudioSRError, ValueError):
+    """A malformed OSC or MIDI message."""
+
+
+class CheckpointError(AudioSRError, RuntimeError):
+    """Weights that are missing, damaged, of the wrong hash, or whose keys do not fit."""
+
+
+class JobError(AudioSRError, RuntimeError):
+    """A move between job states that is not allowed."""
+
+
+class RenderCancelled(AudioSRError):
+    """Somebody asked the render to stop; not a failure."""

@@ -1,0 +1,1 @@
+"""Training of every stage: data, losses and one loop per stage."""

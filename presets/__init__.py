@@ -1,0 +1,1 @@
+"""Presets shipped with the project, one TOML file each."""

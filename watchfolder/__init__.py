@@ -1,0 +1,1 @@
+"""The daemon that renders what is dropped into a folder."""
