@@ -1,0 +1,175 @@
+"""One table of every control: name, unit, range, default and help.
+
+Render settings check themselves against it, command-line flags are built from it, and a test
+walks both, so that a range is written down once.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from audiosr_fx.errors import ParameterError
+
+Value: TypeAlias = bool | int | float | str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """One setting a person can reach.
+
+    ``minimum`` and ``maximum`` are inclusive, in ``unit``. ``choices`` lists all a text control
+    takes; empty, it takes any text. ``automatic`` says what happens when the value is None; empty,
+    None is not allowed. ``flag`` is the long command-line option.
+    """
+
+    name: str
+    type: type[int] | type[float] | type[str]
+    default: Value
+    help: str
+    flag: str
+    unit: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+    automatic: str = ""
+
+    @property
+    def allowed(self) -> str:
+        """The allowed values in words, such as ``1000 to 24000 Hz``."""
+        if self.choices:
+            allowed = ", ".join(self.choices)
+        elif self.minimum is not None and self.maximum is not None:
+            allowed = f"{self.minimum:.10g} to {self.maximum:.10g} {self.unit}".rstrip()
+        else:
+            allowed = "a name or a path"
+        return f"{allowed}, or None" if self.automatic else allowed
+
+    def check(self, value: Value) -> Value:
+        """Hold a value against the table.
+
+        Returns:
+            The value as this control's type: an int where a float is asked for becomes a float.
+
+        Raises:
+            ParameterError: wrong type, not finite, or outside the range; the text names all three.
+        """
+        if value is None and self.automatic:
+            return None
+        if self.type is str:
+            fits = isinstance(value, str) and value != "" and (not self.choices or value in self.choices)
+        else:
+            fits = self._number_fits(value)
+        if not fits:
+            raise ParameterError(f"{self.name} is {value!r}; expected {self.allowed}")
+        return float(value) if self.type is float and value is not None else value
+
+    def _number_fits(self, value: Value) -> bool:
+        if isinstance(value, bool) or not isinstance(value, int if self.type is int else (int, float)):
+            return False
+        above = self.minimum is None or value >= self.minimum
+        below = self.maximum is None or value <= self.maximum
+        return math.isfinite(value) and above and below
+
+
+RENDER_CONTROLS: tuple[Control, ...] = (
+    Control(
+        name="model",
+        type=str,
+        default="mini",
+        flag="--model",
+        help="Model to render with: mini (ships with the package), basic, speech, or a .safetensors file.",
+    ),
+    Control(
+        name="quality",
+        type=str,
+        default="standard",
+        choices=("draft", "standard", "best"),
+        flag="--quality",
+        help="draft is quickest, best takes the most sampling steps.",
+    ),
+    Control(
+        name="seed",
+        type=int,
+        default=0,
+        minimum=0,
+        maximum=2**32 - 1,
+        flag="--seed",
+        help="The same seed gives the same result; another seed, another equally likely one.",
+    ),
+    Control(
+        name="cutoff_hz",
+        type=float,
+        default=None,
+        unit="Hz",
+        minimum=1000.0,
+        maximum=24_000.0,
+        automatic="found in the file",
+        flag="--cutoff",
+        help="Where the new highs begin; given, the file is rendered whatever its own bandwidth.",
+    ),
+    Control(
+        name="steps",
+        type=int,
+        default=None,
+        minimum=1,
+        maximum=1000,
+        automatic="set by the quality",
+        flag="--steps",
+        help="Sampling steps; more are slower.",
+    ),
+    Control(
+        name="guidance_scale",
+        type=float,
+        default=None,
+        minimum=0.0,
+        maximum=20.0,
+        automatic="set by the model",
+        flag="--guidance",
+        help="How firmly the sampler holds to the input; above 1 each step costs twice.",
+    ),
+    Control(
+        name="sampler",
+        type=str,
+        default=None,
+        choices=("ddim", "dpmpp_2m"),
+        automatic="set by the quality",
+        flag="--sampler",
+        help="Sampling method.",
+    ),
+    Control(
+        name="eta",
+        type=float,
+        default=0.0,
+        minimum=0.0,
+        maximum=1.0,
+        flag="--eta",
+        help="Fresh noise per sampling step: 0 none, 1 as the published tool.",
+    ),
+)
+"""What ``RenderSettings`` holds, in the order of its fields."""
+
+_BY_NAME = {control.name: control for control in RENDER_CONTROLS}
+
+
+def find_control(name: str) -> Control:
+    """The control of that name.
+
+    Raises:
+        ParameterError: no such control; the text lists those there are.
+    """
+    try:
+        return _BY_NAME[name]
+    except KeyError:
+        raise ParameterError(f"there is no control {name!r}; there are: {', '.join(_BY_NAME)}") from None
+
+
+def check_controls(settings: object) -> None:
+    """Hold every control's attribute of a settings object against the table.
+
+    Raises:
+        ParameterError: the first that does not fit.
+    """
+    for control in RENDER_CONTROLS:
+        control.check(getattr(settings, control.name))
