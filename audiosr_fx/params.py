@@ -113,11 +113,11 @@ RENDER_CONTROLS: tuple[Control, ...] = (
         name="steps",
         type=int,
         default=None,
-        minimum=1,
+        minimum=0,
         maximum=1000,
         automatic="set by the quality",
         flag="--steps",
-        help="Sampling steps; more are slower.",
+        help="Sampling steps; more are slower. 0 takes the one-pass prediction of models that have one.",
     ),
     Control(
         name="guidance_scale",
@@ -139,6 +139,15 @@ RENDER_CONTROLS: tuple[Control, ...] = (
         help="Sampling method.",
     ),
     Control(
+        name="spacing",
+        type=str,
+        default=None,
+        choices=("reference", "trailing"),
+        automatic="set by the quality",
+        flag="--spacing",
+        help="Which timesteps are visited: trailing starts at pure noise, reference as the published tool.",
+    ),
+    Control(
         name="eta",
         type=float,
         default=0.0,
@@ -146,6 +155,16 @@ RENDER_CONTROLS: tuple[Control, ...] = (
         maximum=1.0,
         flag="--eta",
         help="Fresh noise per sampling step: 0 none, 1 as the published tool.",
+    ),
+    Control(
+        name="detail",
+        type=float,
+        default=None,
+        minimum=0.0,
+        maximum=2.0,
+        automatic="set by the quality",
+        flag="--detail",
+        help="How much of the sampled residual is added to the prediction of models that have one.",
     ),
 )
 """What ``RenderSettings`` holds, in the order of its fields."""

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from audiosr_fx.errors import ParameterError
 from audiosr_fx.params import RENDER_CONTROLS, Control, find_control
+from audiosr_fx.settings import RenderSettings
 
 ids = [control.name for control in RENDER_CONTROLS]
 
@@ -63,9 +64,7 @@ def test_an_unknown_control_lists_the_known_ones() -> None:
 
 
 def test_render_settings_hold_exactly_the_controls_with_their_defaults() -> None:
-    from audiosr_fx.render import RenderSettings
-
-    assert {field.name for field in fields(RenderSettings)} == set(ids)
+    assert [field.name for field in fields(RenderSettings)] == ids
     settings = RenderSettings()
     for control in RENDER_CONTROLS:
         assert getattr(settings, control.name) == control.default
@@ -73,7 +72,5 @@ def test_render_settings_hold_exactly_the_controls_with_their_defaults() -> None
 
 @pytest.mark.parametrize("control", [c for c in RENDER_CONTROLS if c.type is not str], ids=lambda c: c.name)
 def test_render_settings_refuse_what_the_table_refuses(control: Control) -> None:
-    from audiosr_fx.render import RenderSettings
-
     with pytest.raises(ParameterError, match=control.name):
         RenderSettings(**{control.name: control.type((control.maximum or 0) + 1)})
