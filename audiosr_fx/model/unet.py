@@ -127,7 +127,7 @@ class _ResidualBlock(nn.Module):
             nn.SiLU(),
             nn.Conv2d(channels_in, channels_out, 3, padding=1),
         )
-        # Index 1 is the published name; the SiLU at index 0 is the same for all blocks and applied once outside.
+        # Index 1 is the published name; the SiLU at index 0 is the same for all, and applied once outside.
         self.emb_layers = nn.Sequential(nn.Identity(), nn.Linear(time_channels, channels_out))
         # Index 2 is the published place of a dropout that inference does not have.
         self.out_layers = nn.Sequential(
