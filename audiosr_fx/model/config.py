@@ -103,7 +103,8 @@ class ModelConfig:
     """One model: its stages and the settings it renders best with.
 
     ``predictor`` is None for the published models, whose diffusion starts from the
-    low-passed mel alone. ``guidance_scale`` 1.0 needs no unconditional pass.
+    low-passed mel alone. ``guidance_scale`` 1.0 needs no unconditional pass. ``shared_encoder``
+    is False only for checkpoints whose condition encoder differs from the autoencoder's own.
     """
 
     name: str
@@ -114,3 +115,11 @@ class ModelConfig:
     vocoder: HiFiGANConfig | ExciterConfig = field(default_factory=HiFiGANConfig)
     predictor: PredictorConfig | None = None
     guidance_scale: float = 3.5
+    shared_encoder: bool = True
+
+
+BASIC = ModelConfig(name="basic")
+"""The published general checkpoint."""
+
+SPEECH = ModelConfig(name="speech")
+"""The published speech checkpoint: the same architecture, other weights."""
