@@ -1,0 +1,307 @@
+"""Audio files to read: what is in one, and its samples as a source.
+
+Taken: WAV (16/24/32 bit, float, extensible, RF64), W64, AIFF, FLAC, Ogg (Vorbis, Opus) and MP3.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import struct
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final, TypeAlias
+
+import numpy as np
+import soundfile
+
+from audiosr_fx.errors import AudioFormatError
+from audiosr_fx.sources import MAX_CHANNELS, Audio, GridSource, check_sample_rate
+
+_log = logging.getLogger(__name__)
+
+FilePath: TypeAlias = str | os.PathLike[str]
+
+_READABLE_FORMATS: Final = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "FLAC", "OGG", "MP3"}
+_LINEAR_SUBTYPES: Final = {"PCM_U8", "PCM_S8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"}
+_LOSSY_SUBTYPES: Final = {"VORBIS", "OPUS", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III"}
+_OPEN_LENGTHS: Final = {
+    0xFFFFFFFF,
+    0x7FFFFFFF,
+    0x7FFFF000,
+    0,
+}  # what writers to a pipe put where the length belongs
+_SIZE_IS_IN_DS64: Final = 0xFFFFFFFF
+_ABSURD_FRAMES: Final = 1 << 48
+BLOCK_FRAMES: Final = 65_536
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioInfo:
+    """What a file's header says, and what was found wrong with it (``warning``: one line, or None)."""
+
+    path: Path
+    format: str
+    subtype: str
+    sample_rate: int
+    channels: int
+    frames: int
+    is_truncated: bool = False
+    warning: str | None = None
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return self.frames / self.sample_rate
+
+    @property
+    def is_lossy(self) -> bool:
+        """True for MP3 and Ogg."""
+        return self.subtype in _LOSSY_SUBTYPES
+
+
+def read_info(path: FilePath) -> AudioInfo:
+    """Look at a file's header, and whether the file is as long as the header says, without decoding it all.
+
+    Raises:
+        AudioFormatError: no such file, no audio, or a format, rate or channel count we do not take.
+    """
+    file, info = _open(Path(path))
+    file.close()
+    return info
+
+
+class FileSource(GridSource):
+    """The samples of a file, by position, bit for bit: integers divided by their full scale, as float32.
+
+    Reading onwards never jumps in the file. A jump in an MP3 or Ogg file decodes a stretch more and drops it,
+    because these decoders need a run-up to give the samples that they give when they come from the beginning.
+    Use it as a context manager, or call ``close``.
+    """
+
+    _RUN_UP_FRAMES = 65_536
+
+    def __init__(self, path: FilePath, *, allow_truncated: bool = False) -> None:
+        """Open a file.
+
+        Args:
+            path: the file.
+            allow_truncated: take a file that is shorter than its header says, with zeros for what is missing.
+
+        Raises:
+            AudioFormatError: as ``read_info``, and for a file that is shorter than its header says.
+        """
+        self._file, self.info = _open(Path(path))
+        self._allow_truncated = allow_truncated
+        if self.info.warning is not None:
+            if self.info.is_truncated and not allow_truncated:
+                self._file.close()
+                raise AudioFormatError(self.info.warning)
+            _log.warning("%s", self.info.warning)
+        super().__init__(
+            sample_rate=self.info.sample_rate,
+            channels=self.info.channels,
+            frames=self.info.frames,
+            block_frames=BLOCK_FRAMES,
+        )
+        self._position = 0
+
+    def __enter__(self) -> FileSource:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file; further reads fail."""
+        self._file.close()
+
+    def _make_block(self, index: int) -> Audio:
+        start = index * BLOCK_FRAMES
+        wanted = min(BLOCK_FRAMES, self.frames - start)
+        block = np.zeros((self.channels, BLOCK_FRAMES), np.float32)
+        try:
+            if start != self._position:
+                self._jump(start)
+            samples = self._file.read(wanted, dtype="float32", always_2d=True)
+        except (soundfile.LibsndfileError, RuntimeError) as cause:
+            self._position = -1
+            if not self._allow_truncated:
+                raise AudioFormatError(
+                    f"{shown(self.info.path)}: cannot decode samples {start} to {start + wanted}"
+                    f" ({one_line(cause)}); the file is damaged: copy or export it again"
+                ) from cause
+            return block
+        self._position = start + len(samples)
+        if len(samples) < wanted and not self._allow_truncated:
+            raise AudioFormatError(
+                f"{shown(self.info.path)}: ends after {self._position} of {self.frames} samples;"
+                " the file is truncated: copy or export it again"
+            )
+        block[:, : len(samples)] = samples.T
+        return block
+
+    def _jump(self, start: int) -> None:
+        run_up = min(start, self._RUN_UP_FRAMES) if self.info.is_lossy else 0
+        self._file.seek(start - run_up)
+        if run_up:
+            self._file.read(run_up, dtype="float32")
+
+
+def _open(path: Path) -> tuple[soundfile.SoundFile, AudioInfo]:
+    name = shown(path)
+    if not path.exists():
+        raise AudioFormatError(f"{name}: no such file")
+    if not path.is_file():
+        raise AudioFormatError(f"{name}: not a file; expected one audio file")
+    if path.stat().st_size == 0:
+        raise AudioFormatError(f"{name}: the file is empty (0 bytes): copy or export it again")
+    try:
+        with path.open("rb") as stream:
+            claim = _claimed_data(stream)
+        file = soundfile.SoundFile(str(path))
+    except OSError as cause:
+        raise AudioFormatError(f"{name}: cannot be read ({cause.strerror or cause})") from cause
+    except (soundfile.LibsndfileError, RuntimeError, TypeError, ValueError) as cause:
+        raise AudioFormatError(
+            f"{name}: cannot be read as audio ({one_line(cause)}); expected WAV, AIFF, FLAC, Ogg or MP3"
+        ) from cause
+    try:
+        return file, _describe(file, path, claim)
+    except BaseException:
+        file.close()
+        raise
+
+
+def _describe(file: soundfile.SoundFile, path: Path, claim: _DataClaim | None) -> AudioInfo:
+    name = shown(path)
+    if file.format not in _READABLE_FORMATS or file.subtype not in _LINEAR_SUBTYPES | _LOSSY_SUBTYPES:
+        raise AudioFormatError(
+            f"{name}: {file.format} with {file.subtype} samples is not taken;"
+            " convert it to WAV, AIFF, FLAC, Ogg or MP3 first"
+        )
+    try:
+        check_sample_rate(file.samplerate)
+    except AudioFormatError as cause:
+        raise AudioFormatError(f"{name}: {cause}") from cause
+    if not 1 <= file.channels <= MAX_CHANNELS:
+        raise AudioFormatError(f"{name}: has {file.channels} channels; expected 1 to {MAX_CHANNELS}")
+    frames, is_truncated, warning = file.frames, False, None
+    if claim is not None and claim.claimed in _OPEN_LENGTHS and claim.claimed != claim.present:
+        if claim.claimed > 0 or claim.present > 0:
+            warning = f"{name}: the header leaves the length open (streamed or broken off); read to its end"
+    elif claim is not None and claim.claimed > claim.present:
+        is_truncated = True
+        warning = (
+            f"{name}: the header promises {claim.claimed} bytes of audio, {claim.present} are there;"
+            " the file is truncated or still being written: wait, or copy or export it again"
+        )
+    elif frames >= _ABSURD_FRAMES:
+        frames = _count_frames(file, name)
+        warning = f"{name}: the header leaves the length open; {frames} samples were counted"
+    elif file.format == "FLAC" and frames > 0 and not _has_last_sample(file):
+        is_truncated = True
+        warning = (
+            f"{name}: the header promises {frames} samples and the last of them is missing;"
+            " the file is truncated or still being written: wait, or copy or export it again"
+        )
+    return AudioInfo(
+        path=path,
+        format=file.format,
+        subtype=file.subtype,
+        sample_rate=file.samplerate,
+        channels=file.channels,
+        frames=frames,
+        is_truncated=is_truncated,
+        warning=warning,
+    )
+
+
+def _count_frames(file: soundfile.SoundFile, name: str) -> int:
+    count = 0
+    try:
+        while taken := len(file.read(BLOCK_FRAMES, dtype="float32")):
+            count += taken
+        file.seek(0)
+    except (soundfile.LibsndfileError, RuntimeError) as cause:
+        raise AudioFormatError(
+            f"{name}: the header leaves the length open and the file cannot be rewound: export it again"
+        ) from cause
+    return count
+
+
+def _has_last_sample(file: soundfile.SoundFile) -> bool:
+    try:
+        file.seek(file.frames - 1)
+        return len(file.read(1)) == 1
+    except (soundfile.LibsndfileError, RuntimeError):
+        return False
+    finally:
+        with suppress(soundfile.LibsndfileError, RuntimeError):
+            file.seek(0)
+
+
+@dataclass(frozen=True, slots=True)
+class _DataClaim:
+    """Bytes of audio the header promises, and bytes that follow it in the file."""
+
+    claimed: int
+    present: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One chunk of a RIFF or AIFF file: its name, where its payload starts, and its size in bytes."""
+
+    name: bytes
+    start: int
+    size: int
+
+
+def _claimed_data(stream: BinaryIO) -> _DataClaim | None:
+    """Compare a WAV's, RF64's or AIFF's data size with the file's; None for other formats."""
+    file_size = stream.seek(0, os.SEEK_END)
+    long_size: int | None = None
+    for chunk in chunks(stream):
+        if chunk.name == b"ds64":
+            stream.seek(chunk.start)
+            payload = stream.read(16)
+            if len(payload) == 16:
+                long_size = struct.unpack("<QQ", payload)[1]
+        elif chunk.name == b"data":
+            is_long = chunk.size == _SIZE_IS_IN_DS64 and long_size is not None
+            claimed = long_size if is_long and long_size is not None else chunk.size
+            return _DataClaim(claimed, file_size - chunk.start)
+        elif chunk.name == b"SSND":
+            return _DataClaim(max(chunk.size - 8, 0), max(file_size - chunk.start - 8, 0))
+    return None
+
+
+def chunks(stream: BinaryIO) -> Iterator[Chunk]:
+    """Walk the chunks of a RIFF, RIFX, RF64 or AIFF file up to and including the audio."""
+    stream.seek(0)
+    head = stream.read(12)
+    if len(head) < 12 or head[:4] not in (b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM"):
+        return
+    size_format = ">I" if head[:4] in (b"RIFX", b"FORM") else "<I"
+    position = 12
+    while True:
+        stream.seek(position)
+        header = stream.read(8)
+        if len(header) < 8:
+            return
+        size = struct.unpack(size_format, header[4:])[0]
+        yield Chunk(header[:4], position + 8, size)
+        position += 8 + size + size % 2
+
+
+def shown(path: Path) -> str:
+    """A path for a message: control characters escaped, so that it stays one line."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(path))
+
+
+def one_line(error: BaseException) -> str:
+    """The text of an error from elsewhere, as one line."""
+    return " ".join(str(error).split()) or type(error).__name__

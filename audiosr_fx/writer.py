@@ -1,0 +1,310 @@
+"""Audio files to write: streamed, and whole or not there at all. WAV (RF64 beyond 4 GB), AIFF, FLAC."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from audiosr_fx.errors import AudioFormatError
+from audiosr_fx.files import BLOCK_FRAMES, FilePath, chunks, one_line, shown
+from audiosr_fx.sources import MAX_CHANNELS, check_sample_rate
+
+TEMPORARY_PREFIX: Final = ".audiosr_fx-"
+TEMPORARY_SUFFIX: Final = ".part"
+
+_WRITABLE: Final = {
+    "WAV": ("PCM_16", "PCM_24", "PCM_32", "FLOAT"),
+    "AIFF": ("PCM_16", "PCM_24", "PCM_32", "FLOAT"),
+    "FLAC": ("PCM_16", "PCM_24"),
+}
+_FORMAT_OF_SUFFIX: Final = {".wav": "WAV", ".aif": "AIFF", ".aiff": "AIFF", ".flac": "FLAC"}
+_BITS: Final = {"PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
+_BYTES_PER_SAMPLE: Final = {"PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4}
+_LARGEST_32_BIT_FILE: Final = 0xFFFFFFFF - 65_536  # leaves room for the header and its chunks
+_FLAC_MAX_CHANNELS: Final = 8
+_FLAC_MAX_SAMPLE_RATE: Final = 655_350
+
+
+class AudioWriter:
+    """Writes one file in blocks; the name appears only when the file is whole.
+
+    Blocks go to a hidden temporary file in the same folder. ``close`` writes it through to the disk and gives
+    it its name in one step, without replacing a file of that name unless ``overwrite`` is set, and never one
+    of ``sources``. Leaving the ``with`` block by an exception, or ``abort``, removes the temporary file.
+
+    Attributes: ``path``; ``frames`` written; ``peak`` (largest magnitude, 1.0 is full scale);
+    ``clipped_samples`` (samples beyond full scale that an integer format had to limit).
+    """
+
+    def __init__(
+        self,
+        path: FilePath,
+        sample_rate: float,
+        channels: int,
+        *,
+        subtype: str = "PCM_24",
+        format: str | None = None,
+        expected_frames: int | None = None,
+        overwrite: bool = False,
+        sources: Iterable[FilePath] = (),
+        dither_seed: int = 0,
+    ) -> None:
+        """Open the temporary file.
+
+        Args:
+            path: name of the finished file.
+            sample_rate: in Hz.
+            channels: 1 to 32 (FLAC: 8).
+            subtype: PCM_16 (reducing to it adds TPDF dither), PCM_24, PCM_32, FLOAT; FLAC has the first two.
+            format: WAV, AIFF or FLAC; None takes it from the name.
+            expected_frames: samples per channel to come; a WAV that will pass 4 GB becomes an RF64.
+            overwrite: replace a file of that name.
+            sources: files that must not be replaced, whatever ``overwrite`` says.
+            dither_seed: the same seed and samples give the same file.
+
+        Raises:
+            AudioFormatError: a format we do not write, a name that is taken, or a folder we cannot write to.
+        """
+        self.path = Path(path)
+        self.frames = 0
+        self.peak = 0.0
+        self.clipped_samples = 0
+        self.channels = channels
+        self.sample_rate = check_sample_rate(sample_rate)
+        self.subtype = subtype
+        self.format = _writable_format(self.path, format, subtype, channels, self.sample_rate)
+        self._overwrite = overwrite
+        self._sources = [Path(source) for source in sources]
+        self._dither = np.random.Generator(np.random.PCG64(dither_seed))
+        container = _container(self.path, self.format, subtype, channels, expected_frames)
+        self._largest = None if container in ("RF64", "FLAC") else _LARGEST_32_BIT_FILE
+        self._check_target()
+        self._temporary = self.path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
+        self._file: soundfile.SoundFile | None = None
+        try:
+            os.close(os.open(self._temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+            self._file = soundfile.SoundFile(
+                str(self._temporary), "w", self.sample_rate, channels, subtype=subtype, format=container
+            )
+        except (OSError, soundfile.LibsndfileError, ValueError) as cause:
+            self.abort()
+            raise self._failure(cause) from cause
+
+    def __enter__(self) -> AudioWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+    def write(self, audio: NDArray[np.floating[Any]]) -> None:
+        """Append a block, floating point (channels, samples), any number of samples.
+
+        Raises:
+            AudioFormatError: another shape, NaN or Inf, or a disk that takes no more; abort then.
+        """
+        if self._file is None:
+            raise AudioFormatError(f"{shown(self.path)}: the file is closed already")
+        if audio.ndim != 2 or audio.shape[0] != self.channels or audio.dtype.kind != "f":
+            raise AudioFormatError(
+                f"{shown(self.path)}: a block is {audio.dtype} {audio.shape};"
+                f" expected floating point ({self.channels}, samples)"
+            )
+        for start in range(0, audio.shape[1], BLOCK_FRAMES):
+            self._write_piece(audio[:, start : start + BLOCK_FRAMES])
+
+    def close(self) -> None:
+        """Finish the file and give it its name; does nothing when closed or aborted already.
+
+        Raises:
+            AudioFormatError: the name was taken meanwhile, or the disk failed; the temporary file is gone.
+        """
+        if self._file is None:
+            return
+        try:
+            self._file.close()
+            self._file = None
+            if self.subtype == "FLOAT":
+                _clear_peak_time(self._temporary)
+            _sync(self._temporary)
+            self._check_target()
+            _publish(self._temporary, self.path, overwrite=self._overwrite)
+        except FileExistsError as cause:
+            raise AudioFormatError(self._taken()) from cause
+        except (OSError, soundfile.LibsndfileError) as cause:
+            raise self._failure(cause) from cause
+        finally:
+            self.abort()
+
+    def abort(self) -> None:
+        """Drop what was written; does nothing after ``close``."""
+        file, self._file = self._file, None
+        if file is not None:
+            with suppress(OSError, soundfile.LibsndfileError):
+                file.close()
+        with suppress(OSError):
+            self._temporary.unlink()
+
+    def _write_piece(self, audio: NDArray[np.floating[Any]]) -> None:
+        assert self._file is not None
+        if audio.shape[1] == 0:
+            return
+        peak = float(np.max(np.abs(audio)))
+        if not np.isfinite(peak):
+            sample = self.frames + int(np.argwhere(~np.isfinite(audio).all(axis=0))[0, 0])
+            raise AudioFormatError(f"{shown(self.path)}: sample {sample} is NaN or Inf; nothing was written")
+        frames = self.frames + audio.shape[1]
+        if (
+            self._largest is not None
+            and frames * self.channels * _BYTES_PER_SAMPLE[self.subtype] > self._largest
+        ):
+            raise AudioFormatError(
+                f"{shown(self.path)}: passes 4 GB, more than its header can say;"
+                " give expected_frames, or write FLAC"
+            )
+        try:
+            self._file.write(np.ascontiguousarray(self._encode(audio).T))
+        except (OSError, soundfile.LibsndfileError, AssertionError) as cause:
+            raise self._failure(cause) from cause
+        self.peak = max(self.peak, peak)
+        self.frames = frames
+
+    def _encode(self, audio: NDArray[np.floating[Any]]) -> NDArray[Any]:
+        """Round to the integers of the format, left-aligned in int16 or int32; float passes through."""
+        if self.subtype == "FLOAT":
+            return audio.astype(np.float32, copy=False)
+        bits = _BITS[self.subtype]
+        full_scale = 2.0 ** (bits - 1)
+        scaled = audio.astype(np.float64) * full_scale
+        if bits == 16:
+            scaled += self._dither_for(scaled)
+        codes = np.clip(np.rint(scaled), -full_scale, full_scale - 1.0)
+        self.clipped_samples += int(np.count_nonzero(np.abs(audio) > 1.0))
+        if bits == 16:
+            return codes.astype(np.int16)
+        return codes.astype(np.int32) << np.int32(32 - bits)
+
+    def _dither_for(self, scaled: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Triangular noise of ±1 step; none on a sample that is a 16-bit value already."""
+        channels, samples = scaled.shape
+        uniform = self._dither.random((samples, channels, 2))
+        return np.where(scaled == np.rint(scaled), 0.0, (uniform[..., 0] - uniform[..., 1]).T)
+
+    def _check_target(self) -> None:
+        for source in self._sources:
+            with suppress(OSError):
+                if os.path.samefile(source, self.path):
+                    raise AudioFormatError(
+                        f"{shown(self.path)}: is the source, which is never replaced; choose another name"
+                    )
+        if self.path.is_dir():
+            raise AudioFormatError(f"{shown(self.path)}: is a folder; expected a file name")
+        if not self._overwrite and os.path.lexists(self.path):
+            raise AudioFormatError(self._taken())
+
+    def _taken(self) -> str:
+        return f"{shown(self.path)}: exists already; choose another name, or allow overwriting"
+
+    def _failure(self, cause: BaseException) -> AudioFormatError:
+        reason = (cause.strerror or str(cause)) if isinstance(cause, OSError) else one_line(cause)
+        with suppress(OSError, AttributeError):
+            disk = os.statvfs(self.path.parent)
+            if disk.f_bavail * disk.f_frsize < BLOCK_FRAMES:
+                reason = os.strerror(errno.ENOSPC)
+        return AudioFormatError(
+            f"{shown(self.path)}: cannot be written ({reason}); check the folder and the disk"
+        )
+
+
+def _writable_format(path: Path, format: str | None, subtype: str, channels: int, sample_rate: int) -> str:
+    name_shown = shown(path)
+    name = format.upper() if format else _FORMAT_OF_SUFFIX.get(path.suffix.lower())
+    if name not in _WRITABLE:
+        raise AudioFormatError(
+            f"{name_shown}: format is {format or path.suffix!r}; expected wav, aiff or flac"
+        )
+    if subtype not in _WRITABLE[name]:
+        raise AudioFormatError(
+            f"{name_shown}: {name} subtype is {subtype!r}; expected {', '.join(_WRITABLE[name])}"
+        )
+    most = _FLAC_MAX_CHANNELS if name == "FLAC" else MAX_CHANNELS
+    if not 1 <= channels <= most:
+        raise AudioFormatError(f"{name_shown}: {channels} channels; {name} takes 1 to {most}")
+    if name == "FLAC" and sample_rate > _FLAC_MAX_SAMPLE_RATE:
+        raise AudioFormatError(
+            f"{name_shown}: sample_rate is {sample_rate}; FLAC takes up to {_FLAC_MAX_SAMPLE_RATE}: write WAV"
+        )
+    return name
+
+
+def _container(path: Path, format: str, subtype: str, channels: int, expected_frames: int | None) -> str:
+    """The container by its name in libsndfile: extensible WAV beyond stereo, RF64 beyond 4 GB."""
+    expected_bytes = (expected_frames or 0) * channels * _BYTES_PER_SAMPLE[subtype]
+    if format != "FLAC" and expected_bytes > _LARGEST_32_BIT_FILE:
+        if format == "AIFF":
+            raise AudioFormatError(
+                f"{shown(path)}: {expected_bytes} bytes of audio; AIFF ends at 4 GB: write WAV or FLAC"
+            )
+        return "RF64"
+    return "WAVEX" if format == "WAV" and channels > 2 else format
+
+
+def _publish(temporary: Path, path: Path, *, overwrite: bool) -> None:
+    """Give a finished file its name in one step; FileExistsError if the name is taken and must not be."""
+    if overwrite:
+        os.replace(temporary, path)
+    else:
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            raise
+        except (
+            OSError,
+            NotImplementedError,
+        ):  # a file system without hard links: reserve the name, then fill it
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+            try:
+                os.replace(temporary, path)
+            except OSError:
+                path.unlink()
+                raise
+        else:
+            temporary.unlink()
+    if os.name == "posix":
+        with suppress(OSError):  # some network file systems refuse to sync a folder
+            _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    """Write a file or folder through to the disk."""
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _clear_peak_time(path: Path) -> None:
+    """Zero the time stamp that libsndfile puts into the PEAK chunk, so that equal audio makes equal files."""
+    with path.open("r+b") as stream:
+        for chunk in chunks(stream):
+            if chunk.name == b"PEAK" and chunk.size >= 8:
+                stream.seek(chunk.start + 4)
+                stream.write(bytes(4))
+                return
+            if chunk.name in (b"data", b"SSND"):
+                return
