@@ -78,7 +78,7 @@ def ddim(
         x = math.sqrt(alpha_bar_next) * clean
         x = x + math.sqrt(max(0.0, 1.0 - alpha_bar_next - variance)) * direction
         if noise is not None and variance > 0.0:
-            x = x + math.sqrt(variance) * noise(index)
+            x = x + math.sqrt(variance) * noise(index).to(x)
     return x
 
 

@@ -1,0 +1,37 @@
+"""Very small models with random weights, for tests of everything around the model."""
+
+from __future__ import annotations
+
+import torch
+
+from audiosr_fx.model.audiosr import AudioSRModel
+from audiosr_fx.model.config import HiFiGANConfig, ModelConfig, UNetConfig, VAEConfig
+
+TINY = ModelConfig(
+    name="tiny",
+    vae=VAEConfig(
+        base_channels=4, multipliers=(1, 2, 2, 4), blocks_per_level=1, latent_channels=4, norm_groups=2
+    ),
+    unet=UNetConfig(
+        in_channels=8,
+        out_channels=4,
+        base_channels=8,
+        multipliers=(1, 2, 2, 2),
+        blocks_per_level=1,
+        head_channels=8,
+        norm_groups=4,
+    ),
+    vocoder=HiFiGANConfig(base_channels=64, resblock_kernels=(3, 5), resblock_dilations=(1, 3)),
+)
+
+
+def tiny_model(seed: int = 0, config: ModelConfig = TINY) -> AudioSRModel:
+    """The published pipeline at toy width: random weights, float32, CPU, evaluation mode."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = AudioSRModel(config)
+    with torch.no_grad():
+        model.vae.decoder.conv_out.bias.fill_(-6.0)  # a mel around the level of music
+        for name, weight in model.vocoder.named_parameters():  # as initialised it is all but silent
+            weight.mul_(0.0 if name == "conv_post.bias" else 1.7 if name.endswith("weight") else 1.0)
+    return model.eval()
