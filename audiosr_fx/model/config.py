@@ -123,3 +123,24 @@ BASIC = ModelConfig(name="basic")
 
 SPEECH = ModelConfig(name="speech")
 """The published speech checkpoint: the same architecture, other weights."""
+
+MINI = ModelConfig(
+    name="mini",
+    vae=VAEConfig(
+        base_channels=16, multipliers=(1, 2, 3, 4), blocks_per_level=1, latent_channels=8, norm_groups=8
+    ),
+    unet=UNetConfig(
+        in_channels=16,
+        out_channels=8,
+        base_channels=32,
+        multipliers=(1, 2, 2),
+        blocks_per_level=1,
+        attention_downsampling=(2, 4),
+        head_channels=16,
+        norm_groups=16,
+    ),
+    vocoder=ExciterConfig(),
+    predictor=PredictorConfig(),
+    guidance_scale=1.0,
+)
+"""The embedded model: trained by this project, small enough to ship."""

@@ -1,0 +1,91 @@
+"""The command line: every command under one name, every error one line and an exit code."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from audiosr_fx import __version__
+from audiosr_fx.commands import doctor, inspect, models, render, upstream
+from audiosr_fx.commands.terminal import EXIT_CODES_HELP, say, translated_errors
+
+
+class _Guarded(TyperGroup):
+    """Runs any command below it with errors translated."""
+
+    def invoke(self, ctx: Any) -> Any:
+        with translated_errors(debug=bool(ctx.params.get("debug"))):
+            return super().invoke(ctx)
+
+
+app = typer.Typer(
+    cls=_Guarded,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=EXIT_CODES_HELP,
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        say(f"audiosr-fx {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def top(
+    debug: Annotated[bool, typer.Option("--debug", help="Log more, and show where an error arose.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Restore the missing top octaves of dull recordings.
+
+    Start with: [bold]audiosr-fx render dull.wav -o restored.wav[/bold]
+    """
+    del version
+    if debug:
+        logging.basicConfig(level=logging.DEBUG, format="%(name)s: %(message)s")
+
+
+app.command("render")(render.render_files)
+app.command("inspect")(inspect.inspect_files)
+app.add_typer(models.app, name="models")
+app.command("doctor")(doctor.doctor)
+app.command("upstream")(upstream.upstream)
+
+_PASS_ALL_ON: dict[str, Any] = {
+    "allow_extra_args": True,
+    "ignore_unknown_options": True,
+    "help_option_names": [],
+}
+
+
+@app.command("train", context_settings=_PASS_ALL_ON, add_help_option=False)
+def train(context: typer.Context) -> None:
+    """Train a stage of a model; [bold]audiosr-fx train --help[/bold] lists them."""
+    from audiosr_fx.training.cli import app as training
+
+    training(args=context.args, prog_name="audiosr-fx train")
+
+
+def main() -> None:
+    """Run the command line; being told to terminate counts as Ctrl-C, so that no half file stays behind."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    app()
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""Command-line options made from the table of controls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from audiosr_fx.errors import ParameterError
+from audiosr_fx.params import Control, find_control
+
+
+def control_option(name: str, *, panel: str | None = None) -> Any:
+    """The option of one control: its flag, help, range and default stand in the table.
+
+    The value is held against the table while the command line is parsed, so a wrong one is a usage error.
+    """
+    control = find_control(name)
+
+    def check(value: Any) -> Any:
+        try:
+            return control.check(value)
+        except ParameterError as error:
+            raise typer.BadParameter(str(error)) from error
+
+    return typer.Option(
+        control.flag,
+        help=_help(control),
+        metavar=_metavar(control),
+        show_default=control.automatic or str(control.default),
+        callback=check,
+        rich_help_panel=panel,
+    )
+
+
+def _metavar(control: Control) -> str:
+    if control.choices:
+        return "|".join(control.choices)
+    return control.unit.upper() or {int: "N", float: "X", str: "NAME"}[control.type]
+
+
+def _help(control: Control) -> str:
+    if control.minimum is None or control.maximum is None:
+        return control.help
+    return f"{control.help} [{control.minimum:.10g} to {control.maximum:.10g}]"

@@ -1,0 +1,140 @@
+"""What every command shares at the terminal: exit codes, one-line errors, JSON lines."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import IntEnum
+from pathlib import Path
+
+import typer
+
+from audiosr_fx.errors import (
+    AudioFormatError,
+    AudioSRError,
+    CheckpointError,
+    ParameterError,
+    PresetError,
+    RenderCancelled,
+)
+
+
+class ExitCode(IntEnum):
+    """How a command ended, for scripts."""
+
+    OK = 0
+    SOME_FAILED = 1
+    USAGE = 2
+    BAD_AUDIO = 3
+    MODEL = 4
+    OUTPUT = 5
+    INTERNAL = 70
+    CANCELLED = 130
+
+
+EXIT_CODES_HELP = (
+    "Exit codes: 0 done, 1 some of several files failed, 2 wrong usage, 3 audio that cannot be read, "
+    "4 model or weights, 5 output cannot be written, 70 a fault of this program, 130 cancelled."
+)
+
+
+class OutputError(AudioSRError):
+    """A result that cannot be written."""
+
+
+def exit_code_of(error: BaseException) -> ExitCode:
+    """The exit code that an error ends the program with."""
+    match error:
+        case RenderCancelled() | KeyboardInterrupt():
+            return ExitCode.CANCELLED
+        case AudioFormatError():
+            return ExitCode.BAD_AUDIO
+        case CheckpointError():
+            return ExitCode.MODEL
+        case ParameterError() | PresetError():
+            return ExitCode.USAGE
+        case OutputError() | OSError():
+            return ExitCode.OUTPUT
+        case _:
+            return ExitCode.INTERNAL
+
+
+def describe_error(error: BaseException, about: Path | None = None) -> str:
+    """One line a user can act on, beginning with the file it is about unless it names one itself."""
+    text = _describe(error)
+    names_file = about is None or isinstance(error, OutputError) or str(about) in text
+    return text if names_file else f"{about}: {text}"
+
+
+def _describe(error: BaseException) -> str:
+    match error:
+        case RenderCancelled() | KeyboardInterrupt():
+            return "cancelled"
+        case OSError() if error.strerror:
+            where = f"{error.filename}: " if error.filename else ""
+            return f"{where}{error.strerror}"
+        case AudioSRError() | OSError():
+            return one_line(str(error))
+        case _:
+            return (
+                f"unexpected {type(error).__name__}: {one_line(str(error))} "
+                "(audiosr-fx --debug ... shows where)"
+            )
+
+
+def one_line(text: str) -> str:
+    """The same words without line breaks."""
+    return " ".join(text.split())
+
+
+def say_error(text: str) -> None:
+    """Print one line to stderr."""
+    sys.stderr.write(f"error: {text}\n")
+    sys.stderr.flush()
+
+
+def say(text: str) -> None:
+    """Print one line of result to stdout."""
+    typer.echo(text)
+
+
+def say_json(record: Mapping[str, object]) -> None:
+    """Print one JSON object as one line to stdout; infinities and NaN become null."""
+    typer.echo(json.dumps({key: _plain(value) for key, value in record.items()}, allow_nan=False))
+
+
+def _plain(value: object) -> object:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+@contextmanager
+def translated_errors(*, debug: bool) -> Iterator[None]:
+    """Turn every error into one line on stderr and an exit code; with ``debug`` let it through."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        say_error(describe_error(error))
+        raise typer.Exit(ExitCode.CANCELLED) from None
+    except Exception as error:
+        is_for_typer = hasattr(error, "exit_code") or isinstance(error, typer.Abort)
+        if is_for_typer or isinstance(error, BrokenPipeError) or debug:
+            raise
+        say_error(describe_error(error))
+        raise typer.Exit(exit_code_of(error)) from error
+
+
+def joint_exit_code(codes: Sequence[ExitCode]) -> ExitCode:
+    """The exit code of a batch: what all of its files share, otherwise that some failed."""
+    return codes[0] if len(set(codes)) == 1 else ExitCode.SOME_FAILED
+
+
+@contextmanager
+def output_errors() -> Iterator[None]:
+    """Call what goes wrong inside an error of the output, not of the audio that came in."""
+    try:
+        yield
+    except (AudioFormatError, OSError) as error:
+        raise OutputError(describe_error(error)) from error

@@ -1,0 +1,308 @@
+"""The model on a device: where tensors go, in which precision, and how many at once."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from audiosr_fx.errors import ParameterError, RenderCancelled
+from audiosr_fx.model.audiosr import SamplerSettings
+from audiosr_fx.model.noise import CONDITION_STREAM, START_STREAM, STEP_STREAM, NoiseField
+from audiosr_fx.settings import QUALITIES, RenderSettings
+
+if TYPE_CHECKING:
+    from audiosr_fx.model.audiosr import AudioSRModel
+
+Array: TypeAlias = NDArray[np.float32]
+T = TypeVar("T")
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineInfo:
+    """What a person asks about an engine."""
+
+    model: str
+    device: str
+    device_name: str
+    dtype: str
+    batch_size: int
+    parameters: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.model} ({self.parameters / 1e6:.1f} M parameters) on {self.device_name}, {self.dtype}, "
+            f"{self.batch_size} per batch"
+        )
+
+
+class Engine:
+    """A model, ready to run: arrays in, arrays out.
+
+    Only U-Net and vocoder run in a reduced ``dtype``; everything else stays float32. Batches always have the
+    shape the caller names, the last one filled up, because results depend (in the last bits) on the shape of a
+    batch but not on what else is in it. One thread at a time.
+
+    Args:
+        model: on any device; the engine moves it and keeps it.
+        device: ``auto`` (cuda, mps, cpu: the first there is) or a torch device.
+        dtype: ``auto`` (bfloat16 or float16 on cuda, otherwise float32) or a name in ``DTYPES``.
+        batch_size: items per batch, None for 1 on a CPU and 8 elsewhere.
+
+    Raises:
+        ParameterError: a device or precision this machine has not got.
+    """
+
+    def __init__(
+        self,
+        model: AudioSRModel,
+        device: str | torch.device = "auto",
+        dtype: str = "auto",
+        batch_size: int | None = None,
+    ) -> None:
+        self.device = choose_device(device)
+        self.dtype = choose_dtype(dtype, self.device)
+        self.batch_size = (1 if self.device.type == "cpu" else 8) if batch_size is None else batch_size
+        if self.batch_size < 1:
+            raise ParameterError(f"batch_size is {batch_size}; expected 1 or more")
+        self.model = model.to(self.device).eval()
+        self.config = model.config
+        self._lock = threading.RLock()
+        if self.dtype != torch.float32:
+            for stage in (model.unet, model.vocoder):
+                _run_in_precision(stage, self.device, self.dtype)
+
+    @property
+    def vocoder_context(self) -> int:
+        """Mel frames on each side of a vocoded stretch that are not exact."""
+        return int(self.model.vocoder_context)
+
+    def describe(self) -> EngineInfo:
+        """What runs where."""
+        cuda = self.device.type == "cuda"
+        return EngineInfo(
+            model=self.config.name,
+            device=str(self.device),
+            device_name=torch.cuda.get_device_name(self.device) if cuda else self.device.type,
+            dtype=str(self.dtype).removeprefix("torch."),
+            batch_size=self.batch_size,
+            parameters=sum(parameter.numel() for parameter in self.model.parameters()),
+        )
+
+    def log_mel(self, waveform: Array) -> Array:
+        """Log-mel of stretches that bring their own context: (B, 480 L + 1568) -> (B, L, M)."""
+        with self._ready():
+            return np.concatenate([_array(self.model.mel.frames(self._tensor(row[None]))) for row in waveform])
+
+    def restore_mel(
+        self,
+        lowpass_mel: Array,
+        *,
+        cutoff_hz: float,
+        settings: SamplerSettings,
+        noise: NoiseField,
+        start_frames: Sequence[int],
+        batch: int = 1,
+        should_cancel: Callable[[], bool] | None = None,
+    ) -> Array:
+        """Complete the upper bands of low-passed mels.
+
+        Args:
+            lowpass_mel: (B, L, M), L a multiple of 64.
+            cutoff_hz: shared by all.
+            settings: of the sampler.
+            noise: the noise of the whole render.
+            start_frames: the absolute mel frame each item begins with, a multiple of 8.
+            batch: items per pass through the model.
+            should_cancel: asked before every pass through the U-Net.
+
+        Returns:
+            (B, L, M)
+
+        Raises:
+            RenderCancelled: should_cancel said so.
+        """
+        done = []
+        with self._ready(), _cancel_between_steps(self.model.unet, should_cancel):
+            for first in range(0, len(lowpass_mel), batch):
+                count = min(batch, len(lowpass_mel) - first)
+                rows = [first + min(i, count - 1) for i in range(batch)]
+                mel = self._tensor(lowpass_mel[rows])
+                shapes = [(start_frames[row] // 8, mel.shape[1] // 8) for row in rows]
+                draw = functools.partial(self._draw, noise, shapes)
+                restored = self.model.restore_mel(
+                    mel,
+                    torch.full((batch,), cutoff_hz, device=self.device),
+                    settings=settings,
+                    condition_noise=draw(CONDITION_STREAM),
+                    start_noise=draw(START_STREAM),
+                    step_noise=lambda step, draw=draw: draw(STEP_STREAM + step),
+                )
+                done.append(_array(restored)[:count])
+        return np.concatenate(done)
+
+    def vocode(
+        self, mel: Array, lowpass: Array, *, cutoff_hz: float, start_frame: int, seed: int, batch: int = 1
+    ) -> Array:
+        """Turn mels into sound, all beginning at the same absolute frame.
+
+        Args:
+            mel: (B, L, M)
+            lowpass: (B, 480 L), the low-passed waveform at the gain of the mel.
+            cutoff_hz: where the low-passed waveform ends.
+            start_frame: absolute mel frame of the first; may be negative.
+            seed: of the phase noise.
+            batch: items per pass through the model.
+
+        Returns:
+            (B, 480 L), exact but for ``vocoder_context`` frames on each side.
+        """
+        done = []
+        with self._ready():
+            for first in range(0, len(mel), batch):
+                count = min(batch, len(mel) - first)
+                rows = [first + min(i, count - 1) for i in range(batch)]
+                waveform = self.model.vocode(
+                    self._tensor(mel[rows]),
+                    self._tensor(lowpass[rows]),
+                    cutoff_hz=cutoff_hz,
+                    start_frame=start_frame,
+                    seed=seed,
+                )
+                done.append(_array(waveform)[:count])
+        return np.concatenate(done)
+
+    def sampling(self, settings: RenderSettings) -> SamplerSettings:
+        """What the settings mean for this model: the quality's row of ``QUALITIES``, then what was set by hand.
+
+        Raises:
+            ParameterError: no steps, for a model that cannot do without.
+        """
+        has_predictor = self.config.predictor is not None
+        quality = QUALITIES["with predictor" if has_predictor else "diffusion alone"][settings.quality]
+        steps = _given(settings.steps, quality.steps)
+        if steps == 0 and not has_predictor:
+            raise ParameterError(f"steps is 0; the model {self.config.name} expects 1 or more")
+        return SamplerSettings(
+            sampler=_given(settings.sampler, quality.sampler),
+            spacing=_given(settings.spacing, quality.spacing),
+            steps=steps,
+            guidance_scale=_given(settings.guidance_scale, self.config.guidance_scale),
+            eta=settings.eta,
+            detail=_given(settings.detail, quality.detail),
+        )
+
+    def _draw(self, noise: NoiseField, places: list[tuple[int, int]], stream: int) -> Tensor:
+        """Latent noise (B, Z, L/8, F) of the given stretches (start, frames) in latent frames."""
+        shape = (self.config.vae.latent_channels, self.config.mel.n_mels // self.config.vae.downsampling)
+        drawn = {place: noise.draw(stream, *place, shape).transpose(0, 1) for place in set(places)}
+        return torch.stack([drawn[place] for place in places]).to(self.device)
+
+    def _tensor(self, array: Array) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+
+    @contextmanager
+    def _ready(self) -> Iterator[None]:
+        with self._lock, torch.inference_mode():
+            yield
+
+
+@functools.lru_cache(maxsize=2)
+def load_engine(
+    model: str = "mini", device: str = "auto", dtype: str = "auto", batch_size: int | None = None
+) -> Engine:
+    """An engine by the name or path of its model; the last two stay in memory.
+
+    Raises:
+        CheckpointError: no such weights, or damaged.
+        ParameterError: a device or precision this machine has not got.
+    """
+    from audiosr_fx.model.checkpoint import load_model
+
+    return Engine(load_model(model), device, dtype, batch_size)
+
+
+def choose_device(device: str | torch.device = "auto") -> torch.device:
+    """Turn a name into a device that is there.
+
+    Raises:
+        ParameterError: unknown or absent; the text lists what there is.
+    """
+    available = ["cpu"]
+    if torch.backends.mps.is_available():
+        available.insert(0, "mps")
+    if torch.cuda.is_available():
+        available.insert(0, "cuda")
+    if device == "auto":
+        return torch.device(available[0])
+    try:
+        chosen = torch.device(device)
+    except RuntimeError:
+        chosen = None
+    absent = chosen is None or chosen.type not in available
+    if absent or (chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count()):
+        raise ParameterError(f"device is {str(device)!r}; this machine has {', '.join(available)}, or say auto")
+    return chosen
+
+
+def choose_dtype(dtype: str, device: torch.device) -> torch.dtype:
+    """Turn a name into a precision; ``auto`` takes what the device is good at.
+
+    Raises:
+        ParameterError: not a name in ``DTYPES``.
+    """
+    if dtype == "auto":
+        if device.type != "cuda":
+            return torch.float32
+        return torch.bfloat16 if torch.cuda.get_device_capability(device) >= (8, 0) else torch.float16
+    if dtype not in DTYPES:
+        raise ParameterError(f"dtype is {dtype!r}; expected auto, {', '.join(DTYPES)}")
+    return DTYPES[dtype]
+
+
+def _run_in_precision(stage: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
+    """Make a stage compute in another precision; its parameters and its results stay float32."""
+    forward = stage.forward
+
+    def reduced(*args: Any, **kwargs: Any) -> Any:
+        with torch.autocast(device.type, dtype):
+            result = forward(*args, **kwargs)
+        return result.float()
+
+    setattr(stage, "forward", reduced)  # noqa: B010 (a method of the class stays what it is)
+
+
+@contextmanager
+def _cancel_between_steps(unet: nn.Module, should_cancel: Callable[[], bool] | None) -> Iterator[None]:
+    """While inside, the U-Net refuses to run once should_cancel says so."""
+    if should_cancel is None:
+        yield
+        return
+
+    def check(*_: object) -> None:
+        if should_cancel():
+            raise RenderCancelled("the render was cancelled")
+
+    handle = unet.register_forward_pre_hook(check)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _array(tensor: Tensor) -> Array:
+    return tensor.float().cpu().numpy()
+
+
+def _given(value: T | None, otherwise: T) -> T:
+    return otherwise if value is None else value

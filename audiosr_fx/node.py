@@ -1,0 +1,230 @@
+"""AudioSR as an effect: pedalboard's call contract around the renderer."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audiosr_fx.errors import AudioFormatError, ParameterError
+from audiosr_fx.params import RENDER_CONTROLS, find_control
+from audiosr_fx.render import SAMPLE_RATE, render_array
+from audiosr_fx.settings import RenderSettings
+from audiosr_fx.sources import Audio, check_audio, check_sample_rate, to_channels_samples
+
+if TYPE_CHECKING:
+    from audiosr_fx.engine import Engine
+
+V = TypeVar("V")
+
+_log = logging.getLogger(__name__)
+
+
+class _Setting(Generic[V]):
+    """An attribute of a node that is kept, and checked, in its ``RenderSettings``."""
+
+    def __set_name__(self, owner: type[AudioSR], name: str) -> None:
+        self._name = name
+        self.__doc__ = find_control(name).help
+
+    @overload
+    def __get__(self, node: None, owner: type[AudioSR]) -> _Setting[V]: ...
+
+    @overload
+    def __get__(self, node: AudioSR, owner: type[AudioSR]) -> V: ...
+
+    def __get__(self, node: AudioSR | None, owner: type[AudioSR]) -> _Setting[V] | V:
+        if node is None:
+            return self
+        value: V = getattr(node.settings, self._name)
+        return value
+
+    def __set__(self, node: AudioSR, value: V) -> None:
+        changes: dict[str, Any] = {self._name: value}
+        node.settings = replace(node.settings, **changes)
+
+
+class AudioSR:
+    """Restores what is missing above a recording's cutoff; everything below it passes through.
+
+    Answers to pedalboard's contract and may stand wherever a callable effect may, but not inside
+    pedalboard's own ``Pedalboard``, which takes only its compiled plugins. It is an offline effect: each call is
+    one whole signal. The weights load at the first call.
+
+    Every control is an attribute that can be set and checks itself; ``settings`` holds them all.
+
+    Args:
+        quality: ``draft``, ``standard`` or ``best``.
+        model: ``mini``, ``basic``, ``speech`` or the path of a ``.safetensors`` file.
+        seed: the same seed gives the same result.
+        cutoff_hz: where the new highs begin; None finds it in the signal.
+        steps: sampler steps; None leaves them to the quality.
+        guidance_scale: None leaves it to the model.
+        sampler: ``ddim`` or ``dpmpp_2m``; None leaves it to the quality.
+        spacing: ``reference`` or ``trailing``; None leaves it to the quality.
+        eta: fresh noise per step, 0 to 1.
+        detail: how much of the sampled residual is added; None leaves it to the quality.
+        device: ``auto``, ``cpu``, ``cuda``, ...
+        engine: one that is loaded already; ``model`` and ``device`` are then its own.
+
+    Raises:
+        ParameterError: a control outside its range.
+    """
+
+    is_effect = True
+    is_instrument = False
+
+    model = _Setting[str]()
+    quality = _Setting[str]()
+    seed = _Setting[int]()
+    cutoff_hz = _Setting[float | None]()
+    steps = _Setting[int | None]()
+    guidance_scale = _Setting[float | None]()
+    sampler = _Setting[str | None]()
+    spacing = _Setting[str | None]()
+    eta = _Setting[float]()
+    detail = _Setting[float | None]()
+
+    def __init__(
+        self,
+        quality: str = "standard",
+        *,
+        model: str = "mini",
+        seed: int = 0,
+        cutoff_hz: float | None = None,
+        steps: int | None = None,
+        guidance_scale: float | None = None,
+        sampler: str | None = None,
+        spacing: str | None = None,
+        eta: float = 0.0,
+        detail: float | None = None,
+        device: str = "auto",
+        engine: Engine | None = None,
+    ) -> None:
+        self.settings = RenderSettings(
+            model=model if engine is None else engine.config.name,
+            quality=quality,
+            seed=seed,
+            cutoff_hz=cutoff_hz,
+            steps=steps,
+            guidance_scale=guidance_scale,
+            sampler=sampler,
+            spacing=spacing,
+            eta=eta,
+            detail=detail,
+        )
+        self._device = device
+        self._engine = engine
+
+    def process(
+        self, input_array: NDArray[Any], sample_rate: float, buffer_size: int = 8192, reset: bool = True
+    ) -> Audio:
+        """Render a signal at its own sample rate.
+
+        At 48 kHz and above, or below when the signal is cut off under its Nyquist frequency, the missing band is
+        restored up to that frequency. A signal that has all its rate can carry comes back as it was; to
+        raise the rate, see ``upsample``.
+
+        Args:
+            input_array: float32 or float64, (samples,), (channels, samples) or (samples, channels), up to
+                32 channels; the smaller axis is the channels.
+            sample_rate: in Hz.
+            buffer_size: for the sake of the contract; 1 or more.
+            reset: for the sake of the contract; only True, as there is no stream to continue.
+
+        Returns:
+            A new float32 array of the same shape.
+
+        Raises:
+            AudioFormatError: another dtype or shape, a square array, NaN or Inf, or an absurd rate. A wrong type
+                is a TypeError as well.
+            ParameterError: ``reset=False``, or a buffer of less than one sample.
+        """
+        if not isinstance(input_array, np.ndarray) or input_array.dtype not in (np.float32, np.float64):
+            kind = getattr(input_array, "dtype", type(input_array).__name__)
+            raise _AudioTypeError(f"audio is {kind}; expected a float32 or float64 array, full scale ±1.0")
+        rate = _checked_rate(sample_rate)
+        if isinstance(buffer_size, bool) or not isinstance(buffer_size, (int, np.integer)) or buffer_size < 1:
+            raise ParameterError(f"buffer_size is {buffer_size!r}; expected 1 or more")
+        if not reset:
+            raise ParameterError("reset is False; AudioSR renders whole signals and cannot continue a stream")
+        if input_array.ndim in (1, 2) and input_array.size == 0:
+            return np.zeros(input_array.shape, np.float32)
+        audio, restore_layout = to_channels_samples(input_array)
+        return restore_layout(self._render(audio, rate, rate))
+
+    def __call__(
+        self, input_array: NDArray[Any], sample_rate: float, buffer_size: int = 8192, reset: bool = True
+    ) -> Audio:
+        """The same as ``process``."""
+        return self.process(input_array, sample_rate, buffer_size, reset)
+
+    def reset(self) -> None:
+        """For the sake of the contract: nothing is kept between calls."""
+
+    def upsample(self, audio: Any, sample_rate: float) -> Any:
+        """Bring a signal of any rate to 48 kHz with full bandwidth, such as the output of a generative model.
+
+        Args:
+            audio: array or torch tensor of any floating-point type, (samples,), (channels, samples) or
+                (items, channels, samples); never turned round. Each item is judged on its own.
+            sample_rate: in Hz.
+
+        Returns:
+            float32 of the same kind, same leading axes, ``ceil(samples * 48000 / sample_rate)`` samples; a
+            tensor is on the device of the one that came in.
+
+        Raises:
+            AudioFormatError: as ``process``.
+        """
+        if _is_tensor(audio):
+            upsampled = self.upsample(audio.detach().cpu().float().numpy(), sample_rate)
+            return audio.new_tensor(upsampled, dtype=_float32_of(audio))
+        array = np.asarray(audio)
+        if array.dtype.kind != "f":
+            raise _AudioTypeError(f"audio is {array.dtype}; expected floating point, full scale ±1.0")
+        rate = _checked_rate(sample_rate)
+        if array.ndim not in (1, 2, 3):
+            raise AudioFormatError(
+                f"audio has shape {array.shape}; expected (samples,), (channels, samples) or (items, channels, samples)"
+            )
+        items = array.reshape((1,) * (3 - array.ndim) + array.shape)
+        frames = -(-array.shape[-1] * SAMPLE_RATE // rate)
+        out = np.empty((*items.shape[:2], frames), np.float32)
+        for i, item in enumerate(items):
+            out[i] = self._render(item, rate, SAMPLE_RATE)
+        return out.reshape(*array.shape[:-1], frames)
+
+    def _render(self, audio: NDArray[Any], rate: int, rate_out: int) -> Audio:
+        audio = check_audio(audio, rate)
+        rendered = render_array(audio, rate, self.settings, engine=self._find_engine(), sample_rate_out=rate_out)
+        _log.info("%s", rendered.verdict.reason)
+        return rendered.audio
+
+    def _find_engine(self) -> Engine:
+        if self._engine is not None and self._engine.config.name == self.model:
+            return self._engine
+        from audiosr_fx.engine import load_engine
+
+        return load_engine(self.model, self._device)
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{control.name}={getattr(self, control.name)!r}" for control in RENDER_CONTROLS)
+        return f"<audiosr_fx.AudioSR {values} at {id(self):#x}>"
+
+
+class _AudioTypeError(AudioFormatError, TypeError):
+    """An argument of the wrong type; pedalboard's callers expect a TypeError."""
+
+
+def _checked_rate(sample_rate: float) -> int:
+    if isinstance(sample_rate, bool) or not isinstance(sample_rate, (int, float, np.integer, np.floating)):
+        raise _AudioTypeError(f"sample_rate is {sample_rate!r}; expected a number in Hz")
+    return check_sample_rate(float(sample_rate))
+
+
+def _is_tensor(audio: object) -> bool:
+    return type(audio).__module__.partition(".")[0] == "torch"

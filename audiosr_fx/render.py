@@ -1,0 +1,319 @@
+"""Long, multichannel audio through the model: a stream of blocks, each the input plus its generated upper band.
+
+The input stays what it is: below the crossover it passes through, its level and length are kept, and only what
+``HighBand`` generates is added to it. Memory does not grow with the length.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audiosr_fx.bandwidth import Verdict, judge
+from audiosr_fx.errors import AudioFormatError
+from audiosr_fx.highband import HOP, SAMPLE_RATE, SILENCE, WINDOW_HOP, BandPlan, HighBand, file_gain, stop_if_asked
+from audiosr_fx.settings import Region, RenderSettings, parse_region
+from audiosr_fx.sources import (
+    MAX_CHANNELS,
+    ArraySource,
+    Audio,
+    ResampledSource,
+    Source,
+    check_audio,
+    check_sample_rate,
+)
+
+if TYPE_CHECKING:
+    from audiosr_fx.engine import Engine
+
+__all__ = [
+    "ProgressEvent",
+    "Region",
+    "RenderSettings",
+    "RenderStream",
+    "Rendered",
+    "parse_region",
+    "render",
+    "render_array",
+]
+
+_HIGHEST_CROSSOVER = 0.96  # of the Nyquist frequency of the output: above it there is nothing to add
+_PASS_BLOCK_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgressEvent:
+    """How far a render is.
+
+    Attributes:
+        stage: ``measure`` while the file is read for its bandwidth and peak, then ``render``.
+        windows_done: model windows finished, of ``windows_total``; both 0 for a file that passes through.
+        seconds_done: seconds of audio finished, of ``seconds_total``.
+    """
+
+    stage: Literal["measure", "render"]
+    windows_done: int
+    windows_total: int
+    seconds_done: float
+    seconds_total: float
+
+
+OnEvent: TypeAlias = Callable[[ProgressEvent], None]
+ShouldCancel: TypeAlias = Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """A finished render: float32 (channels, samples), its rate, and what was decided about the input."""
+
+    audio: Audio
+    sample_rate: int
+    verdict: Verdict
+
+
+def render(
+    source: Source,
+    settings: RenderSettings,
+    engine: Engine,
+    *,
+    sample_rate_out: int | None = None,
+    region: Region | None = None,
+    on_event: OnEvent | None = None,
+    should_cancel: ShouldCancel | None = None,
+) -> RenderStream:
+    """Judge a source and start to render it.
+
+    The source is read once from end to end here, even for a region: the cutoff and the level in front of the
+    vocoder are decisions for the whole file, so that a region comes out as it would in the whole.
+
+    Args:
+        source: any rate from 1 to 768 kHz, 1 to 32 channels.
+        settings: what to do; ``settings.model`` is what ``engine`` holds and is not looked at.
+        engine: the model.
+        sample_rate_out: of the result, in Hz. None: 48 kHz, or the source's own rate where that is higher.
+        region: the part to render; its result is bit for bit (on a CPU) the same part of the whole.
+        on_event: hears how far the render is.
+        should_cancel: asked between windows and between sampling steps.
+
+    Returns:
+        The stream; iterating does the work.
+
+    Raises:
+        AudioFormatError: NaN or Inf, or a rate or channel count we cannot take.
+        ParameterError: a region beyond the end, or settings the model cannot do.
+        RenderCancelled: should_cancel said so; here or while iterating.
+    """
+    check_sample_rate(source.sample_rate)
+    if not 1 <= source.channels <= MAX_CHANNELS:
+        raise AudioFormatError(f"the source has {source.channels} channels; expected 1 to {MAX_CHANNELS}")
+    rate_out = max(SAMPLE_RATE, source.sample_rate) if sample_rate_out is None else check_sample_rate(sample_rate_out)
+    start, stop = _whole(source) if region is None else region.within(source.frames)
+    watched = _Watched(source, should_cancel)
+    seconds = (stop - start) / source.sample_rate
+    if on_event is not None:
+        on_event(ProgressEvent(stage="measure", windows_done=0, windows_total=0, seconds_done=0.0, seconds_total=seconds))
+    sampling = engine.sampling(settings)  # settings that cannot work should fail before the file is read
+    del sampling
+    peak = measure_peak(watched)
+    verdict = _verdict(watched, settings, min(rate_out, SAMPLE_RATE))
+    return RenderStream(
+        watched,
+        settings,
+        engine,
+        verdict,
+        file_gain(peak),
+        sample_rate=rate_out,
+        start=_moved(start, source.sample_rate, rate_out),
+        stop=_moved(stop, source.sample_rate, rate_out),
+        on_event=on_event,
+        should_cancel=should_cancel,
+    )
+
+
+def render_array(
+    audio: NDArray[Any],
+    sample_rate: float,
+    settings: RenderSettings | None = None,
+    *,
+    engine: Engine | None = None,
+    sample_rate_out: int | None = None,
+    region: Region | None = None,
+    on_event: OnEvent | None = None,
+    should_cancel: ShouldCancel | None = None,
+) -> Rendered:
+    """Render an array in one call; see ``render``.
+
+    Args:
+        audio: floating point (channels, samples), full scale ±1.0; left as it is.
+        sample_rate: in Hz.
+        settings: None for the defaults.
+        engine: None loads the one that ``settings.model`` names.
+        sample_rate_out: see ``render``.
+        region: see ``render``.
+        on_event: see ``render``.
+        should_cancel: see ``render``.
+
+    Raises:
+        As ``render``; also CheckpointError where the weights are missing.
+    """
+    settings = settings or RenderSettings()
+    source = ArraySource(check_audio(audio, sample_rate), sample_rate)
+    if engine is None:
+        from audiosr_fx.engine import load_engine
+
+        engine = load_engine(settings.model)
+    stream = render(
+        source,
+        settings,
+        engine,
+        sample_rate_out=sample_rate_out,
+        region=region,
+        on_event=on_event,
+        should_cancel=should_cancel,
+    )
+    out = np.empty((stream.channels, stream.frames), np.float32)
+    position = 0
+    for block in stream:
+        out[:, position : position + block.shape[1]] = block
+        position += block.shape[1]
+    return Rendered(audio=out, sample_rate=stream.sample_rate, verdict=stream.verdict)
+
+
+class RenderStream:
+    """A render in progress: an iterator of float32 (channels, n) blocks, ``frames`` samples in all.
+
+    Attributes:
+        verdict: what was found about the input, and why it is rendered or passes through.
+        sample_rate: of the blocks, in Hz.
+        channels: of the blocks.
+        frames: samples per channel that the blocks add up to.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        settings: RenderSettings,
+        engine: Engine,
+        verdict: Verdict,
+        gain: float,
+        *,
+        sample_rate: int,
+        start: int,
+        stop: int,
+        on_event: OnEvent | None,
+        should_cancel: ShouldCancel | None,
+    ) -> None:
+        """Made by ``render``; start and stop are absolute samples at ``sample_rate``."""
+        self.verdict = verdict
+        self.sample_rate = sample_rate
+        self.channels = source.channels
+        self.frames = stop - start
+        self._start, self._stop, self._position = start, stop, start
+        self._on_event = on_event
+        self._should_cancel = should_cancel
+        self._windows = (0, 0)
+        self._windows_done = 0
+        self._base: Source = ResampledSource(source, sample_rate)
+        self._band: Source | None = None
+        self._block = max(1, round(_PASS_BLOCK_S * sample_rate))
+        if verdict.process and verdict.cutoff_hz is not None and self.frames > 0:
+            plan = BandPlan(cutoff_hz=verdict.cutoff_hz, gain=gain, replaces_input=verdict.has_junk_above)
+            band = HighBand(
+                self._base if sample_rate == SAMPLE_RATE else ResampledSource(source, SAMPLE_RATE),
+                engine,
+                settings,
+                plan,
+                on_window=self._window_done,
+                should_cancel=should_cancel,
+            )
+            self._windows = self._windows_of(band)
+            self._band = ResampledSource(band, sample_rate)
+            self._block = max(1, WINDOW_HOP * HOP * sample_rate // SAMPLE_RATE)
+
+    def __iter__(self) -> Iterator[Audio]:
+        return self
+
+    def __next__(self) -> Audio:
+        if self._position >= self._stop:
+            raise StopIteration
+        stop_if_asked(self._should_cancel)
+        stop = min(self._stop, (self._position // self._block + 1) * self._block)
+        out = self._base.read(self._position, stop)
+        if self._band is not None:
+            out += self._band.read(self._position, stop)
+        self._position = stop
+        if stop == self._stop:
+            self._windows_done = self._windows[1] - self._windows[0]
+        self._report()
+        return out
+
+    def _windows_of(self, band: HighBand) -> tuple[int, int]:
+        """First and last plus one of the windows that the asked-for stretch lies in."""
+        per_window = WINDOW_HOP * HOP * self.sample_rate / SAMPLE_RATE
+        first = min(int(self._start / per_window), band.mel.windows - 1)
+        return first, max(first + 1, min(band.mel.windows, math.ceil(self._stop / per_window)))
+
+    def _window_done(self, index: int) -> None:
+        first, stop = self._windows
+        self._windows_done = max(self._windows_done, min(index + 1, stop) - first)
+        self._report()
+
+    def _report(self) -> None:
+        if self._on_event is None:
+            return
+        first, stop = self._windows
+        self._on_event(
+            ProgressEvent(
+                stage="render",
+                windows_done=self._windows_done,
+                windows_total=stop - first,
+                seconds_done=(self._position - self._start) / self.sample_rate,
+                seconds_total=self.frames / self.sample_rate,
+            )
+        )
+
+
+def measure_peak(source: Source) -> float:
+    """The largest absolute sample of a source.
+
+    Raises:
+        AudioFormatError: NaN or Inf; the text says where.
+    """
+    peak = 0.0
+    for start in range(0, source.frames, 1 << 18):
+        block = np.abs(source.read(start, min(start + (1 << 18), source.frames)))
+        block_peak = float(block.max())
+        if not math.isfinite(block_peak):
+            channel, sample = (int(i) for i in np.argwhere(~np.isfinite(block))[0])
+            raise AudioFormatError(
+                f"the source holds NaN or Inf at sample {start + sample} of channel {channel}; expected finite values"
+            )
+        peak = max(peak, block_peak)
+    return peak
+
+
+class _Watched:
+    """A source that refuses to be read once should_cancel says so."""
+
+    def __init__(self, source: Source, should_cancel: ShouldCancel | None) -> None:
+        self._source = source
+        self._should_cancel = should_cancel
+        self.sample_rate, self.channels, self.frames = source.sample_rate, source.channels, source.frames
+
+    def read(self, start: int, stop: int) -> Audio:
+        stop_if_asked(self._should_cancel)
+        return self._source.read(start, stop)
+
+
+def _whole(source: Source) -> tuple[int, int]:
+    return 0, source.frames
+
+
+def _moved(position: int, rate: int, rate_out: int) -> int:
+    """The first sample at the other rate that does not lie before a position; regions that touch still touch."""
+    return -(-position * rate_out // rate)

@@ -1,0 +1,133 @@
+"""What a render is asked to do: settings that check themselves, what each quality means, and regions."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+from audiosr_fx.errors import ParameterError
+from audiosr_fx.params import check_controls
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderSettings:
+    """How to render; None leaves a choice to the quality, the model or the file.
+
+    Attributes:
+        model: ``mini``, ``basic``, ``speech`` or the path of a ``.safetensors`` file.
+        quality: ``draft``, ``standard`` or ``best``; see ``QUALITIES``.
+        seed: the same seed gives the same result.
+        cutoff_hz: where the new highs begin. Given by hand, whatever the input has above it is replaced.
+        steps: sampler steps; 0 takes the one-pass prediction of models that have a predictor.
+        guidance_scale: weight of the conditional against the unconditional answer; 1 is the former alone.
+        sampler: ``ddim`` or ``dpmpp_2m``.
+        spacing: timestep spacing, ``reference`` or ``trailing``.
+        eta: fresh noise per step, 0 (none) to 1.
+        detail: how much of the sampled residual is added to the prediction, for models with a predictor.
+
+    Raises:
+        ParameterError: a value outside its range.
+    """
+
+    model: str = "mini"
+    quality: str = "standard"
+    seed: int = 0
+    cutoff_hz: float | None = None
+    steps: int | None = None
+    guidance_scale: float | None = None
+    sampler: str | None = None
+    spacing: str | None = None
+    eta: float = 0.0
+    detail: float | None = None
+
+    def __post_init__(self) -> None:
+        check_controls(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quality:
+    """What a quality stands for: how the latent is sampled."""
+
+    steps: int
+    sampler: str = "ddim"
+    spacing: str = "trailing"
+    detail: float = 1.0
+
+
+QUALITIES: dict[str, dict[str, Quality]] = {
+    "with predictor": {
+        "draft": Quality(steps=0),
+        "standard": Quality(steps=8),
+        "best": Quality(steps=24),
+    },
+    "diffusion alone": {
+        "draft": Quality(steps=10),
+        "standard": Quality(steps=50),
+        "best": Quality(steps=100),
+    },
+}
+"""The one table of what ``draft``, ``standard`` and ``best`` mean for the two kinds of model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A stretch of a source in samples of its own rate; ``stop`` None means its end.
+
+    Raises:
+        ParameterError: negative, or empty.
+    """
+
+    start: int
+    stop: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.start < 0 or (self.stop is not None and self.stop <= self.start):
+            raise ParameterError(f"region is {self.start} to {self.stop}; expected 0 <= start < stop, in samples")
+
+    def within(self, frames: int) -> tuple[int, int]:
+        """Start and stop of this region in a source of that many frames.
+
+        Raises:
+            ParameterError: it reaches beyond the end.
+        """
+        stop = frames if self.stop is None else self.stop
+        if not self.start < stop <= frames:
+            raise ParameterError(f"region is {self.start} to {stop}; the source has {frames} samples")
+        return self.start, stop
+
+
+def parse_region(text: str, sample_rate: int) -> Region:
+    """Read a region as a person types it.
+
+    Args:
+        text: ``START-END`` or ``START-`` (to the end): seconds (``12.5-17``), minutes or hours
+            (``1:02.5-1:10``, ``1:00:00-1:00:05``), or samples with an s (``96000s-144000s``).
+        sample_rate: of the source, in Hz.
+
+    Raises:
+        ParameterError: not of that form, or empty.
+    """
+    parts = text.split("-")
+    if len(parts) != 2:
+        raise ParameterError(_region_help(text))
+    start = _parse_position(parts[0], sample_rate, text)
+    return Region(start, _parse_position(parts[1], sample_rate, text) if parts[1].strip() else None)
+
+
+_POSITION = re.compile(r"(?:(?:(\d{1,4}):)?(\d{1,4}):)?(\d{1,9}(?:\.\d{0,9})?|\.\d{1,9})", re.ASCII)
+_SAMPLES = re.compile(r"(\d{1,15})s", re.ASCII)
+
+
+def _parse_position(text: str, sample_rate: int, whole: str) -> int:
+    """Samples from the text of one end, rounded to the nearest."""
+    if match := _SAMPLES.fullmatch(text.strip()):
+        return int(match[1])
+    if match := _POSITION.fullmatch(text.strip()):
+        hours, minutes, seconds = (Fraction(group or 0) for group in match.groups())
+        return round((hours * 3600 + minutes * 60 + seconds) * sample_rate)
+    raise ParameterError(_region_help(whole))
+
+
+def _region_help(text: str) -> str:
+    return f"region is {text!r}; expected START-END such as 12.5-17, 1:02.5-1:10 or 96000s-144000s"

@@ -1,0 +1,45 @@
+"""Losses more than one stage uses."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from audiosr_fx.quality.lsd import POWER_FLOOR
+from audiosr_fx.training.data import SAMPLE_RATE
+
+RESOLUTIONS = (512, 1024, 2048)
+
+
+def weighted_mean(error: Tensor, weight: Tensor) -> Tensor:
+    """Mean of ``error`` under a weight that broadcasts against it."""
+    weight = weight.expand_as(error)
+    return (error * weight).sum() / weight.sum().clamp(min=1e-6)
+
+
+def spectral_loss(estimate: Tensor, target: Tensor, lowest_hz: Tensor, highest_hz: Tensor) -> Tensor:
+    """Mean absolute difference of log10 power over several resolutions, between two frequencies.
+
+    Args:
+        estimate: (B, T) at 48 kHz.
+        target: (B, T)
+        lowest_hz: (B,)
+        highest_hz: (B,)
+
+    Source: Yamamoto et al. 2020, "Parallel WaveGAN", multi-resolution STFT loss, its logarithmic part.
+    """
+    losses = []
+    for n_fft in RESOLUTIONS:
+        frequencies = torch.fft.rfftfreq(n_fft, 1 / SAMPLE_RATE)
+        band = (frequencies >= lowest_hz[:, None]) & (frequencies <= highest_hz[:, None])
+        difference = log10_power(estimate, n_fft) - log10_power(target, n_fft)
+        losses.append(weighted_mean(difference.abs(), band[:, :, None].float()))
+    return torch.stack(losses).mean()
+
+
+def log10_power(waveform: Tensor, n_fft: int) -> Tensor:
+    """log10 of floored power, hop n_fft / 4: (B, T) -> (B, n_fft / 2 + 1, frames)."""
+    spectrum = torch.stft(
+        waveform, n_fft, n_fft // 4, window=torch.hann_window(n_fft), return_complex=True
+    )
+    return torch.log10(spectrum.abs().square() + POWER_FLOOR)
