@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +10,9 @@ from torch import Tensor, nn
 from audiosr_fx.errors import ParameterError
 from audiosr_fx.model.config import HiFiGANConfig, ModelConfig
 from audiosr_fx.model.diffusion import Schedule, guided_denoiser
+from audiosr_fx.model.exciter import Exciter
 from audiosr_fx.model.mel import LogMel, mel_band_edges_hz
+from audiosr_fx.model.noise import VOCODER_STREAM, NoiseField
 from audiosr_fx.model.predictor import Predictor
 from audiosr_fx.model.samplers import SAMPLERS, Spacing, StepNoise
 from audiosr_fx.model.unet import UNet
@@ -75,7 +75,7 @@ class AudioSRModel(nn.Module):
         self.vae = VAE(config.vae)
         self.conditioner = None if config.shared_encoder else LatentEncoder(config.vae)
         self.unet = UNet(config.unet)
-        self.vocoder: Any = _vocoder(config)
+        self.vocoder = _vocoder(config)
         self.predictor = None if config.predictor is None else Predictor(config.predictor, config.mel)
         self.register_buffer("scale_factor", torch.ones(()))
         # The published network scales its condition as its latents; a residual's scale says nothing about it.
@@ -220,7 +220,15 @@ class AudioSRModel(nn.Module):
         if isinstance(self.vocoder, HiFiGAN):
             waveform: Tensor = self.vocoder(mel.transpose(1, 2).to(_dtype(self.vocoder)))
             return waveform[:, 0, : lowpass.shape[1]].float()
-        excited: Tensor = self.vocoder(mel, lowpass, cutoff_hz=cutoff_hz, start_frame=start_frame, seed=seed)
+        hop = self.config.mel.hop_length
+        noise = NoiseField(seed).draw(VOCODER_STREAM, start_frame, mel.shape[1], (hop,))
+        excited: Tensor = self.vocoder(
+            mel,
+            lowpass,
+            torch.full((len(mel),), cutoff_hz, device=mel.device),
+            noise.reshape(1, -1).to(lowpass),
+            start_frame,
+        )
         return excited.float()
 
     @staticmethod
@@ -229,11 +237,10 @@ class AudioSRModel(nn.Module):
         return Posterior(posterior.mean.float(), posterior.log_variance.float())
 
 
-def _vocoder(config: ModelConfig) -> nn.Module:
+def _vocoder(config: ModelConfig) -> HiFiGAN | Exciter:
     if isinstance(config.vocoder, HiFiGANConfig):
         return HiFiGAN(config.vocoder, config.mel.n_mels)
-    module: nn.Module = importlib.import_module("audiosr_fx.model.exciter").Exciter(config.vocoder)
-    return module
+    return Exciter(config.vocoder, config.mel)
 
 
 def _dtype(module: nn.Module) -> torch.dtype:

@@ -194,7 +194,7 @@ def _overlap_gain(window: Tensor, hop_length: int) -> Tensor:
 
 
 def _bend(lowpass: Tensor, smoothing: int) -> Tensor:
-    """x |x| at an even level: harmonics of what is in the low band, with the same polarity."""
+    """X |x| at an even level: harmonics of what is in the low band, with the same polarity."""
     power = _moving_mean(lowpass.square()[:, None], 2 * smoothing + 1)[:, 0]
     even = lowpass * torch.rsqrt(power + _EPSILON)
     return even * even.abs()

@@ -11,6 +11,7 @@ from torch import Tensor
 
 CONDITION_STREAM = 0
 START_STREAM = 1
+VOCODER_STREAM = 2
 STEP_STREAM = 16
 
 _WORD = 1 << 64

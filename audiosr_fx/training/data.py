@@ -19,8 +19,23 @@ SAMPLE_RATE = 48_000
 
 # Whole sources (instrument, speaker, album) that training never sees, about a tenth of the clips.
 HELD_OUT_SOURCES = frozenset(
-    "magphase vctk_b mdl_drumline cabasa sp_loop sms martin weresax vsco_vln "
-    "cp80 killerbass squidpipes godot_fx resaudio mix_resaudio".split()
+    [
+        "magphase",
+        "vctk_b",
+        "mdl_drumline",
+        "cabasa",
+        "sp_loop",
+        "sms",
+        "martin",
+        "weresax",
+        "vsco_vln",
+        "cp80",
+        "killerbass",
+        "squidpipes",
+        "godot_fx",
+        "resaudio",
+        "mix_resaudio",
+    ]
 )
 
 

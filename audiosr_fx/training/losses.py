@@ -39,7 +39,5 @@ def spectral_loss(estimate: Tensor, target: Tensor, lowest_hz: Tensor, highest_h
 
 def log10_power(waveform: Tensor, n_fft: int) -> Tensor:
     """log10 of floored power, hop n_fft / 4: (B, T) -> (B, n_fft / 2 + 1, frames)."""
-    spectrum = torch.stft(
-        waveform, n_fft, n_fft // 4, window=torch.hann_window(n_fft), return_complex=True
-    )
+    spectrum = torch.stft(waveform, n_fft, n_fft // 4, window=torch.hann_window(n_fft), return_complex=True)
     return torch.log10(spectrum.abs().square() + POWER_FLOOR)

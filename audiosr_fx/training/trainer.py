@@ -133,9 +133,7 @@ class Trainer:
     @torch.no_grad()
     def _update_average(self) -> None:
         decay = min(self.settings.ema_decay, (1 + self.step) / (10 + self.step))
-        for average, current in zip(
-            self.average.parameters(), self.stage.module.parameters(), strict=True
-        ):
+        for average, current in zip(self.average.parameters(), self.stage.module.parameters(), strict=True):
             average.lerp_(current, 1.0 - decay)
 
     def _log(self, losses: Mapping[str, float]) -> None:
