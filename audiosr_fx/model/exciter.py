@@ -170,7 +170,8 @@ class Exciter(nn.Module):
         summed = functional.fold(frames.transpose(1, 2), (1, length), (1, n_fft), stride=(1, hop))
         left = (n_fft - hop) // 2
         kept = summed[:, 0, 0, left : left + hop * frames.shape[1]]
-        return kept * self.overlap_gain.repeat(frames.shape[1])
+        waveform: Tensor = kept * self.overlap_gain.repeat(frames.shape[1])
+        return waveform
 
 
 def _interpolation(from_hz: Tensor, to_hz: Tensor) -> Tensor:

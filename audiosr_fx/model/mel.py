@@ -91,7 +91,7 @@ def mel_filterbank(config: MelConfig) -> np.ndarray:
     falling = (edges[2:, None] - bins) / (edges[2:] - edges[1:-1])[:, None]
     triangles = np.maximum(0.0, np.minimum(rising, falling))
     area = 2.0 / (edges[2:] - edges[:-2])
-    return (triangles * area[:, None]).astype(np.float32)
+    return np.asarray(triangles * area[:, None], np.float32)
 
 
 def mel_band_edges_hz(config: MelConfig) -> np.ndarray:

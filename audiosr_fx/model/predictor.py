@@ -19,7 +19,8 @@ _CENTRE, _SPREAD = -6.0, 3.0  # of log-mel values, so that the network sees numb
 class Predictor(nn.Module):
     """ConvNeXt blocks over time with the mel bands as channels.
 
-    Sources: Liu et al. 2022, "A ConvNet for the 2020s", for the block; Siuzdak 2023, "Vocos", for its 1-D form.
+    Sources: Liu et al. 2022, "A ConvNet for the 2020s", for the block; Siuzdak 2023, "Vocos", for its
+    one-dimensional form.
     """
 
     upper_edges_hz: Tensor
@@ -55,7 +56,8 @@ class Predictor(nn.Module):
 
     def known_bands(self, cutoff_hz: Tensor) -> Tensor:
         """True for the mel bands that lie wholly below the cutoff: (B,) in Hz -> bool (B, M)."""
-        return self.upper_edges_hz <= cutoff_hz[:, None]
+        known: Tensor = self.upper_edges_hz <= cutoff_hz[:, None]
+        return known
 
 
 class ConvNeXtBlock(nn.Module):

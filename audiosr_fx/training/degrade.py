@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import signal
 
-FAMILIES = ("butterworth", "chebyshev", "elliptic", "bessel", "boxcar")
+from audiosr_fx.errors import ParameterError
+
+_DESIGNS: Mapping[str, Callable[[int, float], np.ndarray]] = {
+    "butterworth": lambda order, edge: signal.butter(order, edge, output="sos"),
+    "chebyshev": lambda order, edge: signal.cheby1(order, 0.1, edge, output="sos"),
+    "elliptic": lambda order, edge: signal.ellip(order, 0.1, 60.0, edge, output="sos"),
+    "bessel": lambda order, edge: signal.bessel(order, edge, norm="mag", output="sos"),
+}
+FAMILIES = (*_DESIGNS, "boxcar")
 _GRID_HZ = np.linspace(0.0, 24_000.0, 4097)
 
 
@@ -27,23 +36,16 @@ class LowPass:
     def magnitude(self, frequencies_hz: np.ndarray) -> np.ndarray:
         """Amplitude response at ``frequencies_hz`` for audio at 48 kHz; float64, same shape."""
         if self.family == "boxcar":
-            return (frequencies_hz < self.cutoff_hz).astype(np.float64)
+            return np.asarray(frequencies_hz < self.cutoff_hz, np.float64)
         _, response = signal.freqz_sos(self._sections(), worN=_GRID_HZ, fs=48_000.0)
         magnitude = np.abs(response) ** (2 if self.both_ways else 1)
         return np.interp(frequencies_hz, _GRID_HZ, magnitude)
 
     def _sections(self) -> np.ndarray:
         edge = self.cutoff_hz / 24_000.0
-        match self.family:
-            case "butterworth":
-                return signal.butter(self.order, edge, output="sos")
-            case "chebyshev":
-                return signal.cheby1(self.order, 0.1, edge, output="sos")
-            case "elliptic":
-                return signal.ellip(self.order, 0.1, 60.0, edge, output="sos")
-            case "bessel":
-                return signal.bessel(self.order, edge, norm="mag", output="sos")
-        raise ValueError(f"family is {self.family!r}; expected one of {', '.join(FAMILIES)}")
+        if self.family not in _DESIGNS:
+            raise ParameterError(f"family is {self.family!r}; expected one of {', '.join(FAMILIES)}")
+        return np.asarray(_DESIGNS[self.family](self.order, edge))
 
 
 def draw_lowpass(

@@ -12,6 +12,7 @@ from audiosr_fx.model.config import ModelConfig
 from audiosr_fx.model.mel import LogMel, mel_band_edges_hz
 from audiosr_fx.model.predictor import Predictor
 from audiosr_fx.training.data import Clip, SegmentMaker
+from audiosr_fx.training.losses import weighted_mean
 from audiosr_fx.training.validation import Batch, collate, validation_batches
 
 
@@ -68,9 +69,3 @@ class BandWeights:
         above = self.upper_hz > cutoff_hz[:, None]
         true = self.upper_hz <= torch.clamp(limit_hz, min=0.0)[:, None] + 1.0
         return (above & true).float()
-
-
-def weighted_mean(error: Tensor, weight: Tensor) -> Tensor:
-    """Mean of ``error`` under a weight that broadcasts against it."""
-    weight = weight.expand_as(error)
-    return (error * weight).sum() / weight.sum().clamp(min=1e-6)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from audiosr_fx.model.config import ExciterConfig, ModelConfig
 from audiosr_fx.model.exciter import Exciter
-from audiosr_fx.model.mel import LogMel
+from audiosr_fx.model.mel import LogMel, mel_band_edges_hz
 from audiosr_fx.model.predictor import Predictor
 from audiosr_fx.quality.lsd import measure_lsd
 from audiosr_fx.training.data import SAMPLE_RATE, Clip, SegmentMaker
@@ -38,8 +38,7 @@ class ExciterStage:
         self.maker = maker
         self.predictor = predictor
         self.predicted_share = predicted_share if predictor is not None else 0.0
-        self._known = Predictor.known_bands
-        self._bands = predictor or Predictor(config.predictor, config.mel) if config.predictor else None
+        self._upper_edges_hz = torch.from_numpy(mel_band_edges_hz(config.mel)[2:]).float()
         self._validation = list(validation_batches(validation))
 
     def loss(self, random: np.random.Generator, batch_size: int) -> Mapping[str, Tensor]:
@@ -68,8 +67,7 @@ class ExciterStage:
 
     def _mel(self, batch: Batch, told_hz: Tensor, use_predicted: Tensor) -> Tensor:
         dull, bright = self.mel(batch.dull).log_mel, self.mel(batch.target).log_mel
-        assert self._bands is not None
-        known = self._bands.known_bands(told_hz)[:, None, :]
+        known = (self._upper_edges_hz <= told_hz[:, None])[:, None, :]
         mel = torch.where(known, dull, bright)
         if self.predictor is not None and bool(use_predicted.any()):
             with torch.autocast("cpu", torch.bfloat16):
