@@ -161,7 +161,8 @@ class Exciter(nn.Module):
         left = (self.config.n_fft - self.config.hop_length) // 2
         padded = functional.pad(waveform, (left, self.config.n_fft - self.config.hop_length - left))
         frames = padded.unfold(-1, self.config.n_fft, self.config.hop_length)
-        return torch.fft.rfft(frames * self.window)
+        spectrum: Tensor = torch.fft.rfft(frames * self.window)
+        return spectrum
 
     def _inverse(self, spectrum: Tensor) -> Tensor:
         n_fft, hop = self.config.n_fft, self.config.hop_length

@@ -75,4 +75,5 @@ class ConvNeXtBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         h = self.norm(self.depthwise(x).transpose(1, 2))
         h = self.contract(self.activation(self.expand(h))) * self.scale
-        return x + h.transpose(1, 2)
+        output: Tensor = x + h.transpose(1, 2)
+        return output

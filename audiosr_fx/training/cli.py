@@ -61,12 +61,14 @@ def _train(
     training, validation, _ = split_corpus(load_corpus(data))
     for name in stages:
         model = AudioSRModel(CONFIGS[config]) if init is None else load_model(init)
-        load_stages(
-            model, runs, [needed for needed in RECIPES[name].needs if (runs / f"{needed}.pt").exists()]
-        )
-        given = {"steps": steps, "batch_size": batch_size, "learning_rate": learning_rate}
+        needed = [stage for stage in RECIPES[name].needs if init is None or (runs / f"{stage}.pt").exists()]
+        load_stages(model, runs, needed)
+        recipe = RECIPES[name].training
         settings = replace(
-            RECIPES[name].training, **{key: value for key, value in given.items() if value is not None}
+            recipe,
+            steps=steps or recipe.steps,
+            batch_size=batch_size or recipe.batch_size,
+            learning_rate=learning_rate or recipe.learning_rate,
         )
         Trainer(build_stage(name, model, training, validation), settings, runs).run()
 

@@ -213,4 +213,4 @@ def _random_equaliser(random: np.random.Generator, frequencies_hz: np.ndarray, r
     gains_db = random.uniform(-range_db, range_db, len(points_hz))
     gains_db[-1] = gains_db[-2]
     curve = np.interp(np.log(np.maximum(frequencies_hz, 20.0)), np.log(points_hz), gains_db)
-    return 10 ** (curve / 20)
+    return np.asarray(10 ** (curve / 20))

@@ -39,7 +39,7 @@ class LowPass:
             return np.asarray(frequencies_hz < self.cutoff_hz, np.float64)
         _, response = signal.freqz_sos(self._sections(), worN=_GRID_HZ, fs=48_000.0)
         magnitude = np.abs(response) ** (2 if self.both_ways else 1)
-        return np.interp(frequencies_hz, _GRID_HZ, magnitude)
+        return np.asarray(np.interp(frequencies_hz, _GRID_HZ, magnitude))
 
     def _sections(self) -> np.ndarray:
         edge = self.cutoff_hz / 24_000.0

@@ -117,7 +117,8 @@ class LatentStage:
         return condition, self._latent(bright) - condition
 
     def _latent(self, mel: Tensor) -> Tensor:
-        return self.model.condition_encoder.encode(mel.unsqueeze(1)).mode.float()
+        latent: Tensor = self.model.condition_encoder.encode(mel.unsqueeze(1)).mode.float()
+        return latent
 
     def _cut(self, mel: Tensor) -> Tensor:
         return mel[:, : mel.shape[1] // self._multiple * self._multiple]
