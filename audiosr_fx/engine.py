@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from audiosr_fx.errors import ParameterError, RenderCancelled
 from audiosr_fx.model.audiosr import SamplerSettings
+from audiosr_fx.model.config import HiFiGANConfig
 from audiosr_fx.model.noise import CONDITION_STREAM, START_STREAM, STEP_STREAM, NoiseField
 from audiosr_fx.settings import QUALITIES, RenderSettings
 
@@ -49,9 +50,9 @@ class EngineInfo:
 class Engine:
     """A model, ready to run: arrays in, arrays out.
 
-    Only U-Net and vocoder run in a reduced ``dtype``; everything else stays float32. Batches always have the
-    shape the caller names, the last one filled up, because results depend (in the last bits) on the shape of a
-    batch but not on what else is in it. One thread at a time.
+    Only the U-Net and HiFi-GAN run in a reduced ``dtype``; everything else stays float32. Batches always
+    have the shape the caller names, the last one filled up, because results depend (in the last bits) on
+    the shape of a batch but not on what else is in it. One thread at a time.
 
     Args:
         model: on any device; the engine moves it and keeps it.
@@ -79,8 +80,11 @@ class Engine:
         self.config = model.config
         self._lock = threading.RLock()
         if self.dtype != torch.float32:
-            for stage in (model.unet, model.vocoder):
-                _run_in_precision(stage, self.device, self.dtype)
+            _run_in_precision(model.unet, self.device, self.dtype)
+            if isinstance(
+                self.config.vocoder, HiFiGANConfig
+            ):  # the other vocoder is light, and works on STFTs
+                _run_in_precision(model.vocoder, self.device, self.dtype)
 
     @property
     def vocoder_context(self) -> int:
@@ -102,7 +106,9 @@ class Engine:
     def log_mel(self, waveform: Array) -> Array:
         """Log-mel of stretches that bring their own context: (B, 480 L + 1568) -> (B, L, M)."""
         with self._ready():
-            return np.concatenate([_array(self.model.mel.frames(self._tensor(row[None]))) for row in waveform])
+            return np.concatenate(
+                [_array(self.model.mel.frames(self._tensor(row[None]))) for row in waveform]
+            )
 
     def restore_mel(
         self,
@@ -138,15 +144,15 @@ class Engine:
                 count = min(batch, len(lowpass_mel) - first)
                 rows = [first + min(i, count - 1) for i in range(batch)]
                 mel = self._tensor(lowpass_mel[rows])
-                shapes = [(start_frames[row] // 8, mel.shape[1] // 8) for row in rows]
-                draw = functools.partial(self._draw, noise, shapes)
+                places = [(start_frames[row] // 8, mel.shape[1] // 8) for row in rows]
+                draw = functools.partial(self._draw, noise, places)
                 restored = self.model.restore_mel(
                     mel,
                     torch.full((batch,), cutoff_hz, device=self.device),
                     settings=settings,
                     condition_noise=draw(CONDITION_STREAM),
                     start_noise=draw(START_STREAM),
-                    step_noise=lambda step, draw=draw: draw(STEP_STREAM + step),
+                    step_noise=functools.partial(self._draw_step, noise, places),
                 )
                 done.append(_array(restored)[:count])
         return np.concatenate(done)
@@ -183,7 +189,7 @@ class Engine:
         return np.concatenate(done)
 
     def sampling(self, settings: RenderSettings) -> SamplerSettings:
-        """What the settings mean for this model: the quality's row of ``QUALITIES``, then what was set by hand.
+        """What the settings mean for this model: its row of ``QUALITIES``, then what was set by hand.
 
         Raises:
             ParameterError: no steps, for a model that cannot do without.
@@ -207,6 +213,9 @@ class Engine:
         shape = (self.config.vae.latent_channels, self.config.mel.n_mels // self.config.vae.downsampling)
         drawn = {place: noise.draw(stream, *place, shape).transpose(0, 1) for place in set(places)}
         return torch.stack([drawn[place] for place in places]).to(self.device)
+
+    def _draw_step(self, noise: NoiseField, places: list[tuple[int, int]], step: int) -> Tensor:
+        return self._draw(noise, places, STEP_STREAM + step)
 
     def _tensor(self, array: Array) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
@@ -247,11 +256,13 @@ def choose_device(device: str | torch.device = "auto") -> torch.device:
         return torch.device(available[0])
     try:
         chosen = torch.device(device)
+        there = chosen.type in available and (chosen.index or 0) < max(1, torch.cuda.device_count())
     except RuntimeError:
-        chosen = None
-    absent = chosen is None or chosen.type not in available
-    if absent or (chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count()):
-        raise ParameterError(f"device is {str(device)!r}; this machine has {', '.join(available)}, or say auto")
+        there = False
+    if not there:
+        raise ParameterError(
+            f"device is {str(device)!r}; this machine has {', '.join(available)}, or say auto"
+        )
     return chosen
 
 

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from audiosr_fx.bandwidth import filter_valid, highpass_fir, lowpass_fir
+from audiosr_fx.bandwidth import Crossover, apply_fir, highpass_fir, lowpass_fir
 from audiosr_fx.errors import RenderCancelled
 from audiosr_fx.model.noise import NoiseField
 from audiosr_fx.sources import Audio, GridSource, Source
@@ -48,14 +49,31 @@ class BandPlan:
     """What is decided once for a file.
 
     Attributes:
-        cutoff_hz: where the generated band begins.
+        crossover: where and how the generated band takes over.
         gain: of the whole file in front of the vocoder; a power of two, so that undoing it is exact.
-        replaces_input: take the input's own content above the cutoff away.
     """
 
-    cutoff_hz: float
+    crossover: Crossover
     gain: float
-    replaces_input: bool
+
+    @property
+    def cutoff_hz(self) -> float:
+        """What the model is told: up to here the low-passed input is as flat as the input itself."""
+        return self.crossover.frequency_hz - self.crossover.transition_hz / 2.0
+
+    @property
+    def lowpass(self) -> NDArray[np.float64]:
+        """The one filter in front of the model."""
+        return lowpass_fir(
+            self.crossover.frequency_hz, SAMPLE_RATE, transition_hz=self.crossover.transition_hz
+        )
+
+    @property
+    def highpass(self) -> NDArray[np.float64]:
+        """Its complement behind the vocoder."""
+        return highpass_fir(
+            self.crossover.frequency_hz, SAMPLE_RATE, transition_hz=self.crossover.transition_hz
+        )
 
 
 class MelTrack:
@@ -66,7 +84,7 @@ class MelTrack:
         source: Source,
         engine: Engine,
         settings: RenderSettings,
-        cutoff_hz: float,
+        plan: BandPlan,
         on_window: Callable[[int], None],
         should_cancel: Callable[[], bool] | None,
     ) -> None:
@@ -77,8 +95,8 @@ class MelTrack:
         self._engine = engine
         self._sampling = engine.sampling(settings)
         self._noise = NoiseField(settings.seed)
-        self._cutoff_hz = cutoff_hz
-        self._lowpass = lowpass_fir(cutoff_hz, SAMPLE_RATE)
+        self._cutoff_hz = plan.cutoff_hz
+        self._lowpass = plan.lowpass
         self._on_window = on_window
         self._should_cancel = should_cancel
         mel = engine.config.mel
@@ -103,13 +121,17 @@ class MelTrack:
             if begin >= end:
                 break
             weight = self._weight(index)[begin - first : end - first, None]
-            out[:, begin - start : end - start] += weight * self._window(index)[:, begin - first : end - first]
+            out[:, begin - start : end - start] += (
+                weight * self._window(index)[:, begin - first : end - first]
+            )
         return out
 
     def _weight(self, index: int) -> Audio:
         """How much a window counts at each of its frames; neighbours add up to one."""
         weight = np.ones(WINDOW_FRAMES, np.float32)
-        rise = 0.5 - 0.5 * np.cos(np.pi * (np.arange(OVERLAP_FRAMES, dtype=np.float32) + 0.5) / OVERLAP_FRAMES)
+        rise = 0.5 - 0.5 * np.cos(
+            np.pi * (np.arange(OVERLAP_FRAMES, dtype=np.float32) + 0.5) / OVERLAP_FRAMES
+        )
         if index > 0:
             weight[:OVERLAP_FRAMES] = rise
         if index < self.windows - 1:
@@ -134,7 +156,7 @@ class MelTrack:
         first = group * self._per_group
         count = min(self._per_group, self.windows - first)
         made = np.full((count, self._source.channels, WINDOW_FRAMES, self._bands), self._silence, np.float32)
-        mels, gains, places = [], [], []
+        mels, log_gains, places = [], [], []
         for place in range(count):
             stop_if_asked(self._should_cancel)
             lowpassed = self._lowpassed((first + place) * WINDOW_HOP)
@@ -142,7 +164,7 @@ class MelTrack:
             if peak > _SILENT_WINDOW:
                 gain = min(WINDOW_PEAK / peak, _MAX_GAIN)
                 mels.append(self._engine.log_mel(lowpassed * np.float32(gain)))
-                gains.append(np.float32(math.log(gain)))
+                log_gains.append(np.float32(math.log(gain)))
                 places.append(place)
         if places:
             frames = [(first + place) * WINDOW_HOP for place in places for _ in range(self._source.channels)]
@@ -155,8 +177,8 @@ class MelTrack:
                 batch=self._batch,
                 should_cancel=self._should_cancel,
             ).reshape(len(places), *made.shape[1:])
-            for place, gain, mel in zip(places, gains, restored, strict=True):
-                made[place] = mel - gain
+            for place, log_gain, mel in zip(places, log_gains, restored, strict=True):
+                made[place] = mel - log_gain
         for place in range(count):
             self._on_window(first + place)
         return made
@@ -166,11 +188,11 @@ class MelTrack:
         margin = MEL_CONTEXT + len(self._lowpass) // 2
         start = start_frame * HOP
         stretch = self._source.read(start - margin, start + WINDOW_FRAMES * HOP + margin)
-        return filter_valid(stretch, self._lowpass)
+        return apply_fir(stretch, self._lowpass)
 
 
 class HighBand(GridSource):
-    """What a render adds to its input, at 48 kHz: nothing below the cutoff, exact zeros beside digital silence."""
+    """What a render adds to its input, at 48 kHz: nothing below the cutoff, zeros beside digital silence."""
 
     def __init__(
         self,
@@ -190,13 +212,13 @@ class HighBand(GridSource):
             block_frames=BLOCK_FRAMES * HOP,
             blocks_kept=2,
         )
-        self.mel = MelTrack(source, engine, settings, plan.cutoff_hz, on_window, should_cancel)
+        self.mel = MelTrack(source, engine, settings, plan, on_window, should_cancel)
         self._source = source
         self._engine = engine
         self._seed = settings.seed
         self._plan = plan
-        self._lowpass = lowpass_fir(plan.cutoff_hz, SAMPLE_RATE)
-        self._highpass = highpass_fir(plan.cutoff_hz, SAMPLE_RATE)
+        self._lowpass = plan.lowpass
+        self._highpass = plan.highpass
         self._reach = len(self._highpass) // 2
         self._margin = engine.vocoder_context + -(-self._reach // HOP)
         self._should_cancel = should_cancel
@@ -215,9 +237,9 @@ class HighBand(GridSource):
         if silent.all():
             return block
         added = self._generated(first, frames) * _fade(distance[:, _FADE:-_FADE])
-        if self._plan.replaces_input:
+        if self._plan.crossover.lowpass_first:
             added -= sounding[:, _FADE:-_FADE]
-        band = filter_valid(added, self._highpass)
+        band = apply_fir(added, self._highpass)
         band[silent] = 0.0
         block[:, : stop - start] = band
         block[:, max(0, self.frames - start) :] = 0.0
@@ -233,7 +255,7 @@ class HighBand(GridSource):
         stop_if_asked(self._should_cancel)
         waveform = self._engine.vocode(
             np.maximum(mel, np.float32(self.mel.floor)),
-            filter_valid(stretch, self._lowpass) * gain,
+            apply_fir(stretch, self._lowpass) * gain,
             cutoff_hz=self._plan.cutoff_hz,
             start_frame=start_frame,
             seed=self._seed,
@@ -244,7 +266,7 @@ class HighBand(GridSource):
 
 
 def window_count(frames: int) -> int:
-    """How many windows cover that many mel frames; the last may end with silence, never with overlap alone."""
+    """How many windows cover that many mel frames; none begins within the overlap of the last."""
     return max(1, -(-(frames - OVERLAP_FRAMES) // WINDOW_HOP))
 
 
@@ -261,7 +283,7 @@ def stop_if_asked(should_cancel: Callable[[], bool] | None) -> None:
         raise RenderCancelled("the render was cancelled")
 
 
-def distance_to_sound(audio: Audio) -> np.ndarray:
+def distance_to_sound(audio: Audio) -> NDArray[np.int64]:
     """Samples from each sample to the nearest that is not digital silence, seen within this stretch."""
     count = audio.shape[1]
     places = np.arange(count)
@@ -269,9 +291,10 @@ def distance_to_sound(audio: Audio) -> np.ndarray:
     far = 2 * count
     before = places - np.maximum.accumulate(np.where(sounds, places, -far), axis=1)
     after = np.minimum.accumulate(np.where(sounds, places, far + count)[:, ::-1], axis=1)[:, ::-1] - places
-    return np.minimum(before, after)
+    distance: NDArray[np.int64] = np.minimum(before, after)
+    return distance
 
 
-def _fade(distance: np.ndarray) -> Audio:
+def _fade(distance: NDArray[np.int64]) -> Audio:
     """One on sound, zero 2 ms away from it, a raised cosine between."""
     return (0.5 + 0.5 * np.cos(np.pi * np.minimum(distance, _FADE) / _FADE)).astype(np.float32)

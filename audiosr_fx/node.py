@@ -7,12 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from audiosr_fx.errors import AudioFormatError, ParameterError
 from audiosr_fx.params import RENDER_CONTROLS, find_control
 from audiosr_fx.render import SAMPLE_RATE, render_array
-from audiosr_fx.settings import RenderSettings
+from audiosr_fx.settings import RenderSettings, Spacing
 from audiosr_fx.sources import Audio, check_audio, check_sample_rate, to_channels_samples
 
 if TYPE_CHECKING:
@@ -51,8 +52,8 @@ class AudioSR:
     """Restores what is missing above a recording's cutoff; everything below it passes through.
 
     Answers to pedalboard's contract and may stand wherever a callable effect may, but not inside
-    pedalboard's own ``Pedalboard``, which takes only its compiled plugins. It is an offline effect: each call is
-    one whole signal. The weights load at the first call.
+    pedalboard's own ``Pedalboard``, which takes only its compiled plugins. It is an offline effect: each
+    call is one whole signal. The weights load at the first call.
 
     Every control is an attribute that can be set and checks itself; ``settings`` holds them all.
 
@@ -84,7 +85,7 @@ class AudioSR:
     steps = _Setting[int | None]()
     guidance_scale = _Setting[float | None]()
     sampler = _Setting[str | None]()
-    spacing = _Setting[str | None]()
+    spacing = _Setting[Spacing | None]()
     eta = _Setting[float]()
     detail = _Setting[float | None]()
 
@@ -98,7 +99,7 @@ class AudioSR:
         steps: int | None = None,
         guidance_scale: float | None = None,
         sampler: str | None = None,
-        spacing: str | None = None,
+        spacing: Spacing | None = None,
         eta: float = 0.0,
         detail: float | None = None,
         device: str = "auto",
@@ -124,9 +125,8 @@ class AudioSR:
     ) -> Audio:
         """Render a signal at its own sample rate.
 
-        At 48 kHz and above, or below when the signal is cut off under its Nyquist frequency, the missing band is
-        restored up to that frequency. A signal that has all its rate can carry comes back as it was; to
-        raise the rate, see ``upsample``.
+        What is missing above the cutoff is restored as far as the rate can carry it. A signal that has all
+        its rate can carry comes back as it was; to raise the rate, see ``upsample``.
 
         Args:
             input_array: float32 or float64, (samples,), (channels, samples) or (samples, channels), up to
@@ -139,8 +139,8 @@ class AudioSR:
             A new float32 array of the same shape.
 
         Raises:
-            AudioFormatError: another dtype or shape, a square array, NaN or Inf, or an absurd rate. A wrong type
-                is a TypeError as well.
+            AudioFormatError: another dtype or shape, a square array, NaN or Inf, or an absurd rate. For a
+                wrong type it is a TypeError as well.
             ParameterError: ``reset=False``, or a buffer of less than one sample.
         """
         if not isinstance(input_array, np.ndarray) or input_array.dtype not in (np.float32, np.float64):
@@ -180,16 +180,19 @@ class AudioSR:
         Raises:
             AudioFormatError: as ``process``.
         """
-        if _is_tensor(audio):
+        if isinstance(audio, torch.Tensor):
+            if not audio.is_floating_point():
+                raise _AudioTypeError(f"audio is {audio.dtype}; expected floating point, full scale ±1.0")
             upsampled = self.upsample(audio.detach().cpu().float().numpy(), sample_rate)
-            return audio.new_tensor(upsampled, dtype=_float32_of(audio))
+            return torch.from_numpy(upsampled).to(audio.device)
         array = np.asarray(audio)
         if array.dtype.kind != "f":
             raise _AudioTypeError(f"audio is {array.dtype}; expected floating point, full scale ±1.0")
         rate = _checked_rate(sample_rate)
         if array.ndim not in (1, 2, 3):
             raise AudioFormatError(
-                f"audio has shape {array.shape}; expected (samples,), (channels, samples) or (items, channels, samples)"
+                f"audio has shape {array.shape}; expected (samples,), (channels, samples)"
+                " or (items, channels, samples)"
             )
         items = array.reshape((1,) * (3 - array.ndim) + array.shape)
         frames = -(-array.shape[-1] * SAMPLE_RATE // rate)
@@ -200,7 +203,9 @@ class AudioSR:
 
     def _render(self, audio: NDArray[Any], rate: int, rate_out: int) -> Audio:
         audio = check_audio(audio, rate)
-        rendered = render_array(audio, rate, self.settings, engine=self._find_engine(), sample_rate_out=rate_out)
+        rendered = render_array(
+            audio, rate, self.settings, engine=self._find_engine(), sample_rate_out=rate_out
+        )
         _log.info("%s", rendered.verdict.reason)
         return rendered.audio
 
@@ -224,7 +229,3 @@ def _checked_rate(sample_rate: float) -> int:
     if isinstance(sample_rate, bool) or not isinstance(sample_rate, (int, float, np.integer, np.floating)):
         raise _AudioTypeError(f"sample_rate is {sample_rate!r}; expected a number in Hz")
     return check_sample_rate(float(sample_rate))
-
-
-def _is_tensor(audio: object) -> bool:
-    return type(audio).__module__.partition(".")[0] == "torch"

@@ -1,22 +1,30 @@
-"""Long, multichannel audio through the model: a stream of blocks, each the input plus its generated upper band.
+"""Long, multichannel audio through the model: blocks of the input plus its generated upper band.
 
-The input stays what it is: below the crossover it passes through, its level and length are kept, and only what
-``HighBand`` generates is added to it. Memory does not grow with the length.
+The input stays what it is: below the crossover it passes through, its level and length are kept, and only
+what ``HighBand`` generates is added to it. Memory does not grow with the length.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from audiosr_fx.bandwidth import Verdict, judge
+from audiosr_fx.bandwidth import Verdict, crossover, judge
 from audiosr_fx.errors import AudioFormatError
-from audiosr_fx.highband import HOP, SAMPLE_RATE, SILENCE, WINDOW_HOP, BandPlan, HighBand, file_gain, stop_if_asked
+from audiosr_fx.highband import (
+    HOP,
+    SAMPLE_RATE,
+    WINDOW_HOP,
+    BandPlan,
+    HighBand,
+    file_gain,
+    stop_if_asked,
+)
 from audiosr_fx.settings import Region, RenderSettings, parse_region
 from audiosr_fx.sources import (
     MAX_CHANNELS,
@@ -32,6 +40,7 @@ if TYPE_CHECKING:
     from audiosr_fx.engine import Engine
 
 __all__ = [
+    "SAMPLE_RATE",
     "ProgressEvent",
     "Region",
     "RenderSettings",
@@ -111,14 +120,21 @@ def render(
     check_sample_rate(source.sample_rate)
     if not 1 <= source.channels <= MAX_CHANNELS:
         raise AudioFormatError(f"the source has {source.channels} channels; expected 1 to {MAX_CHANNELS}")
-    rate_out = max(SAMPLE_RATE, source.sample_rate) if sample_rate_out is None else check_sample_rate(sample_rate_out)
+    rate_out = (
+        max(SAMPLE_RATE, source.sample_rate)
+        if sample_rate_out is None
+        else check_sample_rate(sample_rate_out)
+    )
     start, stop = _whole(source) if region is None else region.within(source.frames)
     watched = _Watched(source, should_cancel)
     seconds = (stop - start) / source.sample_rate
     if on_event is not None:
-        on_event(ProgressEvent(stage="measure", windows_done=0, windows_total=0, seconds_done=0.0, seconds_total=seconds))
-    sampling = engine.sampling(settings)  # settings that cannot work should fail before the file is read
-    del sampling
+        on_event(
+            ProgressEvent(
+                stage="measure", windows_done=0, windows_total=0, seconds_done=0.0, seconds_total=seconds
+            )
+        )
+    engine.sampling(settings)  # settings that cannot work fail before the file is read
     peak = measure_peak(watched)
     verdict = _verdict(watched, settings, min(rate_out, SAMPLE_RATE))
     return RenderStream(
@@ -221,8 +237,8 @@ class RenderStream:
         self._base: Source = ResampledSource(source, sample_rate)
         self._band: Source | None = None
         self._block = max(1, round(_PASS_BLOCK_S * sample_rate))
-        if verdict.process and verdict.cutoff_hz is not None and self.frames > 0:
-            plan = BandPlan(cutoff_hz=verdict.cutoff_hz, gain=gain, replaces_input=verdict.has_junk_above)
+        if verdict.process and self.frames > 0:
+            plan = BandPlan(crossover=crossover(verdict), gain=gain)
             band = HighBand(
                 self._base if sample_rate == SAMPLE_RATE else ResampledSource(source, SAMPLE_RATE),
                 engine,
@@ -245,7 +261,7 @@ class RenderStream:
         stop = min(self._stop, (self._position // self._block + 1) * self._block)
         out = self._base.read(self._position, stop)
         if self._band is not None:
-            out += self._band.read(self._position, stop)
+            out = out + self._band.read(self._position, stop)
         self._position = stop
         if stop == self._stop:
             self._windows_done = self._windows[1] - self._windows[0]
@@ -291,10 +307,21 @@ def measure_peak(source: Source) -> float:
         if not math.isfinite(block_peak):
             channel, sample = (int(i) for i in np.argwhere(~np.isfinite(block))[0])
             raise AudioFormatError(
-                f"the source holds NaN or Inf at sample {start + sample} of channel {channel}; expected finite values"
+                f"the source holds NaN or Inf at sample {start + sample} of channel {channel};"
+                " expected finite values"
             )
         peak = max(peak, block_peak)
     return peak
+
+
+def _verdict(source: Source, settings: RenderSettings, sample_rate: int) -> Verdict:
+    """Judge a source; what a result at that rate has no room for is not generated."""
+    verdict = judge(source, cutoff_hz=settings.cutoff_hz)
+    limit_hz = _HIGHEST_CROSSOVER * sample_rate / 2.0
+    if verdict.process and verdict.cutoff_hz is not None and verdict.cutoff_hz > limit_hz:
+        reason = f"{verdict.reason}; at {sample_rate} Hz there is nothing to restore above {limit_hz:.0f} Hz"
+        return replace(verdict, process=False, reason=reason)
+    return verdict
 
 
 class _Watched:
@@ -315,5 +342,5 @@ def _whole(source: Source) -> tuple[int, int]:
 
 
 def _moved(position: int, rate: int, rate_out: int) -> int:
-    """The first sample at the other rate that does not lie before a position; regions that touch still touch."""
+    """The first sample at the other rate not before a position; regions that touch still touch."""
     return -(-position * rate_out // rate)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Literal, TypeAlias
 
 from audiosr_fx.errors import ParameterError
 from audiosr_fx.params import check_controls
+
+Spacing: TypeAlias = Literal["reference", "trailing"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +40,7 @@ class RenderSettings:
     steps: int | None = None
     guidance_scale: float | None = None
     sampler: str | None = None
-    spacing: str | None = None
+    spacing: Spacing | None = None
     eta: float = 0.0
     detail: float | None = None
 
@@ -51,7 +54,7 @@ class Quality:
 
     steps: int
     sampler: str = "ddim"
-    spacing: str = "trailing"
+    spacing: Spacing = "trailing"
     detail: float = 1.0
 
 
@@ -83,7 +86,9 @@ class Region:
 
     def __post_init__(self) -> None:
         if self.start < 0 or (self.stop is not None and self.stop <= self.start):
-            raise ParameterError(f"region is {self.start} to {self.stop}; expected 0 <= start < stop, in samples")
+            raise ParameterError(
+                f"region is {self.start} to {self.stop}; expected 0 <= start < stop, in samples"
+            )
 
     def within(self, frames: int) -> tuple[int, int]:
         """Start and stop of this region in a source of that many frames.
