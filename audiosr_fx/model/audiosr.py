@@ -102,7 +102,14 @@ class AudioSRModel(nn.Module):
     @property
     def vocoder_context(self) -> int:
         """Mel frames on each side of a stretch whose samples :meth:`vocode` cannot get right."""
-        return int(self.vocoder.context_frames)
+        return self.vocoder.context_frames
+
+    def set_precision(self, dtype: torch.dtype) -> AudioSRModel:
+        """Keep the U-Net and a HiFi-GAN vocoder in ``dtype``, all else in float32. Returns itself."""
+        self.unet.to(dtype)
+        if isinstance(self.vocoder, HiFiGAN):
+            self.vocoder.to(dtype)
+        return self
 
     def restore_mel(
         self,
@@ -215,7 +222,8 @@ class AudioSRModel(nn.Module):
 
         Returns:
             float32 (B, hop_length * L), independent of what lies outside the stretch except in the
-            outer ``vocoder_context`` frames on each side. HiFi-GAN looks at the mel alone.
+            outer ``vocoder_context`` frames on each side. HiFi-GAN looks at the
+            mel alone and makes the whole band, the Exciter only what lies above the cutoff.
         """
         if isinstance(self.vocoder, HiFiGAN):
             waveform: Tensor = self.vocoder(mel.transpose(1, 2).to(_dtype(self.vocoder)))
