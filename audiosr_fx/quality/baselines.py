@@ -78,7 +78,8 @@ def fill_with_envelope(
     above = frequencies >= cutoff_hz
     scale = signal.get_window("hann", _N_FFT).sum()
     mean_magnitude = np.abs(noise).mean()
-    spectrum[above] = noise[above] / mean_magnitude * magnitude[above] / scale
+    envelope = magnitude[:, : spectrum.shape[1]]
+    spectrum[above] = noise[above] / mean_magnitude * envelope[above] / scale
     return _synthesise(spectrum, sample_rate, len(dull))
 
 
