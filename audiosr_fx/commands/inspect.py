@@ -13,19 +13,21 @@ from audiosr_fx.commands.terminal import (
     describe_error,
     exit_code_of,
     joint_exit_code,
+    output_errors,
     say,
     say_error,
     say_json,
 )
-from audiosr_fx.errors import AudioSRError
+from audiosr_fx.errors import AudioFormatError, AudioSRError
 
 if TYPE_CHECKING:
     from audiosr_fx.quality.spectrogram import Panel
+    from audiosr_fx.sources import Source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspection:
-    """What is known about one file; levels are -inf for silence."""
+    """What is known about one file. Levels are -inf for silence, None where the file is too short."""
 
     path: str
     format: str
@@ -35,18 +37,19 @@ class Inspection:
     cutoff_hz: float | None
     needs_render: bool
     reason: str
-    loudness_lufs: float
+    loudness_lufs: float | None
     sample_peak_dbfs: float
     true_peak_dbtp: float
 
     def __str__(self) -> str:
-        cutoff = "no edge found" if self.cutoff_hz is None else f"content ends at {self.cutoff_hz:.0f} Hz"
         verdict = "would be rendered" if self.needs_render else "would pass through untouched"
+        edge = "" if self.cutoff_hz is None else f" from {self.cutoff_hz:.0f} Hz"
+        loudness = "too short for" if self.loudness_lufs is None else f"{self.loudness_lufs:.1f}"
         return (
             f"{self.path}\n"
-            f"  {self.format}, {self.sample_rate} Hz, {self.channels} channels, {self.duration_s:.2f} s\n"
-            f"  {cutoff}; {verdict}: {self.reason}\n"
-            f"  loudness {self.loudness_lufs:.1f} LUFS, peak {self.sample_peak_dbfs:.1f} dBFS, "
+            f"  {self.format}, {self.sample_rate} Hz, channels: {self.channels}, {self.duration_s:.2f} s\n"
+            f"  {verdict}{edge}: {self.reason}\n"
+            f"  loudness {loudness} LUFS, peak {self.sample_peak_dbfs:.1f} dBFS, "
             f"true peak {self.true_peak_dbtp:.1f} dBTP"
         )
 
@@ -62,13 +65,16 @@ def inspect_files(
     """Show rate, bandwidth, loudness and peaks of audio files.
 
     Compare before and after:
+
     [bold]audiosr-fx inspect dull.wav restored.wav --spectrogram compare.png[/bold]
     """
     panels: list[Panel] = []
     codes: list[ExitCode] = []
     for path in files:
         try:
-            inspection, panel = _inspect(path, draw=spectrogram is not None)
+            inspection = inspect_file(path)
+            if spectrogram is not None:
+                panels.append(_draw(path))
         except (AudioSRError, OSError) as error:
             codes.append(exit_code_of(error))
             text = describe_error(error, about=path)
@@ -81,10 +87,54 @@ def inspect_files(
             say_json(asdict(inspection))
         else:
             say(str(inspection))
-        if panel is not None:
-            panels.append(panel)
     if spectrogram is not None and panels:
         from audiosr_fx.quality.spectrogram import save_spectrogram
 
-        save_spectrogram(spectrogram, panels)
+        with output_errors():
+            save_spectrogram(spectrogram, panels)
     raise typer.Exit(joint_exit_code(codes))
+
+
+def inspect_file(path: Path) -> Inspection:
+    """Look at one file.
+
+    Raises:
+        AudioFormatError: it cannot be read.
+    """
+    from audiosr_fx.bandwidth import judge
+    from audiosr_fx.files import FileSource
+    from audiosr_fx.loudness import sample_peak_dbfs, true_peak_dbtp
+
+    with FileSource(path) as source:
+        verdict = judge(source)
+        audio = source.read(0, source.frames)
+        return Inspection(
+            path=str(path),
+            format=f"{source.info.format} {source.info.subtype}",
+            sample_rate=source.sample_rate,
+            channels=source.channels,
+            duration_s=source.info.duration_s,
+            cutoff_hz=verdict.cutoff_hz,
+            needs_render=verdict.process,
+            reason=verdict.reason,
+            loudness_lufs=_loudness(source),
+            sample_peak_dbfs=sample_peak_dbfs(audio),
+            true_peak_dbtp=true_peak_dbtp(audio, source.sample_rate),
+        )
+
+
+def _loudness(source: Source) -> float | None:
+    from audiosr_fx.loudness import measure_loudness
+
+    try:
+        return measure_loudness(source.read(0, source.frames), source.sample_rate)
+    except AudioFormatError:
+        return None
+
+
+def _draw(path: Path) -> Panel:
+    from audiosr_fx.files import FileSource
+    from audiosr_fx.quality.spectrogram import measure_panel
+
+    with FileSource(path) as source:
+        return measure_panel(source, path.name)

@@ -27,7 +27,7 @@ def control_option(name: str, *, panel: str | None = None) -> Any:
         control.flag,
         help=_help(control),
         metavar=_metavar(control),
-        show_default=control.automatic or str(control.default),
+        show_default=control.automatic or True,
         callback=check,
         rich_help_panel=panel,
     )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class RenderProgress:
-    """One line on stderr: file, windows done, multiple of real time, time left; silent where stderr is no terminal."""
+    """One line on stderr: file, windows done, speed, time left; silent where stderr is no terminal."""
 
     def __init__(self, *, files: int, quiet: bool = False) -> None:
         console = Console(stderr=True)
@@ -57,7 +57,12 @@ class RenderProgress:
             self._progress.reset(self._task)
         elapsed_s = time.monotonic() - self._render_started
         speed = f", {event.seconds_done / elapsed_s:.1f}x real time" if elapsed_s > 0 else ""
-        windows = f"{event.windows_done}/{event.windows_total} windows" if event.windows_total else "passing through"
-        self._progress.update(
-            self._task, total=event.seconds_total, completed=event.seconds_done, state=f"{windows}{speed}"
-        )
+        if event.windows_total:
+            done, total, words = event.windows_done, event.windows_total, "windows"
+        else:
+            done, total, words = (
+                round(event.seconds_done),
+                round(event.seconds_total),
+                "seconds passed through",
+            )
+        self._progress.update(self._task, total=total, completed=done, state=f"{done}/{total} {words}{speed}")

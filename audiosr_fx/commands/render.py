@@ -26,7 +26,7 @@ from audiosr_fx.commands.terminal import (
     say_json,
 )
 from audiosr_fx.errors import AudioSRError, ParameterError
-from audiosr_fx.settings import RenderSettings, parse_region
+from audiosr_fx.settings import RenderSettings, Spacing, parse_region
 
 if TYPE_CHECKING:
     from audiosr_fx.engine import Engine
@@ -70,10 +70,9 @@ class Result:
     clipped_samples: int
 
     def __str__(self) -> str:
-        edge = "" if self.cutoff_hz is None else f"cutoff {self.cutoff_hz:.0f} Hz, "
-        verdict = "rendered" if self.rendered else "passed through untouched"
+        verdict = f"rendered from {self.cutoff_hz:.0f} Hz" if self.rendered else "passed through untouched"
         text = (
-            f"{self.output}: {edge}{verdict} ({self.reason}); "
+            f"{self.output}: {verdict} ({self.reason}); "
             f"{self.duration_s:.1f} s in {self.render_s:.1f} s, {self.speed:.1f}x real time"
         )
         if self.clipped_samples:
@@ -96,7 +95,7 @@ def render_files(
         typer.Option(
             "--region",
             metavar="START-END",
-            help="Render only this part: seconds (12.5-17), minutes (1:02.5-1:10) or samples (96000s-144000s).",
+            help="Only this part: seconds (12.5-17), minutes (1:02.5-1:10) or samples (96000s-144000s).",
         ),
     ] = None,
     format: Annotated[
@@ -115,7 +114,7 @@ def render_files(
     steps: Annotated[int | None, control_option("steps", panel="Sampling")] = None,
     guidance_scale: Annotated[float | None, control_option("guidance_scale", panel="Sampling")] = None,
     sampler: Annotated[str | None, control_option("sampler", panel="Sampling")] = None,
-    spacing: Annotated[str | None, control_option("spacing", panel="Sampling")] = None,
+    spacing: Annotated[Spacing | None, control_option("spacing", panel="Sampling")] = None,
     eta: Annotated[float, control_option("eta", panel="Sampling")] = 0.0,
     detail: Annotated[float | None, control_option("detail", panel="Sampling")] = None,
 ) -> None:
@@ -154,9 +153,9 @@ def run_batch(tasks: list[Task], job: Job, *, device: str, json: bool, quiet: bo
     """Render every task, say what became of each, and end the program with the exit code they share."""
     from audiosr_fx.engine import load_engine
 
-    engine = load_engine(job.settings.model, device)
     codes: list[ExitCode] = []
     with RenderProgress(files=len(tasks), quiet=quiet) as progress:
+        engine = load_engine(job.settings.model, device)
         for task in tasks:
             progress.begin(task.source.name)
             try:
