@@ -65,7 +65,7 @@ def _formats() -> str:
 def _models() -> dict[str, str]:
     from audiosr_fx.model.checkpoint import list_models
 
-    return {entry.name: entry.state for entry in list_models()}
+    return {entry.name: str(entry.path or "not here") for entry in list_models()}
 
 
 def _try_mini() -> str | None:

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from audiosr_fx.commands.terminal import say, say_json
+from audiosr_fx.commands.terminal import say, say_json, say_note
+
+if TYPE_CHECKING:
+    from audiosr_fx.model.checkpoint import ModelEntry
+
+
+class PublishedModel(StrEnum):
+    """Models that AudioSR's authors published."""
+
+    BASIC = "basic"
+    SPEECH = "speech"
+
 
 app = typer.Typer(no_args_is_help=True, help="List, fetch, import and verify models.")
 
@@ -19,26 +31,71 @@ def list_command(
     """Show every model, and where its weights lie."""
     from audiosr_fx.model.checkpoint import list_models
 
+    for entry in list_models():
+        if json:
+            path = None if entry.path is None else str(entry.path)
+            say_json(
+                {
+                    "name": entry.name,
+                    "description": entry.description,
+                    "licence": entry.licence,
+                    "path": path,
+                    "size_bytes": entry.size_bytes,
+                }
+            )
+        else:
+            say(f"{entry.name:<8}{entry.description} (licence: {entry.licence})\n{'':<8}{_place(entry)}")
+
+
+def _place(entry: ModelEntry) -> str:
+    if entry.path is not None:
+        return f"{entry.path}, {entry.size_bytes / 1e6:.1f} MB"
+    return f"not here; to fetch it: audiosr-fx models pull {entry.name}"
+
 
 @app.command("pull")
 def pull_command(
-    name: Annotated[str, typer.Argument(metavar="basic|speech", help="Which published model.")],
+    name: Annotated[PublishedModel, typer.Argument(help="Which one.")],
 ) -> None:
-    """Download a published model and turn it into safetensors."""
+    """Download a published model (about 6 GB) and turn it into safetensors.
+
+    Without a network, bring the file yourself:
+    [bold]audiosr-fx models import pytorch_model.bin --name basic[/bold]
+    """
+    from audiosr_fx.model.checkpoint import KNOWN_MODELS
+    from audiosr_fx.model.importing import pull
+
+    say_note(f"licence of {name}: {KNOWN_MODELS[name].licence}")
+    say(str(pull(name)))
 
 
 @app.command("import")
 def import_command(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A published checkpoint: .bin, .ckpt or .pth.")
+        Path, typer.Argument(metavar="FILE", help="A published checkpoint, pickled or safetensors.")
     ],
-    name: Annotated[str, typer.Option("--name", help="What to call it: basic or speech.")] = "basic",
+    name: Annotated[
+        PublishedModel, typer.Option("--name", help="Which of the published models it is.")
+    ] = PublishedModel.BASIC,
 ) -> None:
     """Turn a checkpoint file into safetensors, without running anything inside it."""
+    from audiosr_fx.model.config import BASIC, SPEECH
+    from audiosr_fx.model.importing import import_checkpoint
+
+    config = {PublishedModel.BASIC: BASIC, PublishedModel.SPEECH: SPEECH}[name]
+    say(str(import_checkpoint(file, config)))
 
 
 @app.command("verify")
 def verify_command(
-    name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A model's name, or a .safetensors file.")],
+    names: Annotated[
+        list[str], typer.Argument(metavar="NAME|FILE...", help="Models by name, or .safetensors files.")
+    ],
 ) -> None:
-    """Hold a model's weights against what was recorded when they were made."""
+    """Hold models against their configuration and the hash recorded when they were saved."""
+    from audiosr_fx.model.checkpoint import verify
+
+    for name in names:
+        card = verify(name)
+        source = f", made from a file with SHA-256 {card.source_sha256}" if card.source_sha256 else ""
+        say(f"{name}: whole, a {card.config.name} model{source}")

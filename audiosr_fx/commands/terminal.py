@@ -96,6 +96,12 @@ def say_error(text: str) -> None:
     sys.stderr.flush()
 
 
+def say_note(text: str) -> None:
+    """Print one line beside the result, to stderr."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
 def say(text: str) -> None:
     """Print one line of result to stdout."""
     typer.echo(text)

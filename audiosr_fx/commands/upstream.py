@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from audiosr_fx.commands.models import PublishedModel
 from audiosr_fx.commands.outputs import OutputFormat, Task
 from audiosr_fx.commands.render import Bits, Job, run_batch
 from audiosr_fx.errors import ParameterError
 from audiosr_fx.settings import RenderSettings
-
-
-class UpstreamModel(StrEnum):
-    """The published models."""
-
-    BASIC = "basic"
-    SPEECH = "speech"
 
 
 def upstream(
@@ -36,8 +29,8 @@ def upstream(
         Path, typer.Option("--save_path", "-s", metavar="FOLDER", help="A dated folder is made in it.")
     ] = Path("output"),
     model_name: Annotated[
-        UpstreamModel, typer.Option("--model_name", help="Pull it first: audiosr-fx models pull basic.")
-    ] = UpstreamModel.BASIC,
+        PublishedModel, typer.Option("--model_name", help="Pull it first: audiosr-fx models pull basic.")
+    ] = PublishedModel.BASIC,
     device: Annotated[str, typer.Option("--device", "-d", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     ddim_steps: Annotated[int, typer.Option("--ddim_steps", metavar="N", help="Sampling steps.")] = 50,
     guidance_scale: Annotated[

@@ -1,0 +1,382 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import typer
+from tiny import tiny_model
+from typer.testing import CliRunner, Result
+
+from audiosr_fx import __version__
+from audiosr_fx.cli import app
+from audiosr_fx.commands.terminal import ExitCode
+from audiosr_fx.engine import Engine
+from audiosr_fx.params import RENDER_CONTROLS
+
+ROOT = Path(__file__).parent.parent
+RATE = 48_000
+QUICK = ("--steps", "1", "--cutoff", "6000")
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    return Engine(tiny_model(), "cpu")
+
+
+@pytest.fixture
+def run(engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    """The command line in an empty folder, over a toy model."""
+    monkeypatch.setattr("audiosr_fx.engine.load_engine", lambda *_: engine)
+    monkeypatch.chdir(tmp_path)
+    return lambda *args: CliRunner().invoke(app, [str(arg) for arg in args])
+
+
+@pytest.fixture
+def dull(tmp_path: Path) -> Path:
+    """A third of a second of tones, stereo, 24 bit."""
+    time_s = np.arange(RATE // 3) / RATE
+    tones = 0.2 * np.sin(2 * np.pi * np.outer(time_s, [440.0, 660.0]))
+    soundfile.write(tmp_path / "dull.wav", tones, RATE, subtype="PCM_24")
+    return tmp_path / "dull.wav"
+
+
+def command_options(name: str) -> dict[str, Any]:
+    """Every option of a command, by flag."""
+    command = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
+    return {flag: option for option in command.params for flag in option.opts}
+
+
+# --- help -----------------------------------------------------------------------------------------
+
+
+def test_help_needs_neither_torch_nor_half_a_second() -> None:
+    code = (
+        "import sys; from audiosr_fx.cli import app; "
+        "app(['--help'], standalone_mode=False); print('torch' in sys.modules, 'scipy' in sys.modules)"
+    )
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    finished = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert finished.stdout.splitlines()[-1] == "False False"
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5
+
+
+@pytest.mark.parametrize(
+    "command", ["render", "inspect", "models", "doctor", "upstream", "models pull", "models import"]
+)
+def test_every_command_explains_itself(command: str, run: Run) -> None:
+    for flag in ("-h", "--help"):
+        result = run(*command.split(), flag)
+        assert result.exit_code == ExitCode.OK
+        assert "Usage" in result.stdout
+
+
+def test_the_version_can_be_asked_for(run: Run) -> None:
+    assert run("--version").stdout == f"audiosr-fx {__version__}\n"
+
+
+def test_the_module_runs_as_a_program() -> None:
+    command = [sys.executable, "-m", "audiosr_fx", "--version"]
+    finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert finished.stdout == f"audiosr-fx {__version__}\n"
+
+
+def test_every_exit_code_is_in_the_help(run: Run) -> None:
+    help_text = " ".join(run("--help").stdout.split())
+    assert [int(number) for number in re.findall(r"\b(\d+) ", help_text.split("Exit codes:")[1])] == list(
+        ExitCode
+    )
+
+
+def test_every_control_is_a_flag_of_render_with_its_default() -> None:
+    options = command_options("render")
+    for control in RENDER_CONTROLS:
+        option = options[control.flag]
+        assert option.name == control.name
+        assert option.default == control.default
+
+
+# --- render ---------------------------------------------------------------------------------------
+
+
+def test_render_writes_what_it_says(run: Run, dull: Path) -> None:
+    result = run("render", dull, "-o", "bright.wav", *QUICK)
+    assert result.exit_code == ExitCode.OK, result.output
+    assert re.match(
+        r"bright\.wav: rendered from 6000 Hz \(.+\); 0\.3 s in [\d.]+ s, [\d.]+x real time\n", result.stdout
+    )
+    before, after = soundfile.info(dull), soundfile.info("bright.wav")
+    assert (after.samplerate, after.channels, after.frames) == (RATE, 2, before.frames)
+    assert after.subtype == "PCM_24"
+    assert sorted(os.listdir()) == ["bright.wav", "dull.wav"]
+
+
+def test_render_changes_nothing_below_the_cutoff(run: Run, dull: Path) -> None:
+    assert run("render", dull, "-o", "bright.wav", *QUICK).exit_code == ExitCode.OK
+    difference = soundfile.read("bright.wav")[0] - soundfile.read(dull)[0]
+    spectrum = np.abs(np.fft.rfft(difference * np.hanning(len(difference))[:, None], axis=0))
+    low = np.fft.rfftfreq(len(difference), 1 / RATE) < 5000
+    assert np.max(spectrum[low]) / (len(difference) / 4) < 10 ** (-90 / 20)
+
+
+def test_render_into_a_folder_keeps_names_and_goes_on_after_a_failure(run: Run, dull: Path) -> None:
+    shutil.copy(dull, "again.wav")
+    Path("broken.wav").write_bytes(b"RIFF")
+    result = run(
+        "render", "broken.wav", dull, "missing.wav", "again.wav", "-o", "out", "--format", "flac", *QUICK
+    )
+    assert result.exit_code == ExitCode.SOME_FAILED
+    assert sorted(os.listdir("out")) == ["again.flac", "dull.flac"]
+    assert [line.split(":")[0] for line in result.stdout.splitlines()] == ["out/dull.flac", "out/again.flac"]
+    errors = result.stderr.splitlines()
+    assert len(errors) == 2
+    assert errors[0].startswith("error: broken.wav")
+    assert errors[1] == "error: missing.wav: no such file"
+
+
+def test_json_has_an_object_for_every_input(run: Run, dull: Path) -> None:
+    result = run("render", dull, "missing.wav", "-o", "out", "--json", *QUICK)
+    done, failed = (json.loads(line) for line in result.stdout.splitlines())
+    assert done["output"] == "out/dull.wav"
+    assert done["rendered"] is True
+    assert done["cutoff_hz"] == 6000.0
+    assert done["duration_s"] == pytest.approx(1 / 3)
+    assert failed == {
+        "input": "missing.wav",
+        "error": "missing.wav: no such file",
+        "exit_code": ExitCode.BAD_AUDIO,
+    }
+
+
+def test_a_folder_as_input_says_what_is_expected(run: Run, tmp_path: Path) -> None:
+    result = run("render", tmp_path, "-o", "out", *QUICK)
+    assert result.exit_code == ExitCode.BAD_AUDIO
+    assert re.fullmatch(r"error: .+: not a file; expected one audio file\n", result.stderr)
+
+
+def test_an_existing_output_stays_unless_told(run: Run, dull: Path) -> None:
+    Path("taken.wav").write_bytes(b"precious")
+    refused = run("render", dull, "-o", "taken.wav", *QUICK)
+    assert refused.exit_code == ExitCode.OUTPUT
+    assert refused.stderr == "error: taken.wav: exists already; --overwrite replaces it\n"
+    assert Path("taken.wav").read_bytes() == b"precious"
+    assert run("render", dull, "-o", "taken.wav", "--overwrite", *QUICK).exit_code == ExitCode.OK
+    assert soundfile.info("taken.wav").frames == RATE // 3
+
+
+def test_the_input_is_never_replaced(run: Run, dull: Path) -> None:
+    before = dull.read_bytes()
+    os.symlink(dull, "alias.wav")
+    for out in ("dull.wav", ".", "alias.wav"):
+        result = run("render", dull, "-o", out, "--overwrite", *QUICK)
+        assert result.exit_code == ExitCode.OUTPUT
+        assert "is the input itself" in result.stderr
+    assert dull.read_bytes() == before
+
+
+def test_a_folder_that_cannot_be_made_is_an_output_error(run: Run, dull: Path) -> None:
+    Path("file").touch()
+    result = run("render", dull, "-o", "file/out.wav", *QUICK)
+    assert result.exit_code == ExitCode.OUTPUT
+    assert result.stderr.startswith("error: file")
+
+
+def test_a_region_is_that_part_of_the_whole(run: Run, dull: Path) -> None:
+    assert run("render", dull, "-o", "whole.wav", *QUICK).exit_code == ExitCode.OK
+    assert run("render", dull, "-o", "part.wav", "--region", "0.1-0.25", *QUICK).exit_code == ExitCode.OK
+    whole, part = soundfile.read("whole.wav")[0], soundfile.read("part.wav")[0]
+    np.testing.assert_array_equal(part, whole[RATE // 10 : RATE // 4])
+
+
+@pytest.mark.parametrize(("bits", "subtype"), [("16", "PCM_16"), ("24", "PCM_24"), ("32", "FLOAT")])
+def test_bits_choose_the_sample_format(bits: str, subtype: str, run: Run, dull: Path) -> None:
+    assert run("render", dull, "-o", "out.wav", "--bits", bits, *QUICK).exit_code == ExitCode.OK
+    assert soundfile.info("out.wav").subtype == subtype
+
+
+def test_float_stays_float_where_the_format_can(run: Run, tmp_path: Path) -> None:
+    soundfile.write("float.wav", np.full((4800, 1), 0.1), RATE, subtype="FLOAT")
+    assert run("render", "float.wav", "-o", "out.wav", *QUICK).exit_code == ExitCode.OK
+    assert run("render", "float.wav", "-o", "out.flac", *QUICK).exit_code == ExitCode.OK
+    assert soundfile.info("out.wav").subtype == "FLOAT"
+    assert soundfile.info("out.flac").subtype == "PCM_24"
+
+
+def test_silence_passes_through(run: Run) -> None:
+    soundfile.write("silence.wav", np.zeros((4800, 2)), RATE)
+    result = run("render", "silence.wav", "-o", "out.wav")
+    assert result.exit_code == ExitCode.OK
+    assert "passed through untouched (silent)" in result.stdout
+    assert not soundfile.read("out.wav")[0].any()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--quality", "superb"], "quality is 'superb'; expected draft, standard, best"),
+        (["--cutoff", "96000"], "cutoff_hz is 96000.0; expected 1000 to 24000 Hz"),
+        (["--steps", "-1"], "steps is -1; expected 0 to 1000"),
+        (["--region", "5-3"], "region is"),
+        (["--region", "tomorrow"], "region is 'tomorrow'"),
+        (["--format", "mp3"], "mp3"),
+        (["--format", "flac"], "but the format is flac"),
+        (["--nonsense"], "--nonsense"),
+    ],
+)
+def test_wrong_usage_is_refused_in_words(arguments: list[str], words: str, run: Run, dull: Path) -> None:
+    result = run("render", dull, "-o", "out.wav", *arguments)
+    assert result.exit_code == ExitCode.USAGE
+    assert words in " ".join(re.sub(r"[│╭╮╰╯─]", " ", result.stderr).split())
+    assert not Path("out.wav").exists()
+
+
+def test_missing_weights_have_their_own_exit_code(dull: Path, tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["render", str(dull), "-o", "x.wav", "--model", "no.safetensors"])
+    assert result.exit_code == ExitCode.MODEL
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_fault_of_ours_is_one_line_without_debug(
+    run: Run, dull: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> Engine:
+        raise ZeroDivisionError("a fault\nin two lines")
+
+    monkeypatch.setattr("audiosr_fx.engine.load_engine", broken)
+    result = run("render", dull, "-o", "out.wav")
+    assert result.exit_code == ExitCode.INTERNAL
+    assert result.stderr.startswith("error: unexpected ZeroDivisionError: a fault in two lines")
+    assert result.stderr.count("\n") == 1
+    assert isinstance(run("--debug", "render", dull, "-o", "out.wav").exception, ZeroDivisionError)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a POSIX signal")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_leaves_no_half_file(number: int, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).standard_normal((RATE * 30, 1)) * 0.1
+    soundfile.write(tmp_path / "long.wav", noise, RATE)
+    command = [sys.executable, ROOT / "tests/tiny_cli.py", "render", "long.wav", "-o", "out/x.wav", *QUICK]
+    env = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
+    process = subprocess.Popen(command, cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 90
+    while not list(tmp_path.glob("out/.*")) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert list(tmp_path.glob("out/.*")), "the writer has begun"
+    process.send_signal(number)
+    assert process.communicate(timeout=60)[1] == "error: cancelled\n"
+    assert process.returncode == ExitCode.CANCELLED
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+# --- inspect --------------------------------------------------------------------------------------
+
+
+def test_inspect_tells_what_is_in_a_file(run: Run) -> None:
+    time_s = np.arange(RATE) / RATE
+    soundfile.write("tone.wav", 0.5 * np.sin(2 * np.pi * 997 * time_s), RATE, subtype="PCM_24")
+    result = run("inspect", "tone.wav", "--json")
+    assert result.exit_code == ExitCode.OK, result.output
+    found = json.loads(result.stdout)
+    assert (found["sample_rate"], found["channels"], found["duration_s"]) == (RATE, 1, 1.0)
+    assert found["format"] == "WAV PCM_24"
+    assert found["loudness_lufs"] == pytest.approx(-9.03, abs=0.1)  # BS.1770: a 997 Hz sine at -6.02 dBFS
+    assert found["sample_peak_dbfs"] == pytest.approx(-6.02, abs=0.01)
+    assert found["true_peak_dbtp"] == pytest.approx(-6.02, abs=0.1)
+    assert "tone.wav\n  WAV PCM_24, 48000 Hz" in run("inspect", "tone.wav").stdout
+
+
+def test_inspect_takes_silence_and_crumbs(run: Run) -> None:
+    soundfile.write("silence.wav", np.zeros(RATE), RATE)
+    soundfile.write("crumb.wav", np.full(1, 0.5), RATE)
+    result = run("inspect", "silence.wav", "crumb.wav", "--json")
+    assert result.exit_code == ExitCode.OK, result.output
+    silence, crumb = (json.loads(line) for line in result.stdout.splitlines())
+    assert silence["needs_render"] is False
+    assert silence["loudness_lufs"] is None
+    assert crumb["loudness_lufs"] is None
+    assert crumb["duration_s"] == 1 / RATE
+
+
+def test_inspect_draws_all_files_into_one_picture(run: Run, dull: Path) -> None:
+    result = run("inspect", dull, dull, "--spectrogram", "picture.png")
+    assert result.exit_code == ExitCode.OK, result.output
+    assert Path("picture.png").read_bytes().startswith(b"\x89PNG")
+    refused = run("inspect", dull, "--spectrogram", "nowhere/picture.png")
+    assert refused.exit_code == ExitCode.OUTPUT
+
+
+def test_inspect_goes_on_after_a_failure(run: Run, dull: Path) -> None:
+    result = run("inspect", "missing.wav", dull)
+    assert result.exit_code == ExitCode.SOME_FAILED
+    assert result.stderr == "error: missing.wav: no such file\n"
+    assert str(dull) in result.stdout
+
+
+# --- upstream, models, doctor ---------------------------------------------------------------------
+
+
+def test_upstream_takes_the_published_flags_and_names_files_as_published(run: Run, dull: Path) -> None:
+    flags = ["--model_name", "basic", "-d", "cpu", "--ddim_steps", "1", "-gs", "3.5", "--seed", "7"]
+    result = run("upstream", "-i", dull, "-s", "results", *flags)
+    assert result.exit_code == ExitCode.OK, result.output
+    [folder] = Path("results").iterdir()
+    assert re.fullmatch(r"\d\d_\d\d_\d{4}_\d\d_\d\d_\d\d", folder.name)
+    assert [path.name for path in folder.iterdir()] == ["dull_AudioSR_Processed_48K.wav"]
+
+
+def test_upstream_reads_a_list_which_wins_over_one_file(run: Run, dull: Path) -> None:
+    shutil.copy(dull, "second.wav")
+    Path("list.txt").write_text(f"{dull}\n\nsecond.wav\n")
+    result = run("upstream", "-il", "list.txt", "-i", "ignored.wav", "--ddim_steps", "1", "--suffix", "_hi")
+    assert result.exit_code == ExitCode.OK, result.output
+    assert sorted(path.name for path in Path("output").glob("*/*")) == ["dull_hi.wav", "second_hi.wav"]
+
+
+def test_upstream_without_input_says_so(run: Run) -> None:
+    result = run("upstream")
+    assert result.exit_code == ExitCode.USAGE
+    assert result.stderr == "error: no input; expected -i FILE or -il LIST\n"
+
+
+def test_models_are_listed_whether_here_or_not(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUDIOSR_FX_MODELS", str(tmp_path / "models"))
+    listed = [json.loads(line) for line in run("models", "list", "--json").stdout.splitlines()]
+    assert [entry["name"] for entry in listed] == ["mini", "basic", "speech"]
+    assert listed[1]["path"] is None
+    assert "audiosr-fx models pull basic" in run("models", "list").stdout
+
+
+def test_a_file_that_is_no_checkpoint_is_one_line(run: Run, tmp_path: Path) -> None:
+    Path("text.bin").write_text("hello")
+    for arguments in (["import", "text.bin"], ["import", "missing.bin"], ["verify", "text.safetensors"]):
+        result = run("models", *arguments)
+        assert result.exit_code == ExitCode.MODEL
+        assert result.stderr.startswith("error: ")
+        assert result.stderr.count("\n") == 1
+
+
+def test_doctor_names_devices_versions_and_weights(run: Run) -> None:
+    report = json.loads(run("doctor", "--json").stdout)
+    assert report["audiosr-fx"] == __version__
+    assert report["devices"][-1].startswith("cpu")
+    assert set(report["models"]) >= {"mini", "basic", "speech"}
+    assert report["packages"]["torch"]
