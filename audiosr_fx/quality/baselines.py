@@ -34,9 +34,15 @@ def fold(dull: Waveform, sample_rate: int, cutoff_hz: float, tilt_db_per_octave:
     above = np.arange(cutoff_bin, len(frequencies))
     width = cutoff_bin - lowest_bin
     place = (above - cutoff_bin) % (2 * width)
-    source = np.where(place < width, cutoff_bin - 1 - place, lowest_bin + place - width)
+    mirrored = place < width
+    source = np.where(mirrored, cutoff_bin - 1 - place, lowest_bin + place - width)
+    # A mirror turns phases round; either way, what moves by so many bins gains phase from hop to hop.
+    images = np.where(mirrored[:, None], spectrum[source].conj(), spectrum[source])
+    moved = np.where(mirrored, above + source, above - source)[:, None]
+    turns = moved * np.arange(spectrum.shape[1]) * _HOP_LENGTH % _N_FFT
     octaves = np.log2(frequencies[above] / frequencies[source])
-    spectrum[above] = spectrum[source] * 10 ** (tilt_db_per_octave * octaves / 20)[:, None]
+    tilt = 10 ** (tilt_db_per_octave * octaves / 20)
+    spectrum[above] = images * np.exp(2j * np.pi * turns / _N_FFT) * tilt[:, None]
     return _synthesise(spectrum, sample_rate, len(dull))
 
 
@@ -84,8 +90,10 @@ def fill_with_envelope(
 
 
 def _analyse(waveform: Waveform, sample_rate: int) -> tuple[NDArray[np.float64], NDArray[np.complex128]]:
+    long_enough = np.zeros(max(len(waveform), _N_FFT))
+    long_enough[: len(waveform)] = waveform
     frequencies, _, spectrum = signal.stft(
-        waveform.astype(np.float64), sample_rate, nperseg=_N_FFT, noverlap=_N_FFT - _HOP_LENGTH
+        long_enough, sample_rate, nperseg=_N_FFT, noverlap=_N_FFT - _HOP_LENGTH
     )
     return frequencies, spectrum
 

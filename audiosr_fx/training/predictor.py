@@ -43,7 +43,7 @@ class PredictorStage:
         for cutoff_hz, batch in self._validation:
             predicted = self._predict(module, batch, batch.cutoff_hz)
             error = self._error(predicted, batch, batch.cutoff_hz, torch.ones_like(self.band.weight))
-            figures[f"error_db_{cutoff_hz:.0f}"] = float(error) * 20 / np.log(10)
+            figures[f"error_db_{cutoff_hz:.0f}"] = float(error) * 20 / float(np.log(10))
         return figures
 
     def _predict(self, module: nn.Module, batch: Batch, told_hz: Tensor) -> Tensor:
