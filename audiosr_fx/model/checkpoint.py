@@ -165,7 +165,7 @@ def load_model(
     with _open(path) as file:
         config = _card(path, file.metadata()).config
         try:
-            with _WithoutInitialisation():
+            with SkipInitialisation():
                 model = AudioSRModel(config)
         except (AudioSRError, RuntimeError, ValueError, ZeroDivisionError) as error:
             raise CheckpointError(f"{path}: no model can be built from its config ({error})") from error
@@ -325,7 +325,7 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-class _WithoutInitialisation(TorchFunctionMode):
+class SkipInitialisation(TorchFunctionMode):
     """Skips random initial weights that a load would overwrite at once: seconds for the published models."""
 
     def __torch_function__(

@@ -74,12 +74,17 @@ def ddim(
         velocity = denoise(x, timestep)
         clean = schedule.clean_from_velocity(x, velocity, timestep)
         direction = schedule.noise_from_velocity(x, velocity, timestep)
-        variance = eta**2 * (1.0 - alpha_bar_next) / (1.0 - alpha_bar) * (1.0 - alpha_bar / alpha_bar_next)
+        variance = ddim_variance(alpha_bar, alpha_bar_next, eta)
         x = math.sqrt(alpha_bar_next) * clean
         x = x + math.sqrt(max(0.0, 1.0 - alpha_bar_next - variance)) * direction
         if noise is not None and variance > 0.0:
             x = x + math.sqrt(variance) * noise(index).to(x)
     return x
+
+
+def ddim_variance(alpha_bar: float, alpha_bar_next: float, eta: float) -> float:
+    """Variance of the fresh noise in a step to ``alpha_bar_next``. Source: Song et al. 2021, equation 16."""
+    return eta**2 * (1.0 - alpha_bar_next) / (1.0 - alpha_bar) * (1.0 - alpha_bar / alpha_bar_next)
 
 
 def dpmpp_2m(
