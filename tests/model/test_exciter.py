@@ -81,7 +81,7 @@ def test_a_true_mel_alone_gives_the_right_envelope() -> None:
     bright, low = 0.1 * _noise(2), _low_band()
     mel = LogMel(MelConfig())(bright).log_mel
     made = low + vocoder(mel, low, torch.tensor([CUTOFF_HZ]), _noise(4))
-    # Two independent noises under one envelope differ by 0.79 in log10 power (two exponentials, 5.57 dB each).
+    # Two independent noises under one envelope differ by 0.79 in log10 power: two exponentials, 5.57 dB each.
     distance = measure_lsd(
         bright[0].numpy(), made[0].numpy(), 48_000, lowest_hz=CUTOFF_HZ + 500.0, highest_hz=23_000.0
     )

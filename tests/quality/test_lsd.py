@@ -23,7 +23,7 @@ def test_a_gain_is_a_tenth_of_its_decibels(gain_db: float) -> None:
 
 
 def test_independent_noise_is_at_the_distance_of_two_exponentials() -> None:
-    """log10 of an exponential has standard deviation pi / sqrt(6) / ln 10 = 0.557; two differ by sqrt(2) that."""
+    """log10 of an exponential spreads by pi / sqrt(6) / ln 10 = 0.557; two differ by sqrt(2) of that."""
     assert measure_lsd(_noise(1), _noise(2), 48_000) == pytest.approx(0.788, abs=0.01)
 
 

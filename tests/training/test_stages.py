@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from tiny import tiny_model
@@ -49,17 +50,19 @@ def test_a_stage_learns_and_is_logged(name: str, make_stage: Callable[[str], Sta
     stage = make_stage(name)
     if name == "vocoder":  # it starts out with the right envelope: put it 9 dB off
         stage.module.project_out.bias.data += 1.0
-    with torch.inference_mode():
-        before = stage.validate(stage.module.eval())
-    Trainer(stage, replace(SETTINGS, steps=30, validate_every=30, ema_decay=0.5), tmp_path).run()
+    before = _loss_on_a_fixed_batch(stage)
+    Trainer(stage, replace(SETTINGS, steps=30, validate_every=30), tmp_path).run()
+    assert _loss_on_a_fixed_batch(stage) < before
     header, row = (tmp_path / f"{name}.csv").read_text().splitlines()
     logged = dict(zip(header.split(","), map(float, row.split(",")), strict=True))
     assert logged["step"] == 30
-    learned = {"predictor": "error_db_4000", "vae": "error_db", "vocoder": "lsd_true_4000"}
-    if name in learned:
-        assert logged[learned[name]] < before[learned[name]]
-    else:  # one step from pure noise is the mean of the residual: it must have come nearer to nothing
-        assert logged["error_db_1_steps_4000"] < before["error_db_1_steps_4000"]
+    assert all(np.isfinite(value) for value in logged.values())
+
+
+def _loss_on_a_fixed_batch(stage: Stage) -> float:
+    torch.manual_seed(0)
+    with torch.no_grad():
+        return float(stage.loss(np.random.default_rng(0), 8)["total"])
 
 
 def test_an_interrupted_run_continues_as_if_it_had_not_been(
