@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -102,6 +104,14 @@ def summarise(scores: Sequence[Score]) -> str:
         figures = " | ".join(f"{mean:.2f}" for mean in (*means, float(np.nanmean(means))))
         lines.append(f"| {system} | {figures} |")
     return "\n".join(lines)
+
+
+def write_scores(scores: Sequence[Score], path: Path) -> None:
+    """One CSV row per score."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=[field.name for field in fields(Score)])
+        writer.writeheader()
+        writer.writerows(asdict(score) for score in scores)
 
 
 def _renderer(engine: Engine, settings: RenderSettings) -> Restorer:

@@ -9,10 +9,15 @@ from typing import Annotated
 
 import torch
 import typer
+from rich.console import Console
+from rich.progress import track
 
+from audiosr_fx.engine import load_engine
 from audiosr_fx.errors import ParameterError
 from audiosr_fx.model.audiosr import AudioSRModel
 from audiosr_fx.model.checkpoint import load_model, save_model
+from audiosr_fx.quality.evaluate import baseline_systems, model_systems, summarise, write_scores
+from audiosr_fx.quality.evaluate import evaluate as run_evaluation
 from audiosr_fx.training.data import load_corpus, split_corpus
 from audiosr_fx.training.recipes import CONFIGS, RECIPES, build_stage, load_stages, trained_model
 from audiosr_fx.training.trainer import Trainer
@@ -93,6 +98,27 @@ _command("vae", ["vae"], "The mel autoencoder.")
 _command("vocoder", ["vocoder"], "The light vocoder; hears the predictor's mels if it has been trained.")
 _command("ldm", ["ldm"], "The latent diffusion; needs the predictor and the autoencoder.")
 _command("all", list(RECIPES), "Every stage in turn.")
+
+
+@app.command()
+def evaluate(
+    data: Data,
+    model: Annotated[str, typer.Option("--model", help="A name or a model file.")] = "mini",
+    seed: Annotated[int, typer.Option("--seed", help="Of the renders.")] = 0,
+    scores: Annotated[
+        Path | None, typer.Option("--csv", help="Write every single score to this file.")
+    ] = None,
+) -> None:
+    """Score a model and naive baselines by LSD on the clips that training never saw."""
+    _, validation, test = split_corpus(load_corpus(data))
+    engine = load_engine(model)
+    systems = {**baseline_systems(validation), **model_systems(engine, seed)}
+    found = []
+    for score in track(run_evaluation(systems, test), "scoring", console=Console(stderr=True)):
+        found.append(score)
+    if scores is not None:
+        write_scores(found, scores)
+    typer.echo(summarise(found))
 
 
 @app.command()
