@@ -42,6 +42,7 @@ SILENCE = 1e-7  # at or below (-140 dBFS) a sample counts as digital silence
 _MAX_GAIN = 1024.0  # 60 dB
 _SILENT_WINDOW = 1e-6
 _FADE = 96  # samples: 2 ms
+_EDGE_FADE = 48
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,9 +242,15 @@ class HighBand(GridSource):
             added -= sounding[:, _FADE:-_FADE]
         band = apply_fir(added, self._highpass)
         band[silent] = 0.0
-        block[:, : stop - start] = band
-        block[:, max(0, self.frames - start) :] = 0.0
+        block[:, : stop - start] = band * self._edge_fade(start, stop)
         return block
+
+    def _edge_fade(self, start: int, stop: int) -> Audio:
+        """Zero at and beyond the ends of the signal, one from 1 ms within: a cut band would reach below itself."""
+        places = np.arange(start, stop)
+        inside = np.clip(np.minimum(places, self.frames - 1 - places) / _EDGE_FADE, 0.0, 1.0)
+        fade: Audio = (0.5 - 0.5 * np.cos(np.pi * inside)).astype(np.float32)
+        return fade
 
     def _generated(self, first: int, frames: int) -> Audio:
         """The vocoder's answer for some frames and the reach of the high-pass on both sides."""

@@ -53,6 +53,7 @@ __all__ = [
 
 _HIGHEST_CROSSOVER = 0.96  # of the Nyquist frequency of the output: above it there is nothing to add
 _PASS_BLOCK_S = 1.0
+_SHORTEST_S = 0.010  # a mel frame; less has no band to speak of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -317,6 +318,8 @@ def measure_peak(source: Source) -> float:
 def _verdict(source: Source, settings: RenderSettings, sample_rate: int) -> Verdict:
     """Judge a source; what a result at that rate has no room for is not generated."""
     verdict = judge(source, cutoff_hz=settings.cutoff_hz)
+    if verdict.process and source.frames < _SHORTEST_S * source.sample_rate:
+        return replace(verdict, process=False, reason=f"shorter than {1000 * _SHORTEST_S:.0f} ms")
     limit_hz = _HIGHEST_CROSSOVER * sample_rate / 2.0
     if verdict.process and verdict.cutoff_hz is not None and verdict.cutoff_hz > limit_hz:
         reason = f"{verdict.reason}; at {sample_rate} Hz there is nothing to restore above {limit_hz:.0f} Hz"

@@ -1,9 +1,21 @@
-"""What every test may lean on: the rules of the marks."""
+"""What every test may lean on: synthesised signals, a toy engine, and the rules of the marks."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
+from scipy import signal
+from tiny import TINY, tiny_model
+
+import audiosr_fx
+from audiosr_fx.engine import Engine
+from audiosr_fx.model.config import HiFiGANConfig, UNetConfig, VAEConfig
+from audiosr_fx.sources import Audio
 
 SLOW_TIMEOUT_S = 1200
 
@@ -16,3 +28,97 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(no_gpu)
         if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(SLOW_TIMEOUT_S))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Toy models gain nothing from threads, and lose much to them on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+class Signals:
+    """Signals as float32 (channels, samples); every channel is the same but for noise."""
+
+    @staticmethod
+    def sine(samples: int, sample_rate: int, *, frequency_hz: float = 1000.0, channels: int = 1) -> Audio:
+        wave = 0.5 * np.sin(2 * np.pi * frequency_hz * np.arange(samples) / sample_rate)
+        return _rows(wave, channels)
+
+    @staticmethod
+    def sweep(samples: int, sample_rate: int, *, stop_hz: float = 6000.0, channels: int = 1) -> Audio:
+        duration = max(samples, 1) / sample_rate
+        wave = signal.chirp(np.arange(samples) / sample_rate, 50.0, duration, stop_hz, method="logarithmic")
+        return _rows(0.5 * wave, channels)
+
+    @staticmethod
+    def noise(
+        samples: int, sample_rate: int, *, cutoff_hz: float | None = None, channels: int = 1, seed: int = 0
+    ) -> Audio:
+        """White, of RMS 0.1; independent channels; cut off by an elliptic filter of order 10 if asked."""
+        wave = np.random.default_rng(seed).standard_normal((channels, samples)) * 0.1
+        if cutoff_hz is not None and samples:
+            sections = signal.ellip(10, 0.1, 90.0, cutoff_hz, fs=sample_rate, output="sos")
+            wave = signal.sosfilt(sections, wave, axis=1)
+        return np.ascontiguousarray(wave, dtype=np.float32)
+
+    @staticmethod
+    def chord(samples: int, sample_rate: int, *, below_hz: float, channels: int = 1) -> Audio:
+        """Three sawtooths of equal strength, sustained, with no harmonic above ``below_hz``."""
+        time = np.arange(samples) / sample_rate
+        wave = np.zeros(samples)
+        for root_hz in (220.0, 277.18, 329.63):
+            for harmonic in range(1, int(below_hz / root_hz) + 1):
+                wave += np.sin(2 * np.pi * root_hz * harmonic * time + root_hz * harmonic) / harmonic
+        return _rows(0.1 * wave, channels)
+
+    @staticmethod
+    def silence(samples: int, *, channels: int = 1) -> Audio:
+        return np.zeros((channels, samples), np.float32)
+
+
+def _rows(wave: np.ndarray, channels: int) -> Audio:
+    return np.tile(wave.astype(np.float32), (channels, 1))
+
+
+@pytest.fixture(scope="session")
+def signals() -> type[Signals]:
+    return Signals
+
+
+NANO = replace(
+    TINY,
+    name="nano",
+    vae=VAEConfig(
+        base_channels=2, multipliers=(1, 1, 1, 2), blocks_per_level=1, latent_channels=2, norm_groups=1
+    ),
+    unet=UNetConfig(
+        in_channels=4,
+        out_channels=2,
+        base_channels=8,
+        multipliers=(1, 1, 1, 2),
+        blocks_per_level=1,
+        attention_downsampling=(4, 8),
+        head_channels=8,
+        norm_groups=4,
+    ),
+    vocoder=HiFiGANConfig(base_channels=32, resblock_kernels=(3,), resblock_dilations=(1,)),
+)
+
+
+@pytest.fixture(scope="session")
+def engine() -> Engine:
+    """The published pipeline at the smallest width there is: a window takes a tenth of a second."""
+    return Engine(tiny_model(config=NANO), "cpu")
+
+
+@pytest.fixture(scope="session")
+def mini_engine() -> Engine:
+    """The embedded model, where its weights are installed."""
+    if not (Path(audiosr_fx.__file__).parent / "model" / "weights" / "mini.safetensors").exists():
+        pytest.skip("the embedded model's weights are not there")
+    from audiosr_fx.engine import load_engine
+
+    return load_engine("mini", "cpu")

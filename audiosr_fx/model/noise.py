@@ -61,4 +61,6 @@ def _normals_from_bits(bits: np.ndarray) -> np.ndarray:
     """Two normals from every 64 random bits: (frames, n) -> (frames, 2 n)."""
     radius = np.sqrt(-2.0 * np.log(((bits >> np.uint64(32)).astype(np.float64) + 0.5) * 2.0**-32))
     angle = (bits & np.uint64(0xFFFFFFFF)).astype(np.float64) * (2.0 * np.pi * 2.0**-32)
-    return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=-1).reshape(len(bits), -1)
+    return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=-1).reshape(
+        len(bits), 2 * bits.shape[1]
+    )
