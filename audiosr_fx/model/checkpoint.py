@@ -45,6 +45,8 @@ _PACKAGED = Path(__file__).parent / "weights"
 _STORED_TYPES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
 _LARGEST_CONFIG = 1 << 16  # characters
 _LARGEST_NUMBER = 1_000_000  # in a config: more is damage, not a model
+_LARGEST_COUNT = 64  # of layers
+_COUNTS = ("blocks_per_level", "depth")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +169,7 @@ def load_model(
         try:
             with SkipInitialisation():
                 model = AudioSRModel(config)
-        except (AudioSRError, RuntimeError, ValueError, ZeroDivisionError) as error:
+        except (AudioSRError, RuntimeError, ValueError, ArithmeticError, MemoryError) as error:
             raise CheckpointError(f"{path}: no model can be built from its config ({error})") from error
         expected = model.state_dict()
         _check_header(path, file, expected)
@@ -390,7 +392,7 @@ def _stage(kind: Any, values: Mapping[str, Any]) -> Any:
     for name, value in values.items():
         expected = getattr(default, name)
         if isinstance(expected, tuple):
-            if not isinstance(value, list) or not 0 < len(value) <= 64:
+            if not isinstance(value, list) or not 0 < len(value) <= _LARGEST_COUNT:
                 raise ValueError(f"{name} is {value!r}")
             checked[name] = tuple(_number(name, item, int) for item in value)
         else:
@@ -400,7 +402,7 @@ def _stage(kind: Any, values: Mapping[str, Any]) -> Any:
 
 def _number(name: str, value: Any, kind: type) -> Any:
     fits = isinstance(value, (int, float) if kind is float else kind) and not isinstance(value, bool)
-    if not fits or not abs(value) <= _LARGEST_NUMBER:
+    if not fits or not abs(value) <= (_LARGEST_COUNT if name in _COUNTS else _LARGEST_NUMBER):
         raise ValueError(f"{name} is {value!r}; expected {kind.__name__}")
     return kind(value)
 

@@ -230,7 +230,7 @@ def convert(state: Mapping[str, Any], config: ModelConfig) -> tuple[dict[str, Te
         if not isinstance(name, str) or not isinstance(value, Tensor):
             raise CheckpointError(f"entry {name!r} is a {type(value).__name__}; expected only named tensors")
     _check_schedule(state, config)
-    renamed = {_renamed(name): tensor for name, tensor in state.items() if not _is_left_over(name)}
+    renamed = {ours: tensor for key, tensor in state.items() if (ours := our_name(key)) is not None}
     shared = _share_encoder(renamed)
     config = replace(config, shared_encoder=shared)
     with torch.device("meta"):
@@ -245,6 +245,16 @@ def convert(state: Mapping[str, Any], config: ModelConfig) -> tuple[dict[str, Te
         if not torch.isfinite(tensor).all():
             raise CheckpointError(f"{name} holds values that are not finite")
     return {name: tensor.contiguous() for name, tensor in renamed.items()}, config
+
+
+def our_name(published: str) -> str | None:
+    """What a published tensor is called here; None for a left-over, unknown names unchanged."""
+    if any(published.startswith(entry) if entry.endswith(".") else published == entry for entry in LEFT_OVER):
+        return None
+    for theirs, ours in RENAMED.items():
+        if published.startswith(theirs) and (theirs.endswith(".") or published == theirs):
+            return ours + published[len(theirs) :]
+    return published
 
 
 def _share_encoder(renamed: dict[str, Tensor]) -> bool:
@@ -270,17 +280,6 @@ def _check_schedule(state: Mapping[str, Tensor], config: ModelConfig) -> None:
     ours = Schedule.cosine(config.diffusion).alpha_bar
     if stored.shape != ours.shape or not torch.allclose(stored.double(), ours, rtol=0.0, atol=1e-6):
         raise CheckpointError("alphas_cumprod is not the cosine schedule of the config")
-
-
-def _is_left_over(name: str) -> bool:
-    return any(name == entry or (entry.endswith(".") and name.startswith(entry)) for entry in LEFT_OVER)
-
-
-def _renamed(name: str) -> str:
-    for published, ours in RENAMED.items():
-        if name.startswith(published) and (published.endswith(".") or name == published):
-            return ours + name[len(published) :]
-    return name  # the strict check names it
 
 
 def _is_zip(start: bytes) -> bool:
@@ -368,7 +367,9 @@ def _child(job: Mapping[str, str]) -> None:
     if not isinstance(state, Mapping):
         raise CheckpointError(f"holds a {type(state).__name__}; expected a state dict")
     tensors, config = convert(state, config_from_json(job["config"]))
-    save_tensors(tensors, config, job["target"], card=f"Imported from {source.name}.", source_sha256=sha256)
+    known = KNOWN_MODELS.get(config.name)
+    card = f"Imported from {source.name}. Licence: {known.licence if known else 'not known'}."
+    save_tensors(tensors, config, job["target"], card=card, source_sha256=sha256)
 
 
 if __name__ == "__main__":
