@@ -71,10 +71,21 @@ _PASS_ALL_ON: dict[str, Any] = {
 
 @app.command("train", context_settings=_PASS_ALL_ON, add_help_option=False)
 def train(context: typer.Context) -> None:
-    """Train a stage of a model; [bold]audiosr-fx train --help[/bold] lists them."""
+    """Train a model; [bold]audiosr-fx train --help[/bold] lists the stages."""
+    _run_training(context.args)
+
+
+@app.command("evaluate", context_settings=_PASS_ALL_ON, add_help_option=False)
+def evaluate(context: typer.Context) -> None:
+    """Score a model against naive baselines on clips that training never saw."""
+    _run_training(["evaluate", *context.args])
+
+
+def _run_training(arguments: list[str]) -> None:
+    """The commands of training live beside it and need torch; they read their own arguments."""
     from audiosr_fx.training.cli import app as training
 
-    training(args=context.args, prog_name="audiosr-fx train")
+    training(args=arguments, prog_name="audiosr-fx train")
 
 
 def main() -> None:

@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 import soundfile
 import typer
-from tiny import tiny_model
 from typer.testing import CliRunner, Result
 
 from audiosr_fx import __version__
@@ -31,11 +30,6 @@ RATE = 48_000
 QUICK = ("--steps", "1", "--cutoff", "6000")
 
 Run = Callable[..., Result]
-
-
-@pytest.fixture(scope="module")
-def engine() -> Engine:
-    return Engine(tiny_model(), "cpu")
 
 
 @pytest.fixture
@@ -86,6 +80,19 @@ def test_every_command_explains_itself(command: str, run: Run) -> None:
         result = run(*command.split(), flag)
         assert result.exit_code == ExitCode.OK
         assert "Usage" in result.stdout
+
+
+@pytest.mark.parametrize("command", ["train", "train vae", "evaluate"])
+def test_training_explains_itself_too(command: str, run: Run) -> None:
+    result = run(*command.split(), "--help")
+    assert result.exit_code == ExitCode.OK
+    assert "Usage: audiosr-fx train" in result.stdout
+
+
+def test_training_on_what_is_not_there_is_one_line(run: Run) -> None:
+    result = run("train", "vae", "--data", "nowhere")
+    assert result.exit_code not in (ExitCode.OK, ExitCode.INTERNAL)
+    assert result.stderr.count("\n") == 1
 
 
 def test_the_version_can_be_asked_for(run: Run) -> None:
