@@ -246,7 +246,7 @@ class HighBand(GridSource):
         return block
 
     def _edge_fade(self, start: int, stop: int) -> Audio:
-        """Zero at and beyond the ends of the signal, one from 1 ms within: a cut band would reach below itself."""
+        """Zero at and beyond the signal's ends, one 1 ms within: a band cut hard reaches below itself."""
         places = np.arange(start, stop)
         inside = np.clip(np.minimum(places, self.frames - 1 - places) / _EDGE_FADE, 0.0, 1.0)
         fade: Audio = (0.5 - 0.5 * np.cos(np.pi * inside)).astype(np.float32)

@@ -321,8 +321,9 @@ def _verdict(source: Source, settings: RenderSettings, sample_rate: int) -> Verd
     if verdict.process and source.frames < _SHORTEST_S * source.sample_rate:
         return replace(verdict, process=False, reason=f"shorter than {1000 * _SHORTEST_S:.0f} ms")
     limit_hz = _HIGHEST_CROSSOVER * sample_rate / 2.0
-    if verdict.process and verdict.cutoff_hz is not None and verdict.cutoff_hz > limit_hz:
-        reason = f"{verdict.reason}; at {sample_rate} Hz there is nothing to restore above {limit_hz:.0f} Hz"
+    full = verdict.kind == "nyquist" and sample_rate <= source.sample_rate
+    if verdict.process and verdict.cutoff_hz is not None and (full or verdict.cutoff_hz > limit_hz):
+        reason = f"{verdict.reason}; a result at {sample_rate} Hz has no room for more"
         return replace(verdict, process=False, reason=reason)
     return verdict
 

@@ -174,7 +174,7 @@ def test_a_band_the_result_has_no_room_for_is_not_made(engine: Engine, signals: 
     settings = RenderSettings(cutoff_hz=7900.0, steps=1)
     rendered = render_array(audio, 16_000, settings, engine=engine, sample_rate_out=16_000)
     assert np.array_equal(rendered.audio, audio)
-    assert "nothing to restore" in rendered.verdict.reason
+    assert "no room for more" in rendered.verdict.reason
 
 
 # --- regions and seeds ------------------------------------------------------------------------------
