@@ -97,8 +97,9 @@ def test_a_published_checkpoint_is_imported_in_a_child_process(
     assert list(folder.iterdir()) == [path]
     loaded = load_model("tiny")
     assert loaded.config.shared_encoder
+    tensors = loaded.state_dict()
     for name, tensor in model.state_dict().items():
-        assert torch.equal(loaded.state_dict()[name], tensor), name
+        assert torch.equal(tensors[name], tensor), name
     assert read_card("tiny").source_sha256 == hashlib.sha256(source.read_bytes()).hexdigest()
 
 

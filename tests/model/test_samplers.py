@@ -229,6 +229,7 @@ def test_reference_ddim_agrees_with_diffusers(independent: Callable[..., Tensor]
     agree(f"diffusers DDIM reference, eta {eta:g}", ours, theirs)
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of diffusers
 @pytest.mark.parametrize("steps", [5, 10, 20])
 def test_trailing_dpmpp_2m_agrees_with_diffusers(independent: Callable[..., Tensor], steps: int) -> None:
     visited = timesteps(SCHEDULE, steps, "trailing", last=995)  # log signal-to-noise ratio -5.1
@@ -239,6 +240,7 @@ def test_trailing_dpmpp_2m_agrees_with_diffusers(independent: Callable[..., Tens
     agree(f"diffusers DPM-Solver++(2M) trailing, {steps} steps", ours, theirs)
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of diffusers
 def test_reference_dpmpp_2m_agrees_with_diffusers(independent: Callable[..., Tensor]) -> None:
     theirs = independent(
         "DPMSolverMultistepScheduler",
