@@ -1,3 +1,34 @@
 """Restore the missing top octaves of recordings: AudioSR as an effect, a batch tool and a service."""
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from audiosr_fx.errors import AudioSRError
+
+if TYPE_CHECKING:
+    from audiosr_fx.node import AudioSR
+    from audiosr_fx.render import render_array
+    from audiosr_fx.settings import RenderSettings
+
 __version__ = "0.1.0"
+
+__all__ = ["AudioSR", "AudioSRError", "RenderSettings", "__version__", "render_array"]
+
+_HOMES = {
+    "AudioSR": "audiosr_fx.node",
+    "RenderSettings": "audiosr_fx.settings",
+    "render_array": "audiosr_fx.render",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for: importing the package itself needs no torch."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 
+import audiosr_fx
 from audiosr_fx import __version__
 
 ROOT = Path(__file__).parent.parent
@@ -41,6 +42,16 @@ def test_every_package_imports_from_a_bare_checkout(package: str, tmp_path: Path
         check=True,
     )
     assert Path(run.stdout.strip()) == ROOT
+
+
+def test_public_names_are_there_without_importing_torch_first() -> None:
+    code = (
+        "import sys, audiosr_fx; assert 'torch' not in sys.modules; "
+        "print(*[getattr(audiosr_fx, name) for name in audiosr_fx.__all__]); assert 'torch' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        getattr(audiosr_fx, "non" + "sense")
 
 
 def test_the_wheel_carries_all_four_packages() -> None:
