@@ -172,6 +172,18 @@ def test_json_has_an_object_for_every_input(run: Run, dull: Path) -> None:
     }
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_hostile_file_names_come_out_escaped(run: Run, dull: Path) -> None:
+    hostile = "a\x1b[31m\n.wav"
+    shutil.copy(dull, hostile)
+    done = run("render", hostile, "-o", "out", *QUICK)
+    assert done.exit_code == ExitCode.OK, done.output
+    assert done.stdout.startswith("out/a\\x1b[31m\\n.wav: rendered from 6000 Hz")
+    refused = run("render", hostile, "-o", "out", *QUICK)
+    assert refused.stderr.startswith("error: out/a\\x1b[31m\\n.wav: exists already")
+    assert os.listdir("out") == [hostile]
+
+
 def test_a_folder_as_input_says_what_is_expected(run: Run, tmp_path: Path) -> None:
     result = run("render", tmp_path, "-o", "out", *QUICK)
     assert result.exit_code == ExitCode.BAD_AUDIO
@@ -230,7 +242,7 @@ def test_silence_passes_through(run: Run) -> None:
     soundfile.write("silence.wav", np.zeros((4800, 2)), RATE)
     result = run("render", "silence.wav", "-o", "out.wav")
     assert result.exit_code == ExitCode.OK
-    assert "passed through untouched (silent)" in result.stdout
+    assert "passed through untouched (silent" in result.stdout
     assert not soundfile.read("out.wav")[0].any()
 
 

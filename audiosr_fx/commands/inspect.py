@@ -14,6 +14,7 @@ from audiosr_fx.commands.terminal import (
     exit_code_of,
     joint_exit_code,
     output_errors,
+    printable,
     say,
     say_error,
     say_json,
@@ -46,7 +47,7 @@ class Inspection:
         edge = "" if self.cutoff_hz is None else f" from {self.cutoff_hz:.0f} Hz"
         loudness = "too short for" if self.loudness_lufs is None else f"{self.loudness_lufs:.1f}"
         return (
-            f"{self.path}\n"
+            f"{printable(self.path)}\n"
             f"  {self.format}, {self.sample_rate} Hz, channels: {self.channels}, {self.duration_s:.2f} s\n"
             f"  {verdict}{edge}: {self.reason}\n"
             f"  loudness {loudness} LUFS, peak {self.sample_peak_dbfs:.1f} dBFS, "

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from audiosr_fx.commands.terminal import printable
+
 if TYPE_CHECKING:
     from audiosr_fx.render import ProgressEvent
 
@@ -45,6 +47,7 @@ class RenderProgress:
         """Start the bar of the next file."""
         self._begun += 1
         self._render_started = None
+        name = printable(name)
         description = name if self._files == 1 else f"{self._begun}/{self._files} {name}"
         self._progress.reset(self._task, total=None, description=description, state="measuring")
 

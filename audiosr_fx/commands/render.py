@@ -21,6 +21,7 @@ from audiosr_fx.commands.terminal import (
     exit_code_of,
     joint_exit_code,
     output_errors,
+    printable,
     say,
     say_error,
     say_json,
@@ -72,7 +73,7 @@ class Result:
     def __str__(self) -> str:
         verdict = f"rendered from {self.cutoff_hz:.0f} Hz" if self.rendered else "passed through untouched"
         text = (
-            f"{self.output}: {verdict} ({self.reason}); "
+            f"{printable(self.output)}: {verdict} ({self.reason}); "
             f"{self.duration_s:.1f} s in {self.render_s:.1f} s, {self.speed:.1f}x real time"
         )
         if self.clipped_samples:

@@ -65,7 +65,7 @@ def exit_code_of(error: BaseException) -> ExitCode:
 def describe_error(error: BaseException, about: Path | None = None) -> str:
     """One line a user can act on, beginning with the file it is about unless it names one itself."""
     text = _describe(error)
-    names_file = about is None or isinstance(error, OutputError) or str(about) in text
+    names_file = about is None or isinstance(error, OutputError) or printable(str(about)) in printable(text)
     return text if names_file else f"{about}: {text}"
 
 
@@ -90,9 +90,14 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
+def printable(text: str) -> str:
+    """The text with control characters and undecodable bytes escaped: file names may hold any."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 def say_error(text: str) -> None:
     """Print one line to stderr."""
-    sys.stderr.write(f"error: {text}\n")
+    sys.stderr.write(f"error: {printable(text)}\n")
     sys.stderr.flush()
 
 
