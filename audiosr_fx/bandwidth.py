@@ -1,69 +1,69 @@
-"""How far up a recording reaches: its long-term spectrum, where it was cut off, and whether it needs us.
+"""How far up a recording reaches, and whether it needs its top octaves restored.
 
-Also the linear-phase filters that part a signal at that place: ``lowpass_fir`` and its exact complement.
+``judge`` gives the verdict on a source, ``crossover`` where to join what is restored, and ``lowpass_fir``
+with its exact complement parts a signal there.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
+from audiosr_fx.cutoff import Cutoff, band_centres_hz, band_levels_db, find_cutoff
 from audiosr_fx.errors import ParameterError
 from audiosr_fx.sources import Audio, Source
+from audiosr_fx.spectrum import LongTermSpectrum, measure_spectrum
 
-FULL_BAND_HZ = 20_000.0
-MIN_CUTOFF_HZ = 1_000.0
-_SILENCE_POWER = 10.0 ** (-100.0 / 10.0)
+__all__ = [
+    "FULL_BAND_HZ",
+    "Crossover",
+    "Cutoff",
+    "Kind",
+    "LongTermSpectrum",
+    "Verdict",
+    "apply_fir",
+    "complement",
+    "crossover",
+    "crossover_hz",
+    "find_cutoff",
+    "highpass_fir",
+    "judge",
+    "lowpass_fir",
+    "measure_spectrum",
+    "reach_hz",
+]
+
+FULL_BAND_HZ: Final = 20_000.0
+MIN_CUTOFF_HZ: Final = 1_000.0
+MAX_CUTOFF_HZ: Final = 24_000.0
+
+_SILENCE_POWER: Final = 1e-10  # -100 dBFS
+_SHORTEST_S: Final = 0.05
+_LEAST_EVIDENCE: Final = 20.0  # one unfiltered recording in eighty reaches this
+_LEAST_CONFIDENCE: Final = 0.5
+_CLIFF_DB_PER_OCTAVE: Final = 60.0
+_BAND_LIMITED_RATE: Final = 40_000  # below this the sample rate itself is a cutoff
+_NYQUIST_SHARE: Final = 0.95  # of half the rate, that resamplers leave intact
+_JUNK_BELOW_DB: Final = 90.0
+_JUNK_FLOOR_DB: Final = -130.0
 
 Kind = Literal["cliff", "slope", "nyquist", "given", "full_band", "no_cutoff", "silent"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LongTermSpectrum:
-    """Power over frequency of a whole signal, channels summed: what ``measure_spectrum`` returns.
-
-    ``power`` float64 (n_fft / 2 + 1): mean power per bin, full-scale sine = 0.5 over its bins; ``frames``: how
-    many stretches of ``n_fft`` samples were averaged (0 for an empty signal).
-    """
-
-    sample_rate: int
-    n_fft: int
-    power: NDArray[np.float64]
-    frames: int
-
-    @property
-    def frequency_hz(self) -> NDArray[np.float64]:
-        """Centre of each bin."""
-        return np.arange(self.power.size) * (self.sample_rate / self.n_fft)
-
-    @property
-    def level_db(self) -> NDArray[np.float64]:
-        """Power in dB, -200 where there is none."""
-        return 10.0 * np.log10(np.maximum(self.power, 1e-20))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cutoff:
-    """Where a spectrum ends: the edge, how steep, how deep, and how sure (0 to 1)."""
-
-    cutoff_hz: float
-    slope_db_per_octave: float
-    drop_db: float
-    confidence: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """Whether a recording needs its top octaves restored, and from where.
 
-    ``cutoff_hz`` is None when none was found or given; ``process`` says what to do, ``reason`` why, in one line.
-    ``has_junk_above``: what stands above the cutoff is no music (codec holes, aliases) and should be low-passed
-    away first. ``confidence`` 0 to 1. ``spectrum`` is there to be plotted.
+    ``cutoff_hz``: -3 dB, None when none was found or given. ``process`` says what to do, ``reason`` why, in
+    one line. ``kind``: a steep "cliff", a gentle "slope", "nyquist" (the sample rate is the limit), "given"
+    by hand, or why nothing is to be done. ``has_junk_above``: what stands above a cliff is no music (codec
+    holes, aliases, the remains of a filter) and should be low-passed away first. ``confidence`` 0 to 1. ``fade_hz``:
+    where the roll-off reaches -1 dB and -20 dB. ``spectrum`` is there to be plotted.
     """
 
     cutoff_hz: float | None
@@ -74,7 +74,90 @@ class Verdict:
     confidence: float = 0.0
     slope_db_per_octave: float = 0.0
     drop_db: float = 0.0
+    fade_hz: tuple[float, float] | None = None
     spectrum: LongTermSpectrum | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Crossover:
+    """Where the generated band takes over: -6 dB point, width, and whether to low-pass the input there."""
+
+    frequency_hz: float
+    transition_hz: float
+    lowpass_first: bool
+
+
+def judge(source: Source, *, cutoff_hz: float | None = None) -> Verdict:
+    """Decide whether a source should be restored, and from where. All channels share the verdict.
+
+    Args:
+        source: any rate from 1 kHz up and any length.
+        cutoff_hz: given by hand, 1000 to 24000: restore from there, whatever the spectrum says.
+
+    Raises:
+        ParameterError: ``cutoff_hz`` out of range.
+    """
+    if cutoff_hz is not None:
+        return _given(source, cutoff_hz)
+    if source.frames == 0:
+        return Verdict(
+            cutoff_hz=None, process=False, reason="empty: no samples", kind="silent", confidence=1.0
+        )
+    spectrum = measure_spectrum(source)
+    if float(spectrum.power.sum()) < _SILENCE_POWER:
+        return Verdict(
+            cutoff_hz=None,
+            process=False,
+            reason="silent: below -100 dBFS",
+            kind="silent",
+            confidence=1.0,
+            spectrum=spectrum,
+        )
+    found = find_cutoff(spectrum) if source.frames >= _SHORTEST_S * source.sample_rate else None
+    if found is not None and (found.evidence < _LEAST_EVIDENCE or found.confidence < _LEAST_CONFIDENCE):
+        found = None
+    if source.sample_rate < _BAND_LIMITED_RATE:
+        return _of_low_rate(source.sample_rate, spectrum, found)
+    if found is None:
+        return _without_cutoff(spectrum)
+    return _of_cutoff(spectrum, found)
+
+
+def reach_hz(spectrum: LongTermSpectrum) -> float:
+    """Frequency up to which a spectrum stands above its own floor, or above -90 dB of its strongest band."""
+    level = band_levels_db(spectrum)
+    level = level[: int(np.searchsorted(band_centres_hz(), spectrum.sample_rate / 2.0))]
+    if level.size == 0:
+        return spectrum.sample_rate / 2.0
+    top, bottom = float(level.max()), float(level.min())
+    threshold = bottom - 1.0 if top - bottom < 30.0 else max(bottom + 6.0, top - 90.0)
+    return float(band_centres_hz()[int(np.nonzero(level > threshold)[0][-1])])
+
+
+def crossover(verdict: Verdict) -> Crossover:
+    """Suggest where the generated band should be joined to the recording.
+
+    At a cliff the join is narrow and lies just below it, so that all above it is new. Along a gentle roll-off
+    the recording is kept as it is, and the generated band fades in where the recording fades out.
+
+    Raises:
+        ParameterError: a verdict without ``cutoff_hz``.
+    """
+    if verdict.cutoff_hz is None:
+        raise ParameterError("cutoff_hz is None; expected a verdict with a cutoff that was found or given")
+    cutoff_hz = min(verdict.cutoff_hz, MAX_CUTOFF_HZ)
+    if verdict.kind == "slope" and verdict.fade_hz is not None:
+        start, end = verdict.fade_hz
+        middle = min(math.sqrt(start * end), 0.98 * MAX_CUTOFF_HZ)
+        width = min(2.0 * (middle - start), 1.96 * (MAX_CUTOFF_HZ - middle))
+        return Crossover(middle, max(width, 100.0), lowpass_first=False)
+    width = min(max(0.04 * cutoff_hz, 100.0), 600.0)
+    return Crossover(cutoff_hz - 0.6 * width, width, lowpass_first=verdict.has_junk_above)
+
+
+def crossover_hz(verdict: Verdict) -> float:
+    """The -6 dB point of ``crossover``."""
+    return crossover(verdict).frequency_hz
 
 
 # --- filters --------------------------------------------------------------------------------------
@@ -102,18 +185,19 @@ def lowpass_fir(
     nyquist = sample_rate / 2.0
     if not (transition_hz > 0.0 and transition_hz / 2.0 < cutoff_hz < nyquist - transition_hz / 2.0):
         raise ParameterError(
-            f"cutoff_hz is {cutoff_hz} with a transition of {transition_hz} Hz; expected the transition to lie"
-            f" between 0 and {nyquist} Hz"
+            f"cutoff_hz is {cutoff_hz} with a transition of {transition_hz} Hz;"
+            f" expected the transition to lie between 0 and {nyquist} Hz"
         )
     half = math.ceil((attenuation_db - 7.95) / (2.285 * 2.0 * math.pi * transition_hz / sample_rate) / 2.0)
     position = np.arange(-half, half + 1)
     ideal = 2.0 * cutoff_hz / sample_rate * np.sinc(2.0 * cutoff_hz / sample_rate * position)
     taps: NDArray[np.float64] = ideal * np.kaiser(2 * half + 1, 0.1102 * (attenuation_db - 8.7))
-    return taps / taps.sum()
+    normalised: NDArray[np.float64] = taps / taps.sum()
+    return normalised
 
 
 def complement(taps: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The filter that adds up with ``taps`` (odd, linear phase) to a pure delay: the high-pass of a low-pass."""
+    """The filter that adds up with ``taps`` (odd, linear phase) to a pure delay: a low-pass's high-pass."""
     if taps.ndim != 1 or taps.size % 2 == 0:
         raise ParameterError(f"taps has shape {taps.shape}; expected an odd number of taps")
     result = -taps
@@ -147,118 +231,99 @@ def apply_fir(audio: NDArray[np.floating[Any]], taps: NDArray[np.float64]) -> Au
     return np.ascontiguousarray(filtered, dtype=np.float32)
 
 
-# --- the spectrum and the verdict -----------------------------------------------------------------
+# --- verdicts -------------------------------------------------------------------------------------
 
 
-def measure_spectrum(source: Source) -> LongTermSpectrum:
-    """Mean power spectrum of a source, read in blocks."""
-    n_fft = 4096 if source.sample_rate >= 24_000 else 2048
-    window = np.hanning(n_fft)
-    power = np.zeros(n_fft // 2 + 1)
-    frames = 0
-    for start in range(0, source.frames, n_fft // 2):
-        block = source.read(start, start + n_fft).astype(np.float64)
-        power += np.sum(np.abs(np.fft.rfft(block * window, axis=1)) ** 2, axis=0)
-        frames += 1
-    scale = 2.0 / (n_fft * float(np.sum(window**2)) * max(frames, 1))
-    return LongTermSpectrum(sample_rate=source.sample_rate, n_fft=n_fft, power=power * scale, frames=frames)
-
-
-def find_cutoff(spectrum: LongTermSpectrum) -> Cutoff | None:
-    """The steepest sustained drop of a spectrum, or None where there is none."""
-    frequency = spectrum.frequency_hz
-    grid = np.geomspace(MIN_CUTOFF_HZ, spectrum.sample_rate / 2.0, 200)
-    cumulative = np.concatenate([[0.0], np.cumsum(spectrum.power)])
-    edges = np.searchsorted(frequency, grid)
-    width = 6
-    level = np.array(
-        [
-            10.0 * math.log10(max((cumulative[b] - cumulative[a]) / max(b - a, 1), 1e-20))
-            for a, b in zip(edges[:-width], edges[width:], strict=True)
-        ]
+def _given(source: Source, cutoff_hz: float) -> Verdict:
+    if not MIN_CUTOFF_HZ <= cutoff_hz <= MAX_CUTOFF_HZ:
+        raise ParameterError(f"cutoff_hz is {cutoff_hz}; expected {MIN_CUTOFF_HZ:.0f} to {MAX_CUTOFF_HZ:.0f}")
+    nyquist = source.sample_rate / 2.0
+    limited = min(float(cutoff_hz), _NYQUIST_SHARE * nyquist)
+    note = (
+        ""
+        if limited == cutoff_hz
+        else f", more than {source.sample_rate} Hz can hold: {limited:.0f} Hz taken"
     )
-    if level.max() < 10.0 * math.log10(_SILENCE_POWER) - 30.0:
-        return None
-    drop = level[:-width] - level[width:]
-    best = int(np.argmax(drop))
-    if drop[best] < 10.0:
-        return None
-    slope = float(drop[best]) / math.log2(grid[best + width] / grid[best])
-    return Cutoff(
-        cutoff_hz=float(grid[best + width]),
-        slope_db_per_octave=slope,
-        drop_db=float(drop[best]),
-        confidence=min(1.0, float(drop[best]) / 40.0),
-    )
-
-
-def judge(source: Source, *, cutoff_hz: float | None = None) -> Verdict:
-    """Decide whether and from where a source should be restored; ``cutoff_hz`` given by hand overrides."""
-    if cutoff_hz is not None:
-        return Verdict(
-            cutoff_hz=cutoff_hz,
-            process=True,
-            reason=f"cutoff given: {cutoff_hz:.0f} Hz",
-            kind="given",
-            has_junk_above=True,
-            confidence=1.0,
-        )
-    spectrum = measure_spectrum(source)
-    if float(spectrum.power.sum()) < _SILENCE_POWER:
-        return Verdict(cutoff_hz=None, process=False, reason="silent", kind="silent", spectrum=spectrum)
-    cutoff = find_cutoff(spectrum)
-    if cutoff is None:
-        if source.sample_rate <= 40_000:
-            return Verdict(
-                cutoff_hz=source.sample_rate / 2.0 * 0.95,
-                process=True,
-                reason=f"the sample rate ends it at {source.sample_rate / 2.0:.0f} Hz",
-                kind="nyquist",
-                spectrum=spectrum,
-            )
-        return Verdict(
-            cutoff_hz=None, process=False, reason="no cutoff found", kind="no_cutoff", spectrum=spectrum
-        )
-    if cutoff.cutoff_hz >= FULL_BAND_HZ:
-        return Verdict(
-            cutoff_hz=cutoff.cutoff_hz,
-            process=False,
-            reason=f"reaches {cutoff.cutoff_hz:.0f} Hz already",
-            kind="full_band",
-            spectrum=spectrum,
-        )
     return Verdict(
-        cutoff_hz=cutoff.cutoff_hz,
+        cutoff_hz=limited,
         process=True,
-        reason=f"cut off at {cutoff.cutoff_hz:.0f} Hz",
-        kind="cliff",
+        reason=f"cutoff given: {cutoff_hz:.0f} Hz{note}",
+        kind="given",
         has_junk_above=True,
-        confidence=cutoff.confidence,
-        slope_db_per_octave=cutoff.slope_db_per_octave,
-        drop_db=cutoff.drop_db,
+        confidence=1.0,
+    )
+
+
+def _of_low_rate(sample_rate: int, spectrum: LongTermSpectrum, found: Cutoff | None) -> Verdict:
+    """Below 40 kHz something is always missing: above a cutoff of its own, or above half the rate."""
+    nyquist = sample_rate / 2.0
+    if found is not None and found.cutoff_hz < 0.85 * nyquist:
+        return _of_cutoff(spectrum, found)
+    cutoff_hz = _NYQUIST_SHARE * nyquist if found is None else min(found.cutoff_hz, _NYQUIST_SHARE * nyquist)
+    return Verdict(
+        cutoff_hz=cutoff_hz,
+        process=True,
+        reason=f"a sample rate of {sample_rate} Hz holds nothing above {nyquist:.0f} Hz",
+        kind="nyquist",
+        has_junk_above=False,
+        confidence=1.0,
         spectrum=spectrum,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Crossover:
-    """Where the generated band takes over: -6 dB point, width, and whether to low-pass the input there first."""
-
-    frequency_hz: float
-    transition_hz: float
-    lowpass_first: bool
-
-
-def crossover(verdict: Verdict) -> Crossover:
-    """Suggest where the generated band should be joined to the recording. Needs a ``cutoff_hz``."""
-    if verdict.cutoff_hz is None:
-        raise ParameterError(
-            "crossover of a verdict without a cutoff_hz; expected one that was found or given"
+def _without_cutoff(spectrum: LongTermSpectrum) -> Verdict:
+    reach = reach_hz(spectrum)
+    if reach >= FULL_BAND_HZ:
+        return Verdict(
+            cutoff_hz=None,
+            process=False,
+            reason=f"full band: reaches {reach / 1000.0:.1f} kHz already",
+            kind="full_band",
+            confidence=1.0,
+            spectrum=spectrum,
         )
-    transition = max(200.0, 0.05 * verdict.cutoff_hz)
-    return Crossover(verdict.cutoff_hz - transition / 2.0, transition, verdict.has_junk_above)
+    return Verdict(
+        cutoff_hz=None,
+        process=False,
+        reason=f"no cutoff found: fades out by itself towards {reach / 1000.0:.1f} kHz;"
+        " give cutoff_hz to restore it all the same",
+        kind="no_cutoff",
+        spectrum=spectrum,
+    )
 
 
-def crossover_hz(verdict: Verdict) -> float:
-    """The -6 dB point of ``crossover``."""
-    return crossover(verdict).frequency_hz
+def _of_cutoff(spectrum: LongTermSpectrum, found: Cutoff) -> Verdict:
+    if found.cutoff_hz >= FULL_BAND_HZ:
+        return Verdict(
+            cutoff_hz=found.cutoff_hz,
+            process=False,
+            reason=f"full band: reaches {found.cutoff_hz / 1000.0:.1f} kHz already",
+            kind="full_band",
+            confidence=found.confidence,
+            spectrum=spectrum,
+        )
+    is_cliff = found.slope_db_per_octave >= _CLIFF_DB_PER_OCTAVE
+    return Verdict(
+        cutoff_hz=found.cutoff_hz,
+        process=True,
+        reason=f"cut off at {found.cutoff_hz / 1000.0:.2f} kHz ({'steeply' if is_cliff else 'gently'},"
+        f" {found.slope_db_per_octave:.0f} dB per octave)",
+        kind="cliff" if is_cliff else "slope",
+        has_junk_above=is_cliff and _has_junk(spectrum, found),
+        confidence=found.confidence,
+        slope_db_per_octave=found.slope_db_per_octave,
+        drop_db=found.drop_db,
+        fade_hz=found.fade_hz,
+        spectrum=spectrum,
+    )
+
+
+def _has_junk(spectrum: LongTermSpectrum, found: Cutoff) -> bool:
+    """Whether anything but a noise floor out of hearing is left above a cliff."""
+    frequency, level = spectrum.frequency_hz, spectrum.level_db
+    below = level[(frequency > 0.7 * found.cutoff_hz) & (frequency < 0.95 * found.cutoff_hz)]
+    above = level[(frequency > found.fade_hz[1] + 0.02 * found.cutoff_hz)]
+    if below.size == 0 or above.size == 0:
+        return False
+    loudest = float(above.max())
+    return loudest > _JUNK_FLOOR_DB and loudest > float(below.max()) - _JUNK_BELOW_DB
