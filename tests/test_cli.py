@@ -21,7 +21,7 @@ from typer.testing import CliRunner, Result
 
 from audiosr_fx import __version__
 from audiosr_fx.cli import app
-from audiosr_fx.commands.terminal import ExitCode
+from audiosr_fx.commands.terminal import ExitCode, interrupts_held
 from audiosr_fx.engine import Engine
 from audiosr_fx.params import RENDER_CONTROLS
 
@@ -302,6 +302,22 @@ def test_interrupted_it_leaves_no_half_file(number: int, tmp_path: Path) -> None
     assert process.communicate(timeout=60)[1] == "error: cancelled\n"
     assert process.returncode == ExitCode.CANCELLED
     assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a POSIX signal")
+def test_an_interrupt_waits_for_what_must_not_be_torn() -> None:
+    done = []
+
+    def work() -> None:
+        with interrupts_held():
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.01)
+            done.append("whole")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert done == ["whole"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 # --- inspect --------------------------------------------------------------------------------------

@@ -23,12 +23,12 @@ from audiosr_fx.errors import AudioFormatError, AudioSRError
 
 if TYPE_CHECKING:
     from audiosr_fx.quality.spectrogram import Panel
-    from audiosr_fx.sources import Source
+    from audiosr_fx.sources import Audio
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspection:
-    """What is known about one file. Levels are -inf for silence, None where the file is too short."""
+    """What is known about one file. Levels are -inf for silence, loudness is None where it is undefined."""
 
     path: str
     format: str
@@ -45,12 +45,12 @@ class Inspection:
     def __str__(self) -> str:
         verdict = "would be rendered" if self.needs_render else "would pass through untouched"
         edge = "" if self.cutoff_hz is None else f" from {self.cutoff_hz:.0f} Hz"
-        loudness = "too short for" if self.loudness_lufs is None else f"{self.loudness_lufs:.1f}"
+        loudness = "undefined" if self.loudness_lufs is None else f"{self.loudness_lufs:.1f} LUFS"
         return (
             f"{printable(self.path)}\n"
             f"  {self.format}, {self.sample_rate} Hz, channels: {self.channels}, {self.duration_s:.2f} s\n"
             f"  {verdict}{edge}: {self.reason}\n"
-            f"  loudness {loudness} LUFS, peak {self.sample_peak_dbfs:.1f} dBFS, "
+            f"  loudness {loudness}, peak {self.sample_peak_dbfs:.1f} dBFS, "
             f"true peak {self.true_peak_dbtp:.1f} dBTP"
         )
 
@@ -118,17 +118,18 @@ def inspect_file(path: Path) -> Inspection:
             cutoff_hz=verdict.cutoff_hz,
             needs_render=verdict.process,
             reason=verdict.reason,
-            loudness_lufs=_loudness(source),
+            loudness_lufs=_loudness(audio, source.sample_rate),
             sample_peak_dbfs=sample_peak_dbfs(audio),
             true_peak_dbtp=true_peak_dbtp(audio, source.sample_rate),
         )
 
 
-def _loudness(source: Source) -> float | None:
+def _loudness(audio: Audio, sample_rate: int) -> float | None:
+    """In LUFS; None where BS.1770 defines none: under 400 ms, or for an unknown layout of channels."""
     from audiosr_fx.loudness import measure_loudness
 
     try:
-        return measure_loudness(source.read(0, source.frames), source.sample_rate)
+        return measure_loudness(audio, sample_rate)
     except AudioFormatError:
         return None
 

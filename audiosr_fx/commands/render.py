@@ -19,6 +19,7 @@ from audiosr_fx.commands.terminal import (
     OutputError,
     describe_error,
     exit_code_of,
+    interrupts_held,
     joint_exit_code,
     output_errors,
     printable,
@@ -229,9 +230,11 @@ def check_output(task: Task, *, overwrite: bool) -> None:
     with output_errors():
         if task.output.exists():
             if task.source.exists() and task.output.samefile(task.source):
-                raise OutputError(f"{task.output}: is the input itself, which is never replaced")
+                raise OutputError(
+                    f"{printable(str(task.output))}: is the input itself, which is never replaced"
+                )
             if not overwrite:
-                raise OutputError(f"{task.output}: exists already; --overwrite replaces it")
+                raise OutputError(f"{printable(str(task.output))}: exists already; --overwrite replaces it")
         task.output.parent.mkdir(parents=True, exist_ok=True)
 
 
@@ -239,25 +242,28 @@ def _write(task: Task, stream: RenderStream, subtype: str, *, overwrite: bool) -
     """Write a render to its file; returns the number of samples an integer format had to limit."""
     from audiosr_fx.writer import AudioWriter
 
-    with output_errors():
-        writer = AudioWriter(
-            task.output,
-            stream.sample_rate,
-            stream.channels,
-            subtype=subtype,
-            format=task.format.upper(),
-            expected_frames=stream.frames,
-            overwrite=overwrite,
-            sources=[task.source],
-        )
+    writer: AudioWriter | None = None
     try:
+        with output_errors(), interrupts_held():
+            writer = AudioWriter(
+                task.output,
+                stream.sample_rate,
+                stream.channels,
+                subtype=subtype,
+                format=task.format.upper(),
+                expected_frames=stream.frames,
+                overwrite=overwrite,
+                sources=[task.source],
+            )
         for block in stream:
             with output_errors():
                 writer.write(block)
         with output_errors():
             writer.close()
     except BaseException:
-        writer.abort()
+        if writer is not None:
+            with interrupts_held():
+                writer.abort()
         raise
     return writer.clipped_samples
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import signal
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
@@ -149,3 +151,23 @@ def output_errors() -> Iterator[None]:
         yield
     except (AudioFormatError, OSError) as error:
         raise OutputError(describe_error(error)) from error
+
+
+@contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Let what is inside finish before Ctrl-C, or a request to terminate, takes effect."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    arrived: list[int] = []
+    handlers = {
+        number: signal.signal(number, lambda number, frame: arrived.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        if arrived:
+            raise KeyboardInterrupt
