@@ -226,7 +226,6 @@ class Engine:
             yield
 
 
-@functools.lru_cache(maxsize=2)
 def load_engine(
     model: str = "mini", device: str = "auto", dtype: str = "auto", batch_size: int | None = None
 ) -> Engine:
@@ -236,6 +235,11 @@ def load_engine(
         CheckpointError: no such weights, or damaged.
         ParameterError: a device or precision this machine has not got.
     """
+    return _load_engine(model, choose_device(device), dtype, batch_size)
+
+
+@functools.lru_cache(maxsize=2)
+def _load_engine(model: str, device: torch.device, dtype: str, batch_size: int | None) -> Engine:
     from audiosr_fx.model.checkpoint import load_model
 
     return Engine(load_model(model), device, dtype, batch_size)

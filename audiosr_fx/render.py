@@ -19,6 +19,7 @@ from audiosr_fx.errors import AudioFormatError
 from audiosr_fx.highband import (
     HOP,
     SAMPLE_RATE,
+    WINDOW_FRAMES,
     WINDOW_HOP,
     BandPlan,
     HighBand,
@@ -30,6 +31,7 @@ from audiosr_fx.sources import (
     MAX_CHANNELS,
     ArraySource,
     Audio,
+    GridSource,
     ResampledSource,
     Source,
     check_audio,
@@ -51,7 +53,7 @@ __all__ = [
     "render_array",
 ]
 
-_HIGHEST_CROSSOVER = 0.96  # of the Nyquist frequency of the output: above it there is nothing to add
+_HIGHEST_CUTOFF = 0.95  # of the Nyquist frequency of the output: above it there is nothing to add
 _PASS_BLOCK_S = 1.0
 _SHORTEST_S = 0.010  # a mel frame; less has no band to speak of
 
@@ -127,7 +129,8 @@ def render(
         else check_sample_rate(sample_rate_out)
     )
     start, stop = _whole(source) if region is None else region.within(source.frames)
-    watched = _Watched(source, should_cancel)
+    seconds_apart = _seconds_apart(engine, source.channels)
+    recent = _Recent(source, seconds_apart, should_cancel)
     seconds = (stop - start) / source.sample_rate
     if on_event is not None:
         on_event(
@@ -136,10 +139,10 @@ def render(
             )
         )
     engine.sampling(settings)  # settings that cannot work fail before the file is read
-    peak = measure_peak(watched)
-    verdict = _verdict(watched, settings, min(rate_out, SAMPLE_RATE))
+    peak = measure_peak(recent)
+    verdict = _verdict(recent, settings, min(rate_out, SAMPLE_RATE))
     return RenderStream(
-        watched,
+        recent,
         settings,
         engine,
         verdict,
@@ -235,13 +238,13 @@ class RenderStream:
         self._should_cancel = should_cancel
         self._windows = (0, 0)
         self._windows_done = 0
-        self._base: Source = ResampledSource(source, sample_rate)
+        self._base = _at_rate(source, sample_rate, engine)
         self._band: Source | None = None
         self._block = max(1, round(_PASS_BLOCK_S * sample_rate))
         if verdict.process and self.frames > 0:
             plan = BandPlan(crossover=crossover(verdict), gain=gain)
             band = HighBand(
-                self._base if sample_rate == SAMPLE_RATE else ResampledSource(source, SAMPLE_RATE),
+                self._base if sample_rate == SAMPLE_RATE else _at_rate(source, SAMPLE_RATE, engine),
                 engine,
                 settings,
                 plan,
@@ -320,7 +323,7 @@ def _verdict(source: Source, settings: RenderSettings, sample_rate: int) -> Verd
     verdict = judge(source, cutoff_hz=settings.cutoff_hz)
     if verdict.process and source.frames < _SHORTEST_S * source.sample_rate:
         return replace(verdict, process=False, reason=f"shorter than {1000 * _SHORTEST_S:.0f} ms")
-    limit_hz = _HIGHEST_CROSSOVER * sample_rate / 2.0
+    limit_hz = _HIGHEST_CUTOFF * sample_rate / 2.0 - 1.0
     full = verdict.kind == "nyquist" and sample_rate <= source.sample_rate
     if verdict.process and verdict.cutoff_hz is not None and (full or verdict.cutoff_hz > limit_hz):
         reason = f"{verdict.reason}; a result at {sample_rate} Hz has no room for more"
@@ -328,17 +331,39 @@ def _verdict(source: Source, settings: RenderSettings, sample_rate: int) -> Verd
     return verdict
 
 
-class _Watched:
-    """A source that refuses to be read once should_cancel says so."""
+class _Recent(GridSource):
+    """A source that keeps its last seconds, so that what it reads from is read in one direction and once.
 
-    def __init__(self, source: Source, should_cancel: ShouldCancel | None) -> None:
+    It refuses to read on once should_cancel says so.
+    """
+
+    def __init__(self, source: Source, seconds: float, should_cancel: ShouldCancel | None) -> None:
+        super().__init__(
+            sample_rate=source.sample_rate,
+            channels=source.channels,
+            frames=source.frames,
+            block_frames=source.sample_rate,
+            blocks_kept=math.ceil(seconds) + 1,
+        )
         self._source = source
         self._should_cancel = should_cancel
-        self.sample_rate, self.channels, self.frames = source.sample_rate, source.channels, source.frames
 
-    def read(self, start: int, stop: int) -> Audio:
+    def _make_block(self, index: int) -> Audio:
         stop_if_asked(self._should_cancel)
-        return self._source.read(start, stop)
+        return self._source.read(index * self._block_frames, (index + 1) * self._block_frames)
+
+
+def _seconds_apart(engine: Engine, channels: int) -> float:
+    """How far the model reads ahead of what is handed out: a batch of windows, a block and some context."""
+    windows = max(1, engine.batch_size // channels)
+    return (WINDOW_FRAMES + (windows + 2) * WINDOW_HOP) * HOP / SAMPLE_RATE + 1.0
+
+
+def _at_rate(source: Source, sample_rate: int, engine: Engine) -> Source:
+    """The source at another rate, resampled once however often it is read."""
+    if sample_rate == source.sample_rate:
+        return source
+    return _Recent(ResampledSource(source, sample_rate), _seconds_apart(engine, source.channels), None)
 
 
 def _whole(source: Source) -> tuple[int, int]:
