@@ -199,8 +199,11 @@ def _describe(file: soundfile.SoundFile, path: Path, claim: _DataClaim | None) -
             " the file is truncated or still being written: wait, or copy or export it again"
         )
     elif frames >= _ABSURD_FRAMES:
-        frames = _count_frames(file, name)
-        warning = f"{name}: the header leaves the length open; {frames} samples were counted"
+        if not _is_empty_flac(path):
+            raise AudioFormatError(
+                f"{name}: the header leaves the length open (streamed or broken off): export it again"
+            )
+        frames = 0
     elif file.format == "FLAC" and frames > 0 and not _has_last_sample(file):
         is_truncated = True
         warning = (
@@ -219,17 +222,16 @@ def _describe(file: soundfile.SoundFile, path: Path, claim: _DataClaim | None) -
     )
 
 
-def _count_frames(file: soundfile.SoundFile, name: str) -> int:
-    count = 0
-    try:
-        while taken := len(file.read(BLOCK_FRAMES, dtype="float32")):
-            count += taken
-        file.seek(0)
-    except (soundfile.LibsndfileError, RuntimeError) as cause:
-        raise AudioFormatError(
-            f"{name}: the header leaves the length open and the file cannot be rewound: export it again"
-        ) from cause
-    return count
+def _is_empty_flac(path: Path) -> bool:
+    """Whether a FLAC file ends with its metadata."""
+    with path.open("rb") as stream:
+        if stream.read(4) != b"fLaC":
+            return False
+        while len(header := stream.read(4)) == 4:
+            stream.seek(int.from_bytes(header[1:], "big"), os.SEEK_CUR)
+            if header[0] & 0x80:
+                return stream.tell() == path.stat().st_size
+    return False
 
 
 def _has_last_sample(file: soundfile.SoundFile) -> bool:

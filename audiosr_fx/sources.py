@@ -234,13 +234,14 @@ class ResampledSource(GridSource):
         return super().read(start, stop)
 
     def _make_block(self, index: int) -> Audio:
-        first = index * self._periods - self._context_periods
+        context = self._context_periods if index > 0 else 0  # soxr starts a signal in its own way, so let it
+        first = index * self._periods - context
         last = (index + 1) * self._periods + self._context_periods
         stretch = self._source.read(first * self._period_in, last * self._period_in)
         resampled = soxr.resample(
             stretch.T, self._source.sample_rate, self.sample_rate, quality="VHQ"
         )  # (samples, channels)
-        skip = self._context_periods * self._period_out
+        skip = context * self._period_out
         block = np.asarray(resampled, np.float32)[skip : skip + self._block_frames]
         return np.ascontiguousarray(block.T)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import secrets
+import struct
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -140,6 +142,12 @@ class AudioWriter:
             self._file = None
             if self.subtype == "FLOAT":
                 _clear_peak_time(self._temporary)
+            if (
+                self.format == "FLAC" and self.frames == 0
+            ):  # libsndfile writes no header before the first sample
+                self._temporary.write_bytes(
+                    _flac_header(self.sample_rate, self.channels, _BITS[self.subtype])
+                )
             _sync(self._temporary)
             self._check_target()
             _publish(self._temporary, self.path, overwrite=self._overwrite)
@@ -296,6 +304,14 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _flac_header(sample_rate: int, channels: int, bits: int) -> bytes:
+    """A FLAC file without samples: the marker and one STREAMINFO block (RFC 9639, section 8.2)."""
+    block_sizes = struct.pack(">HH", 4096, 4096)
+    packed = (sample_rate << 44) | ((channels - 1) << 41) | ((bits - 1) << 36)
+    stream_info = block_sizes + bytes(6) + struct.pack(">Q", packed) + hashlib.md5(b"").digest()
+    return b"fLaC" + struct.pack(">I", 0x80000000 | len(stream_info)) + stream_info
 
 
 def _clear_peak_time(path: Path) -> None:

@@ -1,0 +1,418 @@
+"""Audio files: bit-exact in, whole or nothing out, one clear line for everything else."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from audiosr_fx import writer as writer_module
+from audiosr_fx.audio import Audio, AudioWriter, FileSource, read_info
+from audiosr_fx.errors import AudioFormatError
+
+
+def noise(channels: int, samples: int, seed: int = 0) -> Audio:
+    return (0.1 * np.random.default_rng(seed).standard_normal((channels, samples))).astype(np.float32)
+
+
+def write(path: Path, audio: Audio, sample_rate: int = 48_000, **options: object) -> AudioWriter:
+    with AudioWriter(path, sample_rate, audio.shape[0], **options) as file:  # type: ignore[arg-type]
+        file.write(audio)
+    return file
+
+
+def read_all(path: Path) -> Audio:
+    with FileSource(path) as source:
+        return source.read(0, source.frames)
+
+
+def leftovers(folder: Path) -> list[str]:
+    return [name for name in os.listdir(folder) if name.startswith(".")]
+
+
+# --- reading ---
+
+
+@pytest.mark.parametrize("bits", [16, 24])
+@pytest.mark.parametrize("container", ["WAV", "WAVEX", "RF64", "AIFF", "FLAC"])
+def test_integers_are_read_bit_for_bit(tmp_path: Path, bits: int, container: str) -> None:
+    codes = np.random.default_rng(1).integers(-(2 ** (bits - 1)), 2 ** (bits - 1), (70_000, 2))
+    codes[0], codes[1] = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
+    path = tmp_path / "in.audio"
+    shifted = (codes << (32 - bits)).astype(np.int32)
+    soundfile.write(str(path), shifted, 44_100, subtype=f"PCM_{bits}", format=container)
+    assert np.array_equal(read_all(path).astype(np.float64) * 2 ** (bits - 1), codes.T)
+
+
+@pytest.mark.parametrize(
+    ("container", "subtype", "tolerance"),
+    [
+        ("WAV", "FLOAT", 0.0),
+        ("WAV", "DOUBLE", 0.0),
+        ("WAV", "PCM_32", 2.0**-24),
+        ("W64", "PCM_24", 2.0**-23),
+        ("OGG", "VORBIS", 0.2),
+        ("OGG", "OPUS", 0.4),  # shifts phases, so nothing closer is promised
+        ("MP3", "MPEG_LAYER_III", 0.2),
+    ],
+)
+def test_formats_are_read(tmp_path: Path, container: str, subtype: str, tolerance: float) -> None:
+    time = np.arange(48_000) / 48_000
+    audio = (0.3 * np.sin(2 * np.pi * 440.0 * time)).astype(np.float32)[np.newaxis]
+    path = tmp_path / "in"
+    soundfile.write(str(path), audio.T, 48_000, subtype=subtype, format=container)
+    info = read_info(path)
+    assert (info.sample_rate, info.channels, info.frames, info.warning) == (48_000, 1, 48_000, None)
+    assert info.duration_s == 1.0
+    assert np.abs(read_all(path) - audio).max() <= tolerance
+
+
+@pytest.mark.parametrize(
+    ("container", "subtype"),
+    [("FLAC", "PCM_16"), ("OGG", "VORBIS"), ("MP3", "MPEG_LAYER_III"), ("WAV", "PCM_24")],
+)
+def test_jumping_gives_the_samples_that_reading_on_gives(
+    tmp_path: Path, container: str, subtype: str
+) -> None:
+    path = tmp_path / "in"
+    with soundfile.SoundFile(
+        str(path), "w", 48_000, 2, subtype=subtype, format=container
+    ) as file:  # Vorbis wants small blocks
+        for block in np.array_split(noise(2, 500_000).T, 20):
+            file.write(block)
+    whole = np.concatenate(
+        [soundfile.read(str(path), dtype="float32")[0].T, np.zeros((2, 9000), np.float32)], 1
+    )
+    for start in (430_000, 65_536, 3, 499_000, 200_001):
+        with FileSource(path) as source:
+            assert np.array_equal(source.read(start, start + 8193), whole[:, start : start + 8193])
+
+
+@pytest.mark.parametrize("container", ["WAV", "RF64", "AIFF", "FLAC"])
+def test_a_truncated_file_is_refused(tmp_path: Path, container: str) -> None:
+    path = tmp_path / "cut.audio"
+    soundfile.write(str(path), noise(2, 100_000).T, 48_000, subtype="PCM_16", format=container)
+    os.truncate(path, path.stat().st_size // 2)
+    assert read_info(path).is_truncated
+    with pytest.raises(AudioFormatError, match=r"cut\.audio: the header promises .*truncated.*copy"):
+        FileSource(path)
+
+
+def test_a_truncated_file_is_read_when_asked(tmp_path: Path) -> None:
+    path = tmp_path / "cut.wav"
+    audio = noise(1, 100_000)
+    soundfile.write(str(path), audio.T, 48_000, subtype="FLOAT")
+    os.truncate(path, path.stat().st_size - 4 * 50_000)
+    with FileSource(path, allow_truncated=True) as source:
+        assert source.frames == 50_000
+        assert np.array_equal(source.read(0, 50_000), audio[:, :50_000])
+
+
+def test_a_header_that_promises_four_gigabytes_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "liar.wav"
+    soundfile.write(str(path), noise(1, 200).T, 48_000, subtype="PCM_16")
+    data = bytearray(path.read_bytes())
+    at = data.index(b"data") + 4
+    data[at : at + 4] = struct.pack("<I", 0xFFFFFF00)
+    path.write_bytes(data)
+    with pytest.raises(AudioFormatError, match="promises 4294967040 bytes"):
+        FileSource(path)
+
+
+def test_an_open_length_is_read_to_the_end_with_a_warning(tmp_path: Path) -> None:
+    path = tmp_path / "streamed.wav"
+    audio = noise(1, 5000)
+    soundfile.write(str(path), audio.T, 48_000, subtype="FLOAT", format="WAV")
+    data = bytearray(path.read_bytes())
+    at = data.index(b"data") + 4
+    data[at : at + 4] = b"\xff\xff\xff\xff"
+    path.write_bytes(data)
+    info = read_info(path)
+    assert info.warning is not None
+    assert "leaves the length open" in info.warning
+    assert not info.is_truncated
+    assert np.array_equal(read_all(path)[:, :5000], audio)
+
+
+def test_a_flac_of_open_length_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "piped.flac"
+    soundfile.write(str(path), noise(1, 5000).T, 48_000, subtype="PCM_16")
+    data = bytearray(path.read_bytes())
+    data[21] &= 0xF0
+    data[22:26] = bytes(4)  # the 36 bits of the sample count
+    path.write_bytes(data)
+    with pytest.raises(AudioFormatError, match=r"piped\.flac: the header leaves the length open"):
+        read_info(path)
+
+
+def test_damage_inside_a_flac_is_one_clear_line(tmp_path: Path) -> None:
+    path = tmp_path / "hurt.flac"
+    soundfile.write(str(path), noise(1, 400_000).T, 48_000, subtype="PCM_16")
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 60_000] = bytes(60_000)
+    path.write_bytes(data)
+    with pytest.raises(AudioFormatError, match=r"hurt\.flac: .*copy or export it again") as error:
+        read_all(path)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("empty.wav", b"", "empty"),
+        ("text.wav", b"hello, this is no audio at all" * 10, "expected WAV, AIFF, FLAC, Ogg or MP3"),
+        ("raw.raw", bytes(1000), "expected WAV"),
+        ("stub.wav", b"RIFF\x00\x00", "cannot be read as audio"),
+        ("new\nline.wav", b"x" * 100, r"new\\nline"),
+    ],
+)
+def test_what_is_no_audio_is_one_clear_line(tmp_path: Path, name: str, content: bytes, words: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(AudioFormatError, match=words) as error:
+        read_info(path)
+    assert "\n" not in str(error.value)
+
+
+def test_missing_files_and_folders_are_named(tmp_path: Path) -> None:
+    with pytest.raises(AudioFormatError, match=r"gone\.wav: no such file"):
+        read_info(tmp_path / "gone.wav")
+    with pytest.raises(AudioFormatError, match="not a file"):
+        read_info(tmp_path)
+
+
+def test_subtypes_off_the_list_are_refused_before_decoding(tmp_path: Path) -> None:
+    path = tmp_path / "old.wav"
+    soundfile.write(str(path), noise(1, 4000).T, 48_000, subtype="IMA_ADPCM")
+    with pytest.raises(AudioFormatError, match="IMA_ADPCM"):
+        read_info(path)
+
+
+def test_absurd_rates_and_channel_counts_are_refused(tmp_path: Path) -> None:
+    soundfile.write(str(tmp_path / "fast.wav"), np.zeros((10, 1)), 2_000_000)
+    with pytest.raises(AudioFormatError, match=r"fast\.wav: sample_rate is 2000000"):
+        read_info(tmp_path / "fast.wav")
+    soundfile.write(str(tmp_path / "wide.wav"), np.zeros((10, 40)), 48_000)
+    with pytest.raises(AudioFormatError, match="40 channels"):
+        read_info(tmp_path / "wide.wav")
+
+
+# --- writing ---
+
+
+@pytest.mark.parametrize("samples", [0, 1, 64, 65, 8193, 200_000])
+@pytest.mark.parametrize("suffix", ["wav", "flac", "aiff"])
+def test_24_bit_round_trip(tmp_path: Path, samples: int, suffix: str) -> None:
+    audio = noise(2, samples)
+    path = tmp_path / f"out.{suffix}"
+    file = write(path, audio)
+    assert file.frames == samples
+    assert read_info(path).subtype == "PCM_24"
+    assert read_all(path).shape == (2, samples)
+    assert np.abs(read_all(path) - audio).max(initial=0.0) <= 2.0**-24
+    assert leftovers(tmp_path) == []
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "aiff"])
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24"])
+def test_integer_audio_passes_through_exactly(tmp_path: Path, suffix: str, subtype: str) -> None:
+    codes = np.random.default_rng(3).integers(-(2**15), 2**15, (2, 9000))
+    audio = (codes / 2.0**15).astype(np.float32)
+    write(tmp_path / f"out.{suffix}", audio, subtype=subtype)
+    assert np.array_equal(read_all(tmp_path / f"out.{suffix}"), audio)
+
+
+def test_float_files_keep_every_bit_and_have_no_clock_in_them(tmp_path: Path) -> None:
+    audio = 3.0 * noise(6, 70_000)
+    file = write(tmp_path / "a.wav", audio, subtype="FLOAT")
+    write(tmp_path / "b.wav", audio, subtype="FLOAT")
+    assert np.array_equal(read_all(tmp_path / "a.wav"), audio)
+    assert file.clipped_samples == 0
+    data = (tmp_path / "a.wav").read_bytes()
+    assert data == (tmp_path / "b.wav").read_bytes()
+    at = data.index(b"PEAK")
+    assert data[at + 12 : at + 16] == bytes(4)
+
+
+def test_dither_to_16_bit_is_triangular_seeded_and_free_of_blocks(tmp_path: Path) -> None:
+    audio = np.full((1, 200_000), 100.25 / 32768, np.float32)
+    write(tmp_path / "a.wav", audio, subtype="PCM_16", dither_seed=5)
+    with AudioWriter(tmp_path / "b.wav", 48_000, 1, subtype="PCM_16", dither_seed=5) as file:
+        for block in np.array_split(audio, [1, 700, 66_000], axis=1):
+            file.write(block)
+    write(tmp_path / "c.wav", audio, subtype="PCM_16", dither_seed=6)
+    assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
+    assert (tmp_path / "a.wav").read_bytes() != (tmp_path / "c.wav").read_bytes()
+    error = read_all(tmp_path / "a.wav")[0].astype(np.float64) * 32768 - 100.25
+    assert abs(error.mean()) < 0.01  # 4 standard errors: sqrt(1/4 / 200000) * 4 = 0.0045
+    assert error.var() == pytest.approx(0.25, rel=0.02)  # TPDF plus rounding: 1/6 + 1/12
+
+
+def test_silence_stays_silent_at_16_bit(tmp_path: Path) -> None:
+    write(tmp_path / "out.wav", np.zeros((2, 5000), np.float32), subtype="PCM_16")
+    assert not read_all(tmp_path / "out.wav").any()
+
+
+def test_clipped_samples_are_limited_and_counted(tmp_path: Path) -> None:
+    audio = np.array([[0.0, 1.5, -2.0, 1.0, -1.0, 0.5]], np.float32)
+    file = write(tmp_path / "out.wav", audio)
+    assert file.clipped_samples == 2
+    assert file.peak == 2.0
+    assert read_all(tmp_path / "out.wav")[0].tolist() == [0.0, 1 - 2**-23, -1.0, 1 - 2**-23, -1.0, 0.5]
+
+
+def test_non_finite_values_are_refused_and_leave_nothing(tmp_path: Path) -> None:
+    audio = noise(1, 100)
+    audio[0, 40] = np.nan
+    with pytest.raises(AudioFormatError, match="sample 40 is NaN or Inf"):
+        write(tmp_path / "out.wav", audio)
+    assert os.listdir(tmp_path) == []
+
+
+def test_the_name_appears_only_when_the_file_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "out.wav"
+    with AudioWriter(path, 48_000, 1) as file:
+        file.write(noise(1, 1000))
+        assert not path.exists()
+    assert path.exists()
+
+
+def test_an_interrupted_write_leaves_nothing(tmp_path: Path) -> None:
+    def interrupted() -> None:
+        with AudioWriter(tmp_path / "out.wav", 48_000, 1) as file:
+            file.write(noise(1, 1000))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert os.listdir(tmp_path) == []
+
+
+def test_existing_files_are_kept_unless_overwriting(tmp_path: Path) -> None:
+    path = tmp_path / "out.wav"
+    path.write_bytes(b"mine")
+    with pytest.raises(AudioFormatError, match="exists already"):
+        AudioWriter(path, 48_000, 1)
+    assert path.read_bytes() == b"mine"
+    write(path, noise(1, 10), overwrite=True)
+    assert read_info(path).frames == 10
+
+
+@pytest.mark.parametrize("hard_links", [True, False])
+def test_a_file_that_appears_meanwhile_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hard_links: bool
+) -> None:
+    path = tmp_path / "out.wav"
+
+    def no_links(*_: object) -> None:
+        raise PermissionError(1, "no hard links here")
+
+    if not hard_links:
+        monkeypatch.setattr(writer_module.os, "link", no_links)
+    monkeypatch.setattr(AudioWriter, "_check_target", lambda _: None)  # lose the race to the last check
+    file = AudioWriter(path, 48_000, 1)
+    file.write(noise(1, 10))
+    path.write_bytes(b"theirs")
+    with pytest.raises(AudioFormatError, match="exists already"):
+        file.close()
+    assert path.read_bytes() == b"theirs"
+    assert leftovers(tmp_path) == []
+
+
+def test_publishing_works_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_links(*_: object) -> None:
+        raise PermissionError(1, "no hard links here")
+
+    monkeypatch.setattr(writer_module.os, "link", no_links)
+    write(tmp_path / "out.wav", noise(1, 10))
+    assert os.listdir(tmp_path) == ["out.wav"]
+
+
+def test_the_source_is_never_replaced(tmp_path: Path) -> None:
+    source, alias = tmp_path / "in.wav", tmp_path / "alias.wav"
+    write(source, noise(1, 10))
+    before = source.read_bytes()
+    alias.symlink_to(source)
+    for target in (source, alias):
+        with pytest.raises(AudioFormatError, match="is the source"):
+            AudioWriter(target, 48_000, 1, overwrite=True, sources=[source])
+    assert source.read_bytes() == before
+
+
+def test_a_wav_beyond_4_gb_becomes_rf64(tmp_path: Path) -> None:
+    with AudioWriter(tmp_path / "long.wav", 48_000, 2, expected_frames=800_000_000) as file:
+        file.write(noise(2, 1000))
+    assert (tmp_path / "long.wav").read_bytes()[:4] == b"RF64"
+    assert read_info(tmp_path / "long.wav").frames == 1000
+    with pytest.raises(AudioFormatError, match="AIFF ends at 4 GB"):
+        AudioWriter(tmp_path / "long.aiff", 48_000, 2, expected_frames=800_000_000)
+
+
+def test_more_than_two_channels_become_extensible(tmp_path: Path) -> None:
+    write(tmp_path / "out.wav", noise(6, 100))
+    assert read_info(tmp_path / "out.wav").format == "WAVEX"
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("out.mp3", {}, "expected wav, aiff or flac"),
+        ("out", {}, "expected wav, aiff or flac"),
+        ("out.flac", {"subtype": "FLOAT"}, "FLAC subtype is 'FLOAT'"),
+        ("nowhere/out.wav", {}, "No such file"),
+        ("out.wav", {"channels": 33}, "33 channels"),
+        ("out.flac", {"channels": 9}, "FLAC takes 1 to 8"),
+        ("out.wav", {"sample_rate": 10}, "sample_rate is 10"),
+    ],
+)
+def test_what_cannot_be_written_is_one_clear_line(
+    tmp_path: Path, name: str, options: dict[str, object], words: str
+) -> None:
+    arguments = {"sample_rate": 48_000, "channels": 1} | options
+    with pytest.raises(AudioFormatError, match=words):
+        AudioWriter(tmp_path / name, **arguments)  # type: ignore[arg-type]
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_block_of_another_shape_is_refused(tmp_path: Path) -> None:
+    with (
+        pytest.raises(AudioFormatError, match=r"expected floating point \(2, samples\)"),
+        AudioWriter(tmp_path / "out.wav", 48_000, 2) as file,
+    ):
+        file.write(noise(1, 10))
+    assert os.listdir(tmp_path) == []
+
+
+_FULL_DISK = """
+import os, resource, signal, sys
+import numpy as np
+from audiosr_fx.audio import AudioWriter
+from audiosr_fx.errors import AudioFormatError
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+try:
+    with AudioWriter(sys.argv[1] + "/out.wav", 48_000, 1) as file:
+        file.write(np.zeros((1, 500_000), np.float32))
+except AudioFormatError as error:
+    print(error)
+print(os.listdir(sys.argv[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(resource, "RLIMIT_FSIZE") or not hasattr(signal, "SIGXFSZ"), reason="POSIX")
+def test_a_disk_that_takes_no_more_leaves_nothing(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _FULL_DISK, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    first, second = done.stdout.splitlines()
+    assert "out.wav: cannot be written" in first
+    assert second == "[]"
