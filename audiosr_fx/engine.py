@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -55,7 +55,7 @@ class Engine:
     the shape of a batch but not on what else is in it. One thread at a time.
 
     Args:
-        model: on any device; the engine moves it and keeps it.
+        model: on any device, in float32; the engine moves it, converts it and keeps it.
         device: ``auto`` (cuda, mps, cpu: the first there is) or a torch device.
         dtype: ``auto`` (bfloat16 or float16 on cuda, otherwise float32) or a name in ``DTYPES``.
         batch_size: items per batch, None for 1 on a CPU and 8 elsewhere.
@@ -79,12 +79,9 @@ class Engine:
         self.model = model.to(self.device).eval()
         self.config = model.config
         self._lock = threading.RLock()
-        if self.dtype != torch.float32:
-            _run_in_precision(model.unet, self.device, self.dtype)
-            if isinstance(
-                self.config.vocoder, HiFiGANConfig
-            ):  # the other vocoder is light, and works on STFTs
-                _run_in_precision(model.vocoder, self.device, self.dtype)
+        model.unet.to(self.dtype)
+        if isinstance(self.config.vocoder, HiFiGANConfig):  # the other vocoder is light, and works on STFTs
+            model.vocoder.to(self.dtype)
 
     @property
     def vocoder_context(self) -> int:
@@ -283,18 +280,6 @@ def choose_dtype(dtype: str, device: torch.device) -> torch.dtype:
     if dtype not in DTYPES:
         raise ParameterError(f"dtype is {dtype!r}; expected auto, {', '.join(DTYPES)}")
     return DTYPES[dtype]
-
-
-def _run_in_precision(stage: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
-    """Make a stage compute in another precision; its parameters and its results stay float32."""
-    forward = stage.forward
-
-    def reduced(*args: Any, **kwargs: Any) -> Any:
-        with torch.autocast(device.type, dtype):
-            result = forward(*args, **kwargs)
-        return result.float()
-
-    setattr(stage, "forward", reduced)  # noqa: B010 (a method of the class stays what it is)
 
 
 @contextmanager

@@ -16,22 +16,14 @@ from numpy.typing import NDArray
 
 from audiosr_fx.bandwidth import Verdict, crossover, judge
 from audiosr_fx.errors import AudioFormatError
-from audiosr_fx.highband import (
-    HOP,
-    SAMPLE_RATE,
-    WINDOW_FRAMES,
-    WINDOW_HOP,
-    BandPlan,
-    HighBand,
-    file_gain,
-    stop_if_asked,
-)
+from audiosr_fx.highband import HighBand
+from audiosr_fx.meltrack import HOP, SAMPLE_RATE, WINDOW_FRAMES, WINDOW_HOP, BandPlan, file_gain
+from audiosr_fx.recent import RecentSource, stop_if_asked
 from audiosr_fx.settings import Region, RenderSettings, parse_region
 from audiosr_fx.sources import (
     MAX_CHANNELS,
     ArraySource,
     Audio,
-    GridSource,
     ResampledSource,
     Source,
     check_audio,
@@ -130,7 +122,7 @@ def render(
     )
     start, stop = _whole(source) if region is None else region.within(source.frames)
     seconds_apart = _seconds_apart(engine, source.channels)
-    recent = _Recent(source, seconds_apart, should_cancel)
+    recent = RecentSource(source, seconds_apart, should_cancel)
     seconds = (stop - start) / source.sample_rate
     if on_event is not None:
         on_event(
@@ -331,28 +323,6 @@ def _verdict(source: Source, settings: RenderSettings, sample_rate: int) -> Verd
     return verdict
 
 
-class _Recent(GridSource):
-    """A source that keeps its last seconds, so that what it reads from is read in one direction and once.
-
-    It refuses to read on once should_cancel says so.
-    """
-
-    def __init__(self, source: Source, seconds: float, should_cancel: ShouldCancel | None) -> None:
-        super().__init__(
-            sample_rate=source.sample_rate,
-            channels=source.channels,
-            frames=source.frames,
-            block_frames=source.sample_rate,
-            blocks_kept=math.ceil(seconds) + 1,
-        )
-        self._source = source
-        self._should_cancel = should_cancel
-
-    def _make_block(self, index: int) -> Audio:
-        stop_if_asked(self._should_cancel)
-        return self._source.read(index * self._block_frames, (index + 1) * self._block_frames)
-
-
 def _seconds_apart(engine: Engine, channels: int) -> float:
     """How far the model reads ahead of what is handed out: a batch of windows, a block and some context."""
     windows = max(1, engine.batch_size // channels)
@@ -363,7 +333,7 @@ def _at_rate(source: Source, sample_rate: int, engine: Engine) -> Source:
     """The source at another rate, resampled once however often it is read."""
     if sample_rate == source.sample_rate:
         return source
-    return _Recent(ResampledSource(source, sample_rate), _seconds_apart(engine, source.channels), None)
+    return RecentSource(ResampledSource(source, sample_rate), _seconds_apart(engine, source.channels))
 
 
 def _whole(source: Source) -> tuple[int, int]:

@@ -9,7 +9,8 @@ from scipy import signal
 
 from audiosr_fx.engine import Engine
 from audiosr_fx.errors import AudioFormatError, ParameterError, RenderCancelled
-from audiosr_fx.highband import distance_to_sound, file_gain, window_count
+from audiosr_fx.highband import distance_to_sound
+from audiosr_fx.meltrack import file_gain, window_count
 from audiosr_fx.render import ProgressEvent, Region, RenderSettings, render, render_array
 from audiosr_fx.sources import ArraySource, Audio
 

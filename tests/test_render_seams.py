@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from audiosr_fx.engine import Engine
-from audiosr_fx.highband import HOP, OVERLAP_FRAMES, WINDOW_HOP
+from audiosr_fx.meltrack import HOP, OVERLAP_FRAMES, WINDOW_HOP
 from audiosr_fx.render import RenderSettings, render_array
 
 SECONDS = 50  # eleven windows, ten joins
