@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import os
 import re
@@ -81,6 +82,27 @@ def test_every_dependency_is_a_range() -> None:
     groups = [BUILD["project"]["dependencies"], *BUILD["project"]["optional-dependencies"].values()]
     for requirement in (line for group in groups for line in group):
         assert re.fullmatch(r"[a-z0-9-]+>=[\d.]+,<[\d.]+", requirement), requirement
+
+
+def test_everything_imported_is_declared() -> None:
+    declared = {line.split(">")[0] for line in BUILD["project"]["dependencies"]}
+    extras = BUILD["project"]["optional-dependencies"]
+    declared |= {line.split(">")[0] for extra in ("farm", "midi", "train") for line in extras[extra]}
+    names = {"python-osc": "pythonosc", "python-rtmidi": "rtmidi"}
+    known = {names.get(name, name.replace("-", "_")) for name in declared} | set(PACKAGES)
+    for path in (path for package in PACKAGES for path in (ROOT / package).rglob("*.py")):
+        assert imported_names(path) <= known | sys.stdlib_module_names, path
+
+
+def imported_names(path: Path) -> set[str]:
+    """Top-level names of everything a file imports."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.split(".")[0])
+    return found
 
 
 def test_warnings_are_errors_and_every_test_has_a_timeout() -> None:
