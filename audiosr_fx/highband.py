@@ -75,7 +75,7 @@ class HighBand(GridSource):
         silent = distance[:, reach:-reach] >= reach
         if silent.all():
             return block
-        added = self._generated(first, frames) * _fade(distance[:, _FADE:-_FADE])
+        added = self._generated(first, first + frames) * _fade(distance[:, _FADE:-_FADE])
         if self._plan.crossover.lowpass_first:
             added -= sounding[:, _FADE:-_FADE]
         band = apply_fir(added, self._highpass)
@@ -90,16 +90,19 @@ class HighBand(GridSource):
         fade: Audio = (0.5 - 0.5 * np.cos(np.pi * inside)).astype(np.float32)
         return fade
 
-    def _generated(self, first: int, frames: int) -> Audio:
+    def _generated(self, first: int, stop: int) -> Audio:
         """The vocoder's answer for some frames and the reach of the high-pass on both sides."""
-        start_frame, stop_frame = first - self._margin, first + frames + self._margin
+        start_frame, stop_frame = first - self._margin, stop + self._margin
         mel = self.mel.read(start_frame, stop_frame) + np.float32(math.log(self._plan.gain))
+        floor = np.float32(self.mel.floor)
+        if (mel <= floor).all():
+            return np.zeros((self.channels, (stop - first) * HOP + 2 * self._reach), np.float32)
         reach = len(self._lowpass) // 2
         stretch = self._source.read(start_frame * HOP - reach, stop_frame * HOP + reach)
         gain = np.float32(self._plan.gain)
         stop_if_asked(self._should_cancel)
         waveform = self._engine.vocode(
-            np.maximum(mel, np.float32(self.mel.floor)),
+            np.maximum(mel, floor),
             apply_fir(stretch, self._lowpass) * gain,
             cutoff_hz=self._plan.cutoff_hz,
             start_frame=start_frame,

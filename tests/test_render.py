@@ -341,3 +341,9 @@ def test_distance_is_to_the_nearest_sample_that_sounds() -> None:
     distance = distance_to_sound(audio)
     assert distance[0].tolist() == [2, 1, 0, 1, 2, 1, 0, 1]
     assert (distance[1] >= 8).all()
+
+
+def test_a_band_without_sound_is_not_made_up(engine: Engine, signals: type) -> None:
+    audio = 1e-6 * signals.noise(2 * 48_000, 48_000, cutoff_hz=5800.0)  # -140 dBFS: below any converter
+    rendered = render_array(audio, 48_000, QUICK, engine=engine).audio
+    assert rms_dbfs(rendered - audio) < -150.0
