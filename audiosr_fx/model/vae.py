@@ -40,11 +40,9 @@ class Encoder(nn.Module):
             _Level(
                 [channels_in] + [channels] * config.blocks_per_level,
                 config.norm_groups,
-                downsample=_Downsample(channels) if channels_index < len(widths) - 1 else None,
+                downsample=_Downsample(channels) if index < len(widths) - 1 else None,
             )
-            for channels_index, (channels_in, channels) in enumerate(
-                pairwise([config.base_channels, *widths])
-            )
+            for index, (channels_in, channels) in enumerate(pairwise([config.base_channels, *widths]))
         )
         self.mid = _Middle(widths[-1], config.norm_groups)
         self.norm_out = _norm(widths[-1], config.norm_groups)
