@@ -19,6 +19,7 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
+from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
@@ -218,13 +219,11 @@ def _processor_name() -> str:
         return platform.processor() or platform.machine()
 
 
-def table_of(rows: list[Row], title: str) -> Table:
+def table_of(rows: list[Row]) -> Table:
     """Real-time factors, a row per stage and a column per way to run it."""
     columns = list(dict.fromkeys(row.column for row in rows))
     stages = sorted({row.stage for row in rows}, key=_STAGES.index)
-    table = Table(
-        title=title, caption="seconds of work per second of audio; below 1 is faster than real time"
-    )
+    table = Table(box=MARKDOWN)
     table.add_column("stage")
     for column in columns:
         table.add_column(column, justify="right")
@@ -247,6 +246,10 @@ _STAGES = [
 ]
 
 
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
 def bench(
     models: Annotated[
         str, typer.Option(help="Names with commas between them: mini, basic, speech.")
@@ -273,6 +276,8 @@ def bench(
             rows.append(row)
             if as_json:
                 typer.echo(json.dumps({**asdict(row), "real_time_factor": row.real_time_factor}))
+            else:
+                typer.echo(f"{row.column}: {row.stage} {row.real_time_factor:.4f}", err=True)
 
     try:
         for name in models.split(","):
@@ -290,11 +295,13 @@ def bench(
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from error
     if not as_json:
-        console = Console(width=None if Console().is_terminal else 140)
-        console.print(table_of(rows, f"Real-time factors on {describe_device(chosen)}"))
+        console = Console(width=160, highlight=False)
+        console.print(f"Seconds of work per second of audio on {describe_device(chosen)};")
+        console.print("below 1 is faster than real time.")
+        console.print(table_of(rows))
         for note in notes:
-            console.print(note, highlight=False)
+            console.print(note)
 
 
 if __name__ == "__main__":
-    typer.run(bench)
+    app()

@@ -42,8 +42,6 @@ def test_the_program_prints_a_table_or_json(monkeypatch: pytest.MonkeyPatch) -> 
         "model_or_made_up",
         lambda name: (tiny_model(config=replace(TINY, name=name)), "made-up weights"),
     )
-    app = bench.typer.Typer()
-    app.command()(bench.bench)
     flags = [
         "--models",
         "basic",
@@ -56,19 +54,19 @@ def test_the_program_prints_a_table_or_json(monkeypatch: pytest.MonkeyPatch) -> 
         "--device",
         "cpu",
     ]
-    shown = CliRunner().invoke(app, flags)
+    shown = CliRunner().invoke(bench.app, flags)
     assert shown.exit_code == 0, shown.output
     for words in ("whole render", "basic reference", "basic draft", "made-up weights", "torch"):
         assert words in shown.stdout
-    rows = [json.loads(line) for line in CliRunner().invoke(app, [*flags, "--json"]).stdout.splitlines()]
+    rows = [
+        json.loads(line) for line in CliRunner().invoke(bench.app, [*flags, "--json"]).stdout.splitlines()
+    ]
     assert {row["column"] for row in rows} == {"basic reference", "basic draft"}
     for row in rows:
         assert row["real_time_factor"] == pytest.approx(row["work_s"] / row["audio_s"])
 
 
 def test_an_absent_device_is_refused_in_words() -> None:
-    app = bench.typer.Typer()
-    app.command()(bench.bench)
-    result = CliRunner().invoke(app, ["--models", "mini", "--device", "abacus"])
+    result = CliRunner().invoke(bench.app, ["--models", "mini", "--device", "abacus"])
     assert result.exit_code == 2
     assert "device is 'abacus'" in result.stderr
