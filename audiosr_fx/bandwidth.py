@@ -42,6 +42,7 @@ FULL_BAND_HZ: Final = 20_000.0
 MIN_CUTOFF_HZ: Final = 1_000.0
 MAX_CUTOFF_HZ: Final = 24_000.0
 
+_MEASURED_SHARE: Final = 0.975  # of a true cutoff that a measurement may give and still count as it
 _SILENCE_POWER: Final = 1e-10  # -100 dBFS
 _SHORTEST_S: Final = 0.05
 _LEAST_EVIDENCE: Final = 20.0  # one unfiltered recording in eighty reaches this
@@ -62,8 +63,8 @@ class Verdict:
     ``cutoff_hz``: -3 dB, None when none was found or given. ``process`` says what to do, ``reason`` why, in
     one line. ``kind``: a steep "cliff", a gentle "slope", "nyquist" (the sample rate is the limit), "given"
     by hand, or why nothing is to be done. ``has_junk_above``: what stands above a cliff is no music (codec
-    holes, aliases, the remains of a filter) and should be low-passed away first. ``confidence`` 0 to 1. ``fade_hz``:
-    where the roll-off reaches -1 dB and -20 dB. ``spectrum`` is there to be plotted.
+    holes, aliases, the remains of a filter) and should be low-passed away first. ``confidence`` 0 to 1.
+    ``fade_hz``: where the roll-off reaches -1 dB and -20 dB. ``spectrum`` is there to be plotted.
     """
 
     cutoff_hz: float | None
@@ -293,7 +294,7 @@ def _without_cutoff(spectrum: LongTermSpectrum) -> Verdict:
 
 
 def _of_cutoff(spectrum: LongTermSpectrum, found: Cutoff) -> Verdict:
-    if found.cutoff_hz >= FULL_BAND_HZ:
+    if found.cutoff_hz >= _MEASURED_SHARE * FULL_BAND_HZ:
         return Verdict(
             cutoff_hz=found.cutoff_hz,
             process=False,
@@ -322,7 +323,7 @@ def _has_junk(spectrum: LongTermSpectrum, found: Cutoff) -> bool:
     """Whether anything but a noise floor out of hearing is left above a cliff."""
     frequency, level = spectrum.frequency_hz, spectrum.level_db
     below = level[(frequency > 0.7 * found.cutoff_hz) & (frequency < 0.95 * found.cutoff_hz)]
-    above = level[(frequency > found.fade_hz[1] + 0.02 * found.cutoff_hz)]
+    above = level[frequency > found.fade_hz[1] + 0.04 * found.cutoff_hz]  # clear of the measuring error
     if below.size == 0 or above.size == 0:
         return False
     loudest = float(above.max())

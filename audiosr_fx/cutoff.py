@@ -4,8 +4,8 @@ A natural spectrum, in dB over 1/24-octave bands, is taken as a random draw from
 and covariance were measured on 1242 recordings that reach 20 kHz (``cutoff_prior.npz``, by ``learn_prior``),
 plus a roughness (harmonics) that is measured on the spectrum itself. Subtract from the spectrum the response
 of every filter there might be (three families, orders 2 to 10, brick wall; each cutoff; each depth down to a
-noise floor): the more natural the remainder, the likelier the filter. The answer is the mode of the -3 dB frequency
-over all filters. A search for the steepest drop is the special case of brick walls and independent steps.
+noise floor): the more natural the remainder, the likelier the filter. The answer is the mode of the -3 dB
+frequency over all filters. (The steepest drop is the special case of brick walls and independent steps.)
 """
 
 from __future__ import annotations

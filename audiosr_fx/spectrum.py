@@ -15,7 +15,7 @@ _BLOCK_FRAMES = 65_536
 _MOST_BLOCKS = 256
 _CLASS_DB = 5.0  # stretches are sorted by level into classes of this width
 _CLASSES = 40
-_LOUD_CLASSES = 10  # the loudest 50 dB count for the mean level
+_LOUD_CLASSES = 4  # the loudest 20 dB count for the mean level: codecs empty the quiet parts
 _FLOOR_POWER = 1e-24
 
 
@@ -24,8 +24,8 @@ class LongTermSpectrum:
     """Spectrum of a whole signal, channels summed in power, over ``n_fft / 2 + 1`` bins.
 
     ``power``: mean power, where a full-scale sine spreads 0.5 over its bins. ``mean_level_db``: mean over
-    time of the level in dB, of the stretches within 50 dB of the loudest; it shows the noise between the
-    notes, which a filter shapes like the notes themselves. ``frames``: stretches of ``n_fft`` samples looked at.
+    time of the level in dB, of the stretches within 20 dB of the loudest; it shows the noise between the
+    notes, which a filter shapes like the notes themselves. ``frames``: stretches of ``n_fft`` samples seen.
     """
 
     sample_rate: int
@@ -61,8 +61,8 @@ def measure_spectrum(source: Source) -> LongTermSpectrum:
     level = np.zeros_like(power)
     counts = np.zeros(_CLASSES, np.int64)
     scale = 2.0 / (n_fft * float(np.sum(window**2)))
-    for start in _block_starts(source.frames):
-        block = source.read(start, min(start + _BLOCK_FRAMES, source.frames) + n_fft // 2)
+    for start, stop in _blocks(source.frames, n_fft):
+        block = source.read(start, stop)
         for stretch_power in _stretches(block, window):
             stretch_power *= scale
             total_db = 10.0 * math.log10(max(float(stretch_power.sum()), _FLOOR_POWER))
@@ -84,19 +84,26 @@ def measure_spectrum(source: Source) -> LongTermSpectrum:
     )
 
 
-def _block_starts(frames: int) -> list[int]:
-    blocks = -(-frames // _BLOCK_FRAMES)
-    if blocks <= _MOST_BLOCKS:
-        return [index * _BLOCK_FRAMES for index in range(blocks)]
-    return [(index * blocks // _MOST_BLOCKS) * _BLOCK_FRAMES for index in range(_MOST_BLOCKS)]
+def _blocks(frames: int, n_fft: int) -> list[tuple[int, int]]:
+    """What to read: whole stretches only, since cut ends splash over the spectrum, unless it is short."""
+    if frames == 0:
+        return []
+    if frames < 2 * n_fft:
+        return [(-n_fft // 2, frames + n_fft // 2)]
+    count = -(-(frames - n_fft + 1) // _BLOCK_FRAMES)
+    indices = (
+        range(count)
+        if count <= _MOST_BLOCKS
+        else (index * count // _MOST_BLOCKS for index in range(_MOST_BLOCKS))
+    )
+    starts = [index * _BLOCK_FRAMES for index in indices]
+    return [(start, min(start + _BLOCK_FRAMES + n_fft // 2, frames)) for start in starts]
 
 
 def _stretches(block: Audio, window: NDArray[np.float64]) -> NDArray[np.float64]:
     """Power of half-overlapping windowed stretches, channels summed: (stretches, bins)."""
     n_fft = window.size
     hop = n_fft // 2
-    count = max(1, -(-(block.shape[1] - n_fft) // hop) + 1)
-    padded = np.pad(block, ((0, 0), (0, max(0, (count - 1) * hop + n_fft - block.shape[1]))))
-    framed = np.lib.stride_tricks.sliding_window_view(padded, n_fft, axis=1)[:, ::hop][:, :count]
+    framed = np.lib.stride_tricks.sliding_window_view(block, n_fft, axis=1)[:, ::hop]
     power: NDArray[np.float64] = np.sum(np.abs(np.fft.rfft(framed * window, axis=2)) ** 2, axis=0)
     return power
