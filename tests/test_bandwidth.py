@@ -84,7 +84,7 @@ def accepted_errors(
 
 
 def test_cliffs_in_real_clips_are_found() -> None:
-    """Filters of 60 dB per octave and more; a Butterworth of order 6 to 9 is gentler and has its place below."""
+    """Filters of 60 dB per octave and more; a Butterworth of order 6 to 9 is gentler: see below."""
     errors, share = accepted_errors(("brick", "ellip", "cheby1"), (6, 7, 8, 9, 10), seed=1, trials=42)
     assert share >= 0.8  # 87 % of held-out recordings
     assert np.median(errors) <= 0.03
