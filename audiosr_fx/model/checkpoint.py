@@ -245,7 +245,7 @@ def save_tensors(
         metadata["source_sha256"] = source_sha256
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as temporary:
+        with _replacing(path) as temporary:
             save_file(dict(tensors), temporary, metadata)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"cannot write {path}: {error}") from error
@@ -312,7 +312,7 @@ def config_from_json(text: str) -> ModelConfig:
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def _replacing(path: Path) -> Iterator[Path]:
     """A temporary file beside ``path`` that takes its place if the block ends well, and is gone if not."""
     handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
     os.close(handle)

@@ -14,6 +14,7 @@ import os
 import pickletools
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
@@ -33,7 +34,6 @@ from audiosr_fx.model.checkpoint import (
     config_from_json,
     config_to_json,
     models_folder,
-    replacing,
     save_tensors,
     verify,
 )
@@ -136,9 +136,11 @@ def import_checkpoint(
     inspect_source(source)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(target) as temporary:
-            _convert_in_child(source, temporary, config, time_limit_s)
-            verify(temporary)
+        with tempfile.TemporaryDirectory(prefix=f".{target.stem}-", dir=target.parent) as folder:
+            made = Path(folder) / target.name  # whatever a child that is killed leaves lies in there, too
+            _convert_in_child(source, made, config, time_limit_s)
+            verify(made)
+            made.replace(target)
     except OSError as error:
         raise CheckpointError(f"cannot write {target}: {error}") from error
     return target
@@ -329,7 +331,7 @@ def _convert_in_child(source: Path, target: Path, config: ModelConfig, time_limi
     search_path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     try:
         child = subprocess.run(
-            [sys.executable, "-m", "audiosr_fx.model.importing"],
+            [sys.executable, "-P", "-m", "audiosr_fx.model.importing"],  # -P: no module from this folder
             input=job,
             capture_output=True,
             text=True,

@@ -127,6 +127,32 @@ def test_a_fault_found_in_the_child_is_one_line_and_leaves_the_old_model(
     assert target.read_bytes() == b"the old one"
 
 
+def test_the_child_takes_no_module_from_the_folder_it_is_started_in(
+    folder: Path, state: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hostile = folder.parent / "downloads"
+    hostile.mkdir()
+    for name in ("torch", "json", "safetensors"):
+        (hostile / f"{name}.py").write_text("open('ran', 'w').close()")
+    source = saved(folder, {"state_dict": state})
+    monkeypatch.chdir(hostile)
+    import_checkpoint(source, TINY)
+    assert not (hostile / "ran").exists()
+
+
+def test_what_a_killed_child_leaves_behind_goes_too(
+    folder: Path, state: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(source: Path, target: Path, *_: object) -> None:
+        (target.parent / ".half").write_bytes(b"half a model")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(importing, "_convert_in_child", killed)
+    with pytest.raises(KeyboardInterrupt):
+        import_checkpoint(saved(folder, {"state_dict": state}), TINY)
+    assert list(folder.iterdir()) == []
+
+
 def test_a_child_that_takes_too_long_is_stopped(folder: Path, state: dict[str, Any]) -> None:
     with pytest.raises(CheckpointError, match=r"not read within 0\.05 s"):
         import_checkpoint(saved(folder, {"state_dict": state}), TINY, time_limit_s=0.05)
