@@ -152,16 +152,18 @@ class FileSource(GridSource):
 
 def _open(path: Path) -> tuple[soundfile.SoundFile, AudioInfo]:
     name = shown(path)
-    if not path.exists():
-        raise AudioFormatError(f"{name}: no such file")
-    if not path.is_file():
-        raise AudioFormatError(f"{name}: not a file; expected one audio file")
-    if path.stat().st_size == 0:
-        raise AudioFormatError(f"{name}: the file is empty (0 bytes): copy or export it again")
     try:
+        if not path.exists():
+            raise AudioFormatError(f"{name}: no such file")
+        if not path.is_file():
+            raise AudioFormatError(f"{name}: not a file; expected one audio file")
+        if path.stat().st_size == 0:
+            raise AudioFormatError(f"{name}: the file is empty (0 bytes): copy or export it again")
         with path.open("rb") as stream:
             claim = _claimed_data(stream)
-        file = soundfile.SoundFile(str(path))
+        file = soundfile.SoundFile(native_name(path))
+    except AudioFormatError:
+        raise
     except OSError as cause:
         raise AudioFormatError(f"{name}: cannot be read ({cause.strerror or cause})") from cause
     except (soundfile.LibsndfileError, RuntimeError, TypeError, ValueError) as cause:
@@ -173,6 +175,11 @@ def _open(path: Path) -> tuple[soundfile.SoundFile, AudioInfo]:
     except BaseException:
         file.close()
         raise
+
+
+def native_name(path: Path) -> str | bytes:
+    """The name as the system has it: on POSIX it need not be UTF-8, and soundfile takes such as bytes."""
+    return str(path) if os.name == "nt" else os.fsencode(path)
 
 
 def _describe(file: soundfile.SoundFile, path: Path, claim: _DataClaim | None) -> AudioInfo:

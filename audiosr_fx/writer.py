@@ -18,7 +18,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from audiosr_fx.errors import AudioFormatError
-from audiosr_fx.files import BLOCK_FRAMES, FilePath, chunks, one_line, shown
+from audiosr_fx.files import BLOCK_FRAMES, FilePath, chunks, native_name, one_line, shown
 from audiosr_fx.sources import MAX_CHANNELS, check_sample_rate
 
 TEMPORARY_PREFIX: Final = ".audiosr_fx-"
@@ -96,11 +96,18 @@ class AudioWriter:
         try:
             os.close(os.open(self._temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
             self._file = soundfile.SoundFile(
-                str(self._temporary), "w", self.sample_rate, channels, subtype=subtype, format=container
+                native_name(self._temporary),
+                "w",
+                self.sample_rate,
+                channels,
+                subtype=subtype,
+                format=container,
             )
-        except (OSError, soundfile.LibsndfileError, ValueError) as cause:
+        except BaseException as cause:
             self.abort()
-            raise self._failure(cause) from cause
+            if isinstance(cause, (OSError, soundfile.LibsndfileError, ValueError)):
+                raise self._failure(cause) from cause
+            raise
 
     def __enter__(self) -> AudioWriter:
         return self
@@ -287,7 +294,7 @@ def _publish(temporary: Path, path: Path, *, overwrite: bool) -> None:
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
             try:
                 os.replace(temporary, path)
-            except OSError:
+            except BaseException:
                 path.unlink()
                 raise
         else:

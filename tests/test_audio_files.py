@@ -183,6 +183,20 @@ def test_what_is_no_audio_is_one_clear_line(tmp_path: Path, name: str, content: 
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_names_need_not_be_utf_8(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    audio = noise(1, 1000)
+    write(folder / os.fsdecode(b"\xff.wav"), audio, subtype="FLOAT")
+    assert np.array_equal(read_all(folder / os.fsdecode(b"\xff.wav")), audio)
+
+
+def test_a_name_the_system_refuses_is_one_clear_line() -> None:
+    with pytest.raises(AudioFormatError, match=r"a\.wav: cannot be read \(File name too long\)"):
+        read_info("a" * 300 + ".wav")
+
+
 def test_missing_files_and_folders_are_named(tmp_path: Path) -> None:
     with pytest.raises(AudioFormatError, match=r"gone\.wav: no such file"):
         read_info(tmp_path / "gone.wav")
@@ -294,6 +308,25 @@ def test_an_interrupted_write_leaves_nothing(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_interrupt_while_the_file_gets_its_name_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_links(*_: object) -> None:
+        raise PermissionError
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "link", no_links)
+    monkeypatch.setattr(os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path / "out.wav", noise(1, 1000))
+    monkeypatch.setattr("soundfile.SoundFile", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        AudioWriter(tmp_path / "other.wav", 48_000, 1)
     assert os.listdir(tmp_path) == []
 
 
