@@ -14,6 +14,7 @@ from audiosr_fx.errors import AudioFormatError
 from audiosr_fx.sources import check_audio
 
 GATING_BLOCK_S = 0.4
+_LOWEST_RATE = 4_000  # the shelf of the K weighting turns at 1.7 kHz
 _MOST_CHANNELS = 5
 _SURROUND_WITHOUT_LFE = [0, 1, 2, 4, 5]  # of L R C LFE Ls Rs: the bass channel does not count
 _OVERSAMPLING = 4
@@ -33,12 +34,15 @@ def measure_loudness(audio: NDArray[Any], sample_rate: float) -> float:
         Loudness in LUFS; -inf for silence and for what stays below the gate of -70 LUFS.
 
     Raises:
-        AudioFormatError: shorter than one 400 ms gating block, or another number of channels.
+        AudioFormatError: shorter than one 400 ms gating block, another number of channels, or a rate below
+            4 kHz, where the weighting has no meaning.
 
     Source: ITU-R BS.1770-4, equations 1 to 7.
     """
     audio = check_audio(audio, sample_rate)
     channels, samples = audio.shape
+    if sample_rate < _LOWEST_RATE:
+        raise AudioFormatError(f"sample_rate is {sample_rate}; loudness needs {_LOWEST_RATE} or more")
     if samples < GATING_BLOCK_S * sample_rate:
         raise AudioFormatError(
             f"audio is {samples} samples long; loudness needs {math.ceil(GATING_BLOCK_S * sample_rate)}"

@@ -73,6 +73,11 @@ def test_the_bass_channel_of_six_does_not_count() -> None:
         measure_loudness(sine(-20.0, channels=7), 48_000)
 
 
+def test_a_rate_below_the_weighting_is_refused() -> None:
+    with pytest.raises(AudioFormatError, match="sample_rate is 2000; loudness needs 4000 or more"):
+        measure_loudness(sine(-20.0), 2000)
+
+
 def test_nan_is_refused() -> None:
     audio = sine(-20.0)
     audio[0, 7] = np.nan

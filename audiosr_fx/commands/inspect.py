@@ -125,7 +125,7 @@ def inspect_file(path: Path) -> Inspection:
 
 
 def _loudness(audio: Audio, sample_rate: int) -> float | None:
-    """In LUFS; None where BS.1770 defines none: under 400 ms, or for an unknown layout of channels."""
+    """In LUFS; None where BS.1770 defines none: under 400 ms or 4 kHz, or for unknown layouts."""
     from audiosr_fx.loudness import measure_loudness
 
     try:
