@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from audiosr_fx.errors import ParameterError, RenderCancelled
 from audiosr_fx.model.audiosr import SamplerSettings
-from audiosr_fx.model.config import HiFiGANConfig
 from audiosr_fx.model.noise import CONDITION_STREAM, START_STREAM, STEP_STREAM, NoiseField
 from audiosr_fx.settings import QUALITIES, RenderSettings
 
@@ -76,12 +75,9 @@ class Engine:
         self.batch_size = (1 if self.device.type == "cpu" else 8) if batch_size is None else batch_size
         if self.batch_size < 1:
             raise ParameterError(f"batch_size is {batch_size}; expected 1 or more")
-        self.model = model.to(self.device).eval()
+        self.model = model.to(self.device).eval().set_precision(self.dtype)
         self.config = model.config
         self._lock = threading.RLock()
-        model.unet.to(self.dtype)
-        if isinstance(self.config.vocoder, HiFiGANConfig):  # the other vocoder is light, and works on STFTs
-            model.vocoder.to(self.dtype)
 
     @property
     def vocoder_context(self) -> int:

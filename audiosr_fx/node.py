@@ -23,6 +23,8 @@ V = TypeVar("V")
 
 _log = logging.getLogger(__name__)
 
+_DTYPES = (np.float32, np.float64)
+
 
 class _Setting(Generic[V]):
     """An attribute of a node that is kept, and checked, in its ``RenderSettings``."""
@@ -143,7 +145,7 @@ class AudioSR:
                 wrong type it is a TypeError as well.
             ParameterError: ``reset=False``, or a buffer of less than one sample.
         """
-        if not isinstance(input_array, np.ndarray) or input_array.dtype not in (np.float32, np.float64):
+        if not isinstance(input_array, np.ndarray) or input_array.dtype.newbyteorder("=") not in _DTYPES:
             kind = getattr(input_array, "dtype", type(input_array).__name__)
             raise _AudioTypeError(f"audio is {kind}; expected a float32 or float64 array, full scale ±1.0")
         rate = _checked_rate(sample_rate)

@@ -35,7 +35,7 @@ def test_the_call_is_pedalboards() -> None:
 
 
 @pytest.mark.parametrize(
-    "layout", ["(n,)", "(1, n)", "(n, 1)", "(2, n)", "(n, 2)", "fortran", "strided", "float64"]
+    "layout", ["(n,)", "(1, n)", "(n, 1)", "(2, n)", "(n, 2)", "fortran", "strided", "float64", "big-endian"]
 )
 def test_what_goes_in_comes_out_in_the_same_layout(layout: str, node: AudioSR, stereo: np.ndarray) -> None:
     audio = {
@@ -47,6 +47,7 @@ def test_what_goes_in_comes_out_in_the_same_layout(layout: str, node: AudioSR, s
         "fortran": np.asfortranarray(stereo),
         "strided": np.repeat(stereo, 2, axis=1)[:, ::2],
         "float64": stereo.astype(np.float64),
+        "big-endian": stereo.astype(">f4"),
     }[layout]
     kept = audio.copy()
     audio.flags.writeable = False
