@@ -21,14 +21,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from audiosr_fx.model.config import ExciterConfig, MelConfig
+from audiosr_fx.model.convnext import LOG_MEL_CENTRE, LOG_MEL_SPREAD, ConvNeXtBlock
 from audiosr_fx.model.mel import mel_band_edges_hz, mel_filterbank
-from audiosr_fx.model.predictor import ConvNeXtBlock
 
 _EPSILON = 1e-8
 _EXCITATIONS = 3  # copied up, harmonics, noise
 _MIX_BANDS = 32
 _WHITENING_HZ = 1_200.0
-_CENTRE, _SPREAD = -6.0, 3.0
 
 
 class Exciter(nn.Module):
@@ -40,6 +39,7 @@ class Exciter(nn.Module):
     window: Tensor
     overlap_gain: Tensor
     bins_hz: Tensor
+    upper_edges_hz: Tensor
 
     def __init__(self, config: ExciterConfig, mel: MelConfig) -> None:
         super().__init__()
@@ -54,6 +54,7 @@ class Exciter(nn.Module):
         window = torch.hann_window(config.n_fft)
         constants = {
             "bins_hz": bins_hz,
+            "upper_edges_hz": edges_hz[2:].clone(),
             "mel_to_bins": _interpolation(edges_hz[1:-1], bins_hz),
             "mix_to_bins": _interpolation(mix_hz, bins_hz),
             "log_band_sum": torch.from_numpy(mel_filterbank(mel)).sum(dim=1).log(),
@@ -138,9 +139,8 @@ class Exciter(nn.Module):
         self, mel: Tensor, cutoff_hz: Tensor, excitations: tuple[Tensor, Tensor, Tensor]
     ) -> tuple[Tensor, list[Tensor]]:
         """Gain (B, J, K) and one mixing weight (B, J, K) per excitation, from the network."""
-        known = self.bins_hz.new_tensor(mel_band_edges_hz(self.mel_config)[2:]) <= cutoff_hz[:, None]
-        known = known[:, None, :].expand_as(mel).to(mel.dtype)
-        features = torch.cat([(mel - _CENTRE) / _SPREAD, known], dim=-1)
+        known = (self.upper_edges_hz <= cutoff_hz[:, None])[:, None, :].expand_as(mel).to(mel.dtype)
+        features = torch.cat([(mel - LOG_MEL_CENTRE) / LOG_MEL_SPREAD, known], dim=-1)
         features = features.repeat_interleave(self.frames_per_mel, dim=1)
         flatness = [torch.log(e.abs().square() + 1e-4).mean(dim=-1, keepdim=True) for e in excitations[:2]]
         h = self.project_in(torch.cat([features, *flatness], dim=-1).transpose(1, 2))

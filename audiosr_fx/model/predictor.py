@@ -11,17 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from audiosr_fx.model.config import MelConfig, PredictorConfig
+from audiosr_fx.model.convnext import LOG_MEL_CENTRE, LOG_MEL_SPREAD, ConvNeXtBlock
 from audiosr_fx.model.mel import mel_band_edges_hz
-
-_CENTRE, _SPREAD = -6.0, 3.0  # of log-mel values, so that the network sees numbers around zero
 
 
 class Predictor(nn.Module):
-    """ConvNeXt blocks over time with the mel bands as channels.
-
-    Sources: Liu et al. 2022, "A ConvNet for the 2020s", for the block; Siuzdak 2023, "Vocos", for its
-    one-dimensional form.
-    """
+    """ConvNeXt blocks over time with the mel bands as channels."""
 
     upper_edges_hz: Tensor
 
@@ -47,33 +42,16 @@ class Predictor(nn.Module):
             (B, L, M): the input below the cutoff, the prediction above it.
         """
         known = self.known_bands(cutoff_hz)[:, None, :].expand_as(lowpass_mel)
-        seen = torch.where(known, (lowpass_mel - _CENTRE) / _SPREAD, torch.zeros_like(lowpass_mel))
+        seen = torch.where(
+            known, (lowpass_mel - LOG_MEL_CENTRE) / LOG_MEL_SPREAD, torch.zeros_like(lowpass_mel)
+        )
         h = self.project_in(torch.cat([seen, known.to(seen.dtype)], dim=-1).transpose(1, 2))
         for block in self.blocks:
             h = block(h)
-        predicted = self.project_out(self.norm(h.transpose(1, 2))) * _SPREAD + _CENTRE
+        predicted = self.project_out(self.norm(h.transpose(1, 2))) * LOG_MEL_SPREAD + LOG_MEL_CENTRE
         return torch.where(known, lowpass_mel, predicted)
 
     def known_bands(self, cutoff_hz: Tensor) -> Tensor:
         """True for the mel bands that lie wholly below the cutoff: (B,) in Hz -> bool (B, M)."""
         known: Tensor = self.upper_edges_hz <= cutoff_hz[:, None]
         return known
-
-
-class ConvNeXtBlock(nn.Module):
-    """Depthwise convolution over time, then a pointwise two-layer network: (B, C, L) -> (B, C, L)."""
-
-    def __init__(self, width: int, kernel_size: int, expansion: int) -> None:
-        super().__init__()
-        self.depthwise = nn.Conv1d(width, width, kernel_size, padding=kernel_size // 2, groups=width)
-        self.norm = nn.LayerNorm(width)
-        self.expand = nn.Linear(width, expansion * width)
-        self.activation = nn.GELU()
-        self.contract = nn.Linear(expansion * width, width)
-        self.scale = nn.Parameter(torch.full((width,), 1e-1))
-
-    def forward(self, x: Tensor) -> Tensor:
-        h = self.norm(self.depthwise(x).transpose(1, 2))
-        h = self.contract(self.activation(self.expand(h))) * self.scale
-        output: Tensor = x + h.transpose(1, 2)
-        return output
