@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import signal
 
 _N_FFT = 2048
-_HOP_LENGTH = 512
+HOP_LENGTH = 512
 _LOWEST_HZ = 100.0
 
 Waveform = NDArray[np.float32]
@@ -39,7 +39,7 @@ def fold(dull: Waveform, sample_rate: int, cutoff_hz: float, tilt_db_per_octave:
     # A mirror turns phases round; either way, what moves by so many bins gains phase from hop to hop.
     images = np.where(mirrored[:, None], spectrum[source].conj(), spectrum[source])
     moved = np.where(mirrored, above + source, above - source)[:, None]
-    turns = moved * np.arange(spectrum.shape[1]) * _HOP_LENGTH % _N_FFT
+    turns = moved * np.arange(spectrum.shape[1]) * HOP_LENGTH % _N_FFT
     octaves = np.log2(frequencies[above] / frequencies[source])
     tilt = 10 ** (tilt_db_per_octave * octaves / 20)
     spectrum[above] = images * np.exp(2j * np.pi * turns / _N_FFT) * tilt[:, None]
@@ -93,13 +93,13 @@ def _analyse(waveform: Waveform, sample_rate: int) -> tuple[NDArray[np.float64],
     long_enough = np.zeros(max(len(waveform), _N_FFT))
     long_enough[: len(waveform)] = waveform
     frequencies, _, spectrum = signal.stft(
-        long_enough, sample_rate, nperseg=_N_FFT, noverlap=_N_FFT - _HOP_LENGTH
+        long_enough, sample_rate, nperseg=_N_FFT, noverlap=_N_FFT - HOP_LENGTH
     )
     return frequencies, spectrum
 
 
 def _synthesise(spectrum: NDArray[np.complex128], sample_rate: int, length: int) -> Waveform:
-    _, waveform = signal.istft(spectrum, sample_rate, nperseg=_N_FFT, noverlap=_N_FFT - _HOP_LENGTH)
+    _, waveform = signal.istft(spectrum, sample_rate, nperseg=_N_FFT, noverlap=_N_FFT - HOP_LENGTH)
     return np.asarray(waveform[:length], np.float32)
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from audiosr_fx.engine import Engine
+from audiosr_fx.model.audiosr import SamplerSettings
 from audiosr_fx.model.mel import mel_band_edges_hz, mel_filterbank
-from audiosr_fx.quality.baselines import Filler, fill_with_envelope, fill_with_noise, fold
+from audiosr_fx.model.noise import NoiseField
+from audiosr_fx.quality.baselines import HOP_LENGTH, Filler, fill_with_envelope, fill_with_noise, fold
 from audiosr_fx.quality.lsd import measure_lsd
 from audiosr_fx.render import render_array
 from audiosr_fx.settings import RenderSettings
@@ -116,9 +117,7 @@ def write_scores(scores: Sequence[Score], path: Path) -> None:
 
 def _renderer(engine: Engine, settings: RenderSettings) -> Restorer:
     def restore(dull: Waveform, cutoff_hz: float) -> Waveform:
-        told = RenderSettings(
-            quality=settings.quality, seed=settings.seed, steps=settings.steps, cutoff_hz=cutoff_hz
-        )
+        told = replace(settings, cutoff_hz=cutoff_hz)
         return np.asarray(render_array(dull[None], SAMPLE_RATE, told, engine=engine).audio[0])
 
     return restore
@@ -151,21 +150,23 @@ def _best_tilt(filler: Filler, clips: Sequence[Clip]) -> Restorer:
 
 def _predictor_with_noise(engine: Engine, dull: Waveform, cutoff_hz: float) -> Waveform:
     config = engine.config.mel
-    predictor = engine.model.predictor
-    assert predictor is not None
     gain = np.float32(0.5 / max(float(np.abs(dull).max()), 1e-4))
     frames = -(-len(dull) // config.hop_length)
     padded = np.zeros(frames * config.hop_length + 2 * config.padding, np.float32)
     padded[config.padding : config.padding + len(dull)] = dull * gain
-    mel = engine.log_mel(padded[None])
-    with torch.inference_mode():
-        predicted = predictor(torch.from_numpy(mel), torch.tensor([cutoff_hz]))[0].numpy()
+    [predicted] = engine.restore_mel(
+        engine.log_mel(padded[None]),
+        cutoff_hz=cutoff_hz,
+        settings=SamplerSettings(steps=0),
+        noise=NoiseField(0),
+        start_frames=[0],
+    )
     log_envelope = predicted - np.log(mel_filterbank(config).sum(axis=1))
     edges = mel_band_edges_hz(config)
     bins_hz = np.arange(config.n_fft // 2 + 1) * (SAMPLE_RATE / config.n_fft)
     bands = np.stack([np.interp(bins_hz, edges[1:-1], frame) for frame in log_envelope])
     times = np.arange(frames) * config.hop_length + config.hop_length / 2
-    wanted = np.arange(len(dull) // 512 + 3) * 512
+    wanted = np.arange(len(dull) // HOP_LENGTH + 3) * HOP_LENGTH
     rows = (
         np.clip(np.searchsorted(times, wanted), 1, frames - 1) if frames > 1 else np.zeros(len(wanted), int)
     )
