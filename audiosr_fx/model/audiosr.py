@@ -65,7 +65,7 @@ class AudioSRModel(nn.Module):
 
     scale_factor: Tensor
     condition_scale: Tensor
-    band_edges_hz: Tensor
+    upper_edges_hz: Tensor
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -80,8 +80,8 @@ class AudioSRModel(nn.Module):
         self.register_buffer("scale_factor", torch.ones(()))
         # The published network scales its condition as its latents; a residual's scale says nothing about it.
         self.register_buffer("condition_scale", torch.ones(()), persistent=config.predictor is not None)
-        upper_edges = torch.from_numpy(mel_band_edges_hz(config.mel)[2:]).float()
-        self.register_buffer("band_edges_hz", upper_edges, persistent=False)
+        upper_edges_hz = torch.from_numpy(mel_band_edges_hz(config.mel)[2:]).float()
+        self.register_buffer("upper_edges_hz", upper_edges_hz, persistent=False)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
 
     @property
@@ -205,7 +205,7 @@ class AudioSRModel(nn.Module):
 
     def keep_low_bands(self, mel: Tensor, lowpass_mel: Tensor, cutoff_hz: Tensor) -> Tensor:
         """``mel`` with the bands wholly below the cutoff taken from ``lowpass_mel``; all (B, L, M)."""
-        known = self.band_edges_hz <= cutoff_hz[:, None]  # (B, M)
+        known = self.upper_edges_hz <= cutoff_hz[:, None]  # (B, M)
         return torch.where(known[:, None, :], lowpass_mel, mel)
 
     def vocode(

@@ -66,7 +66,8 @@ def _train(
     training, validation, _ = split_corpus(load_corpus(data))
     for name in stages:
         model = AudioSRModel(CONFIGS[config]) if init is None else load_model(init)
-        needed = [stage for stage in RECIPES[name].needs if init is None or (runs / f"{stage}.pt").exists()]
+        needs = [stage for stage in RECIPES[name].needs if getattr(model, stage) is not None]
+        needed = [stage for stage in needs if init is None or (runs / f"{stage}.pt").exists()]
         load_stages(model, runs, needed)
         recipe = RECIPES[name].training
         settings = replace(

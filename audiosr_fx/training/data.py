@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import soundfile
 import soxr
+import torch
+from torch import Tensor
 
 from audiosr_fx.errors import AudioFormatError
 from audiosr_fx.training.degrade import LowPass, draw_lowpass
@@ -51,6 +54,30 @@ class Segment:
     dull: np.ndarray = field(repr=False)
     cutoff_hz: float
     limit_hz: float
+
+
+class Batch(NamedTuple):
+    """Segments side by side: waveforms (B, T), cutoff and limit in Hz (B,)."""
+
+    target: Tensor
+    dull: Tensor
+    cutoff_hz: Tensor
+    limit_hz: Tensor
+
+
+def collate(segments: Sequence[Segment]) -> Batch:
+    """Stack segments of equal length."""
+    return Batch(
+        torch.from_numpy(np.stack([s.target for s in segments])),
+        torch.from_numpy(np.stack([s.dull for s in segments])),
+        torch.tensor([s.cutoff_hz for s in segments], dtype=torch.float32),
+        torch.tensor([s.limit_hz for s in segments], dtype=torch.float32),
+    )
+
+
+def misjudge(random: np.random.Generator, cutoff_hz: Tensor) -> Tensor:
+    """Cutoffs as a detector tells them, (B,): it errs by a few per cent, rather low than high."""
+    return cutoff_hz * torch.from_numpy(random.uniform(0.85, 1.03, len(cutoff_hz))).float()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,11 +158,6 @@ class SegmentMaker:
         self._sources = list(self._by_source)
         weights = np.array([self._source_weight(key, kind_weights or {}) for key in self._sources])
         self._weights = weights / weights.sum()
-
-    def segments(self, random: np.random.Generator) -> Iterator[Segment]:
-        """Yield segments for ever."""
-        while True:
-            yield self.make(random)
 
     def make(self, random: np.random.Generator) -> Segment:
         """One segment: layers of clips, summed, equalised, levelled and low-passed."""

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from audiosr_fx.model.audiosr import AudioSRModel, SamplerSettings
-from audiosr_fx.training.data import Clip, SegmentMaker
-from audiosr_fx.training.validation import Batch, collate, validation_batches
+from audiosr_fx.training.data import Batch, Clip, SegmentMaker, collate
+from audiosr_fx.training.losses import DB_PER_NEPER, weighted_mean
+from audiosr_fx.training.validation import validation_batches
 
 UNCONDITIONAL_SHARE = 0.1
 VALIDATION_STEPS = 8
@@ -82,8 +83,8 @@ class LatentStage:
         figures: dict[str, float] = {}
         for cutoff_hz, batch in self._validation:
             for steps in (0, 1, VALIDATION_STEPS):
-                error = float(self._mel_error(batch, steps)) * 20 / float(np.log(10))
-                figures[f"error_db_{steps}_steps_{cutoff_hz:.0f}"] = error
+                error_db = float(self._mel_error(batch, steps)) * DB_PER_NEPER
+                figures[f"error_db_{steps}_steps_{cutoff_hz:.0f}"] = error_db
         self.model.unet = trained
         return figures
 
@@ -98,10 +99,9 @@ class LatentStage:
         restored = model.restore_mel(
             dull, batch.cutoff_hz, settings=SamplerSettings(steps=steps), start_noise=noise
         )
-        edges = model.band_edges_hz
+        edges = model.upper_edges_hz
         counted = (edges > batch.cutoff_hz[:, None]) & (edges <= batch.limit_hz[:, None] + 1.0)
-        weight = counted[:, None, :].float().expand_as(bright)
-        return ((restored - bright).abs() * weight).sum() / weight.sum()
+        return weighted_mean((restored - bright).abs(), counted[:, None, :].float())
 
     def _encode(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Condition and unscaled clean latent of a batch."""
@@ -110,7 +110,7 @@ class LatentStage:
         if model.predictor is None:
             return self._latent(dull), self._latent(bright)
         predicted = model.predictor(dull, batch.cutoff_hz)
-        trusted = (model.band_edges_hz <= batch.limit_hz[:, None] + 1.0)[:, None, :]
+        trusted = (model.upper_edges_hz <= batch.limit_hz[:, None] + 1.0)[:, None, :]
         bright = torch.where(trusted, bright, predicted)
         bright = model.keep_low_bands(bright, dull, batch.cutoff_hz)
         condition = self._latent(predicted)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -9,6 +11,8 @@ from audiosr_fx.quality.lsd import POWER_FLOOR
 from audiosr_fx.training.data import SAMPLE_RATE
 
 RESOLUTIONS = (512, 1024, 2048)
+DB_PER_NEPER = 20.0 / math.log(10.0)
+"""Log-mels are natural logarithms of amplitudes: times this they are decibels."""
 
 
 def weighted_mean(error: Tensor, weight: Tensor) -> Tensor:

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from audiosr_fx.model.config import ModelConfig
 from audiosr_fx.model.mel import LogMel, mel_band_edges_hz
 from audiosr_fx.model.predictor import Predictor
-from audiosr_fx.training.data import Clip, SegmentMaker
-from audiosr_fx.training.losses import weighted_mean
-from audiosr_fx.training.validation import Batch, collate, validation_batches
+from audiosr_fx.training.data import Batch, Clip, SegmentMaker, collate, misjudge
+from audiosr_fx.training.losses import DB_PER_NEPER, weighted_mean
+from audiosr_fx.training.validation import validation_batches
 
 
 class PredictorStage:
@@ -32,8 +32,7 @@ class PredictorStage:
 
     def loss(self, random: np.random.Generator, batch_size: int) -> Mapping[str, Tensor]:
         batch = collate([self.maker.make(random) for _ in range(batch_size)])
-        # The detector at render time errs by a few per cent, rather low than high.
-        told_hz = batch.cutoff_hz * torch.from_numpy(random.uniform(0.85, 1.03, batch_size)).float()
+        told_hz = misjudge(random, batch.cutoff_hz)
         with torch.autocast("cpu", torch.bfloat16):
             predicted = self._predict(self.module, batch, told_hz)
         return {"total": self._error(predicted.float(), batch, told_hz, self.band.weight)}
@@ -43,7 +42,7 @@ class PredictorStage:
         for cutoff_hz, batch in self._validation:
             predicted = self._predict(module, batch, batch.cutoff_hz)
             error = self._error(predicted, batch, batch.cutoff_hz, torch.ones_like(self.band.weight))
-            figures[f"error_db_{cutoff_hz:.0f}"] = float(error) * 20 / float(np.log(10))
+            figures[f"error_db_{cutoff_hz:.0f}"] = float(error) * DB_PER_NEPER
         return figures
 
     def _predict(self, module: nn.Module, batch: Batch, told_hz: Tensor) -> Tensor:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from audiosr_fx.errors import CheckpointError, ParameterError
 from audiosr_fx.model.audiosr import AudioSRModel
 from audiosr_fx.model.config import BASIC, MINI, SPEECH, ExciterConfig, ModelConfig
 from audiosr_fx.training.data import AugmentSettings, Clip, SegmentMaker
-from audiosr_fx.training.ldm import LatentStage
+from audiosr_fx.training.ldm import LatentDenoiser, LatentStage
 from audiosr_fx.training.predictor import PredictorStage
 from audiosr_fx.training.trainer import Stage, TrainSettings
 from audiosr_fx.training.vae import VAEStage
@@ -49,8 +50,6 @@ RECIPES: Mapping[str, StageRecipe] = {
 }
 """In the order in which ``train all`` takes them."""
 
-_MODULES = {"predictor": "predictor", "vae": "vae", "vocoder": "vocoder", "ldm": ""}
-
 
 def build_stage(
     name: str, model: AudioSRModel, training: Sequence[Clip], validation: Sequence[Clip]
@@ -74,8 +73,8 @@ def build_stage(
     if name == "vocoder" and not isinstance(config.vocoder, ExciterConfig):
         raise ParameterError(f"the vocoder of model {config.name!r} cannot be trained yet")
     stage = builders[name](RECIPES[name].maker(training))
-    if name != "ldm":
-        stage.module.load_state_dict(getattr(model, _MODULES[name]).state_dict())
+    if name != "ldm":  # which trains the model's own
+        stage.module.load_state_dict(_module_of(model, name).state_dict())
     return stage
 
 
@@ -89,12 +88,10 @@ def load_stages(model: AudioSRModel, folder: Path, names: Sequence[str]) -> None
         path = folder / f"{name}.pt"
         if not path.is_file():
             raise CheckpointError(f"{path} does not exist; train stage {name!r} first")
-        average: dict[str, Tensor] = torch.load(path, weights_only=True)["average"]
-        target: nn.Module = getattr(model, _MODULES[name]) if _MODULES[name] else model
-        unknown = target.load_state_dict(average, strict=False).unexpected_keys
-        missing = set(average) ^ set(target.state_dict()) if target is not model else set()
-        if unknown or missing:
-            raise CheckpointError(f"{path} does not fit model {model.config.name!r}")
+        try:
+            _module_of(model, name).load_state_dict(torch.load(path, weights_only=True)["average"])
+        except (KeyError, RuntimeError, EOFError, UnpicklingError) as error:
+            raise CheckpointError(f"{path} does not fit model {model.config.name!r} ({error})") from error
 
 
 def trained_model(config: ModelConfig, folder: Path) -> AudioSRModel:
@@ -103,3 +100,9 @@ def trained_model(config: ModelConfig, folder: Path) -> AudioSRModel:
     names = [name for name in RECIPES if name != "predictor" or config.predictor is not None]
     load_stages(model, folder, names)
     return model
+
+
+def _module_of(model: AudioSRModel, name: str) -> nn.Module:
+    """The part of a model, not a copy, that a stage trains."""
+    module: nn.Module = LatentDenoiser(model) if name == "ldm" else getattr(model, name)
+    return module

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, Protocol
 
 import numpy as np
@@ -161,14 +162,14 @@ class Trainer:
         temporary.replace(self.checkpoint_path)
 
     def _load(self) -> None:
-        state = torch.load(self.checkpoint_path, weights_only=True)
         try:
+            state = torch.load(self.checkpoint_path, weights_only=True)
             self.stage.module.load_state_dict(state["module"])
             self.average.load_state_dict(state["average"])
             self.optimizer.load_state_dict(state["optimizer"])
-        except (KeyError, ValueError, RuntimeError) as error:
+            self.step = int(state["step"])
+        except (KeyError, ValueError, RuntimeError, EOFError, UnpicklingError) as error:
             raise CheckpointError(
                 f"{self.checkpoint_path} does not fit this stage ({error}); move it away to start afresh"
             ) from error
-        self.step = int(state["step"])
         logger.info("%s continues at step %d", self.stage.name, self.step)

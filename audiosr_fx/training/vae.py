@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from audiosr_fx.model.config import ModelConfig
 from audiosr_fx.model.mel import LogMel
 from audiosr_fx.model.vae import VAE, Posterior
-from audiosr_fx.training.data import Clip, SegmentMaker
-from audiosr_fx.training.validation import collate, validation_batches
+from audiosr_fx.training.data import Clip, SegmentMaker, collate
+from audiosr_fx.training.losses import DB_PER_NEPER
+from audiosr_fx.training.validation import validation_batches
 
 KL_WEIGHT = 1e-2
 
@@ -51,7 +52,7 @@ class VAEStage:
         for batch in self._validation:
             mel = self._cut(self.mel(batch.target).log_mel)
             errors.append(float((module.decode(module.encode(mel).mode) - mel).abs().mean()))
-        return {"error_db": float(np.mean(errors)) * 20 / float(np.log(10))}
+        return {"error_db": float(np.mean(errors)) * DB_PER_NEPER}
 
     def _cut(self, mel: Tensor) -> Tensor:
         return mel[:, None, : mel.shape[1] // self._multiple * self._multiple]

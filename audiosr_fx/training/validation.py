@@ -3,36 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from audiosr_fx.training.data import SAMPLE_RATE, Clip, Segment
+from audiosr_fx.training.data import SAMPLE_RATE, Batch, Clip, Segment, collate
 from audiosr_fx.training.degrade import LowPass, apply_lowpass
 
 VALIDATION_CUTOFFS_HZ = (4_000.0, 8_000.0, 12_000.0)
 _SECONDS = 2.56
-
-
-class Batch(NamedTuple):
-    """Segments side by side: waveforms (B, T), cutoff and limit in Hz (B,)."""
-
-    target: Tensor
-    dull: Tensor
-    cutoff_hz: Tensor
-    limit_hz: Tensor
-
-
-def collate(segments: Sequence[Segment]) -> Batch:
-    """Stack segments of equal length."""
-    return Batch(
-        torch.from_numpy(np.stack([s.target for s in segments])),
-        torch.from_numpy(np.stack([s.dull for s in segments])),
-        torch.tensor([s.cutoff_hz for s in segments], dtype=torch.float32),
-        torch.tensor([s.limit_hz for s in segments], dtype=torch.float32),
-    )
 
 
 def validation_batches(clips: Sequence[Clip]) -> Iterator[tuple[float, Batch]]:

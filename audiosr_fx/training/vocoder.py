@@ -13,9 +13,12 @@ from audiosr_fx.model.exciter import Exciter
 from audiosr_fx.model.mel import LogMel, mel_band_edges_hz
 from audiosr_fx.model.predictor import Predictor
 from audiosr_fx.quality.lsd import measure_lsd
-from audiosr_fx.training.data import SAMPLE_RATE, Clip, SegmentMaker
+from audiosr_fx.training.data import SAMPLE_RATE, Batch, Clip, SegmentMaker, collate, misjudge
 from audiosr_fx.training.losses import spectral_loss
-from audiosr_fx.training.validation import Batch, collate, validation_batches
+from audiosr_fx.training.validation import validation_batches
+
+PREDICTED_SHARE = 0.6
+"""Of the examples that are fed predicted mels."""
 
 
 class ExciterStage:
@@ -29,7 +32,6 @@ class ExciterStage:
         maker: SegmentMaker,
         validation: Sequence[Clip],
         predictor: Predictor | None = None,
-        predicted_share: float = 0.6,
     ) -> None:
         if not isinstance(config.vocoder, ExciterConfig):
             raise ValueError(f"model {config.name!r} has another kind of vocoder")
@@ -37,14 +39,14 @@ class ExciterStage:
         self.mel = LogMel(config.mel)
         self.maker = maker
         self.predictor = predictor
-        self.predicted_share = predicted_share if predictor is not None else 0.0
         self._upper_edges_hz = torch.from_numpy(mel_band_edges_hz(config.mel)[2:]).float()
         self._validation = list(validation_batches(validation))
 
     def loss(self, random: np.random.Generator, batch_size: int) -> Mapping[str, Tensor]:
         batch = collate([self.maker.make(random) for _ in range(batch_size)])
-        told_hz = batch.cutoff_hz * torch.from_numpy(random.uniform(0.85, 1.03, batch_size)).float()
-        use_predicted = torch.from_numpy(random.random(batch_size) < self.predicted_share)
+        told_hz = misjudge(random, batch.cutoff_hz)
+        predicted_share = 0.0 if self.predictor is None else PREDICTED_SHARE
+        use_predicted = torch.from_numpy(random.random(batch_size) < predicted_share)
         with torch.no_grad():
             mel = self._mel(batch, told_hz, use_predicted)
         total = self._distance(self.module, batch, mel, told_hz)

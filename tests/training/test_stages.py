@@ -84,6 +84,18 @@ def test_a_checkpoint_of_another_shape_is_refused(make_stage: Callable[[str], St
     torch.save({"module": {}, "average": {}, "optimizer": {}, "step": 1}, tmp_path / "vae.pt")
     with pytest.raises(CheckpointError, match="does not fit this stage"):
         Trainer(make_stage("vae"), SETTINGS, tmp_path)
+    (tmp_path / "vae.pt").write_bytes(b"cut short")
+    with pytest.raises(CheckpointError, match="does not fit this stage"):
+        Trainer(make_stage("vae"), SETTINGS, tmp_path)
+
+
+@pytest.mark.parametrize("name", list(RECIPES))
+def test_an_average_that_is_not_the_whole_stage_is_refused(
+    name: str, model: AudioSRModel, tmp_path: Path
+) -> None:
+    torch.save({"average": {}}, tmp_path / f"{name}.pt")
+    with pytest.raises(CheckpointError, match="does not fit model 'tiny'"):
+        load_stages(model, tmp_path, [name])
 
 
 def test_trained_stages_add_up_to_a_model_that_exports(
