@@ -206,8 +206,20 @@ def test_the_input_is_never_replaced(run: Run, dull: Path) -> None:
     for out in ("dull.wav", ".", "alias.wav"):
         result = run("render", dull, "-o", out, "--overwrite", *QUICK)
         assert result.exit_code == ExitCode.OUTPUT
-        assert "is the input itself" in result.stderr
+        assert "which is never replaced" in result.stderr
     assert dull.read_bytes() == before
+
+
+def test_no_input_of_a_batch_is_replaced_by_another(run: Run, dull: Path) -> None:
+    Path("out").mkdir()
+    Path("apart").mkdir()
+    shutil.copy(dull, "out/dull.wav")
+    os.symlink("../out/dull.wav", "apart/other.wav")
+    before = Path("out/dull.wav").read_bytes()
+    result = run("render", dull, "apart/other.wav", "-o", "out", "--overwrite", *QUICK)
+    assert result.exit_code == ExitCode.SOME_FAILED
+    assert result.stderr == "error: out/dull.wav: is the input apart/other.wav, which is never replaced\n"
+    assert Path("out/dull.wav").read_bytes() == before
 
 
 def test_a_folder_that_cannot_be_made_is_an_output_error(run: Run, dull: Path) -> None:
@@ -357,6 +369,14 @@ def test_inspect_draws_all_files_into_one_picture(run: Run, dull: Path) -> None:
     assert refused.exit_code == ExitCode.OUTPUT
 
 
+def test_a_picture_never_takes_the_name_of_a_recording(run: Run, dull: Path) -> None:
+    before = dull.read_bytes()
+    result = run("inspect", "--spectrogram", dull, dull)
+    assert result.exit_code == ExitCode.USAGE
+    assert "expected a name in .png" in result.stderr
+    assert dull.read_bytes() == before
+
+
 def test_inspect_goes_on_after_a_failure(run: Run, dull: Path) -> None:
     result = run("inspect", "missing.wav", dull)
     assert result.exit_code == ExitCode.SOME_FAILED
@@ -378,7 +398,7 @@ def test_upstream_takes_the_published_flags_and_names_files_as_published(run: Ru
 
 def test_upstream_reads_a_list_which_wins_over_one_file(run: Run, dull: Path) -> None:
     shutil.copy(dull, "second.wav")
-    Path("list.txt").write_text(f"{dull}\n\nsecond.wav\n")
+    Path("list.txt").write_text(f"\ufeff{dull}\n\nsecond.wav\n", "utf-8")  # as some editors begin a file
     result = run("upstream", "-il", "list.txt", "-i", "ignored.wav", "--ddim_steps", "1", "--suffix", "_hi")
     assert result.exit_code == ExitCode.OK, result.output
     assert sorted(path.name for path in Path("output").glob("*/*")) == ["dull_hi.wav", "second_hi.wav"]

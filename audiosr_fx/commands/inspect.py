@@ -19,7 +19,7 @@ from audiosr_fx.commands.terminal import (
     say_error,
     say_json,
 )
-from audiosr_fx.errors import AudioFormatError, AudioSRError
+from audiosr_fx.errors import AudioFormatError, AudioSRError, ParameterError
 
 if TYPE_CHECKING:
     from audiosr_fx.quality.spectrogram import Panel
@@ -69,6 +69,8 @@ def inspect_files(
 
     [bold]audiosr-fx inspect dull.wav restored.wav --spectrogram compare.png[/bold]
     """
+    if spectrogram is not None and spectrogram.suffix.lower() != ".png":
+        raise ParameterError(f"spectrogram is {spectrogram}; expected a name in .png")
     panels: list[Panel] = []
     codes: list[ExitCode] = []
     for path in files:

@@ -49,8 +49,8 @@ def plan_outputs(sources: Sequence[Path], out: Path, chosen: OutputFormat | None
     """
     if len(sources) == 1 and not _means_folder(out):
         return [Task(sources[0], out, _format_of_file(out, chosen))]
-    if out.is_file():
-        raise ParameterError(f"{out} is a file; expected a folder, because there are {len(sources)} inputs")
+    if out.is_file() or (not out.is_dir() and out.suffix.lower() in _SUFFIXES):
+        raise ParameterError(f"output is {out}; expected a folder, because there are {len(sources)} inputs")
     tasks = [_task_in_folder(source, out, chosen) for source in sources]
     taken: dict[Path, Path] = {}
     for task in tasks:

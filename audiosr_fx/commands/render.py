@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -53,6 +53,8 @@ class Job:
     bits: Bits = Bits.AUTO
     overwrite: bool = False
     sample_rate_out: int | None = None
+    protected: tuple[Path, ...] = ()
+    """Files that no output may replace, beside its own input: the inputs of the whole batch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +157,7 @@ def run_batch(tasks: list[Task], job: Job, *, device: str, json: bool, quiet: bo
     """Render every task, say what became of each, and end the program with the exit code they share."""
     from audiosr_fx.engine import load_engine
 
+    job = replace(job, protected=tuple(task.source for task in tasks))
     codes: list[ExitCode] = []
     with RenderProgress(files=len(tasks), quiet=quiet) as progress:
         engine = load_engine(job.settings.model, device)
@@ -190,7 +193,7 @@ def render_task(
     from audiosr_fx.files import FileSource
     from audiosr_fx.render import render
 
-    check_output(task, overwrite=job.overwrite)
+    check_output(task, job)
     started = time.perf_counter()
     with FileSource(task.source) as source:
         region = None if job.region is None else parse_region(job.region, source.sample_rate)
@@ -203,7 +206,7 @@ def render_task(
             on_event=on_event,
         )
         subtype = _subtype(job.bits, source.info.subtype, task.format)
-        clipped = _write(task, stream, subtype, overwrite=job.overwrite)
+        clipped = _write(task, job, stream, subtype)
     render_s = time.perf_counter() - started
     duration_s = stream.frames / stream.sample_rate
     return Result(
@@ -221,24 +224,26 @@ def render_task(
     )
 
 
-def check_output(task: Task, *, overwrite: bool) -> None:
+def check_output(task: Task, job: Job) -> None:
     """Refuse early, before work is spent, what the writer would refuse in the end; make the folder.
 
     Raises:
-        OutputError: the output exists, is the input, or its folder cannot be made.
+        OutputError: the output exists, is an input, or its folder cannot be made.
     """
     with output_errors():
         if task.output.exists():
-            if task.source.exists() and task.output.samefile(task.source):
-                raise OutputError(
-                    f"{printable(str(task.output))}: is the input itself, which is never replaced"
-                )
-            if not overwrite:
+            for source in (task.source, *job.protected):
+                if source.exists() and task.output.samefile(source):
+                    raise OutputError(
+                        f"{printable(str(task.output))}: is the input {printable(str(source))},"
+                        " which is never replaced"
+                    )
+            if not job.overwrite:
                 raise OutputError(f"{printable(str(task.output))}: exists already; --overwrite replaces it")
         task.output.parent.mkdir(parents=True, exist_ok=True)
 
 
-def _write(task: Task, stream: RenderStream, subtype: str, *, overwrite: bool) -> int:
+def _write(task: Task, job: Job, stream: RenderStream, subtype: str) -> int:
     """Write a render to its file; returns the number of samples an integer format had to limit."""
     from audiosr_fx.writer import AudioWriter
 
@@ -252,8 +257,8 @@ def _write(task: Task, stream: RenderStream, subtype: str, *, overwrite: bool) -
                 subtype=subtype,
                 format=task.format.upper(),
                 expected_frames=stream.frames,
-                overwrite=overwrite,
-                sources=[task.source],
+                overwrite=job.overwrite,
+                sources=[task.source, *job.protected],
             )
         for block in stream:
             with output_errors():

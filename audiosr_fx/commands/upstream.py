@@ -74,7 +74,7 @@ def _sources(one: Path | None, listed: Path | None) -> list[Path]:
             raise ParameterError("no input; expected -i FILE or -il LIST")
         return [one]
     try:
-        lines = listed.read_text("utf-8").splitlines()
+        lines = listed.read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ParameterError(
             f"input_file_list is {listed}; expected a text file in UTF-8 ({error})"

@@ -44,8 +44,10 @@ def test_outputs_keep_base_name_and_format(name: str, chosen: OutputFormat | Non
 def test_several_inputs_cannot_become_one_file(tmp_path: Path) -> None:
     taken = tmp_path / "all.wav"
     taken.touch()
-    with pytest.raises(ParameterError, match=r"all\.wav is a file; expected a folder, because there are 2"):
+    with pytest.raises(ParameterError, match=r"output is .*all\.wav; expected a folder, because there are 2"):
         plan_outputs([Path("a.wav"), Path("b.wav")], taken, None)
+    with pytest.raises(ParameterError, match=r"new\.wav; expected a folder"):
+        plan_outputs([Path("a.wav"), Path("b.wav")], tmp_path / "new.wav", None)
 
 
 def test_two_inputs_of_one_name_are_refused_before_anything_is_rendered() -> None:
