@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ class RenderProgress:
             console=console,
             disable=quiet or not console.is_terminal,
             transient=True,
+            redirect_stdout=sys.stdout.isatty(),  # above the bar; a file or a pipe gets results straight
         )
         self._task = self._progress.add_task("loading the model", total=None, state="")
 

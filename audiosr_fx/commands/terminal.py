@@ -111,12 +111,13 @@ def say_note(text: str) -> None:
 
 def say(text: str) -> None:
     """Print one line of result to stdout."""
-    typer.echo(text)
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 def say_json(record: Mapping[str, object]) -> None:
     """Print one JSON object as one line to stdout; infinities and NaN become null."""
-    typer.echo(json.dumps({key: _plain(value) for key, value in record.items()}, allow_nan=False))
+    say(json.dumps({key: _plain(value) for key, value in record.items()}, allow_nan=False))
 
 
 def _plain(value: object) -> object:
