@@ -7,8 +7,9 @@ walks both, so that a range is written down once.
 from __future__ import annotations
 
 import math
+import numbers
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from audiosr_fx.errors import ParameterError
 
@@ -50,7 +51,8 @@ class Control:
         """Hold a value against the table.
 
         Returns:
-            The value as this control's type: an int where a float is asked for becomes a float.
+            The value as this control's type: an int where a float is asked for becomes a float, and
+            numpy's numbers become Python's.
 
         Raises:
             ParameterError: wrong type, not finite, or outside the range; the text names all three.
@@ -63,14 +65,15 @@ class Control:
             fits = self._number_fits(value)
         if not fits:
             raise ParameterError(f"{self.name} is {value!r}; expected {self.allowed}")
-        return float(value) if self.type is float and value is not None else value
+        return self.type(value) if value is not None else value
 
-    def _number_fits(self, value: Value) -> bool:
-        if isinstance(value, bool) or not isinstance(value, int if self.type is int else (int, float)):
+    def _number_fits(self, value: Any) -> bool:
+        kind: Any = numbers.Integral if self.type is int else numbers.Real  # numpy's are among them
+        if isinstance(value, bool) or not isinstance(value, kind):
             return False
         above = self.minimum is None or value >= self.minimum
         below = self.maximum is None or value <= self.maximum
-        return math.isfinite(value) and above and below
+        return above and below and math.isfinite(value)
 
 
 RENDER_CONTROLS: tuple[Control, ...] = (
@@ -185,10 +188,10 @@ def find_control(name: str) -> Control:
 
 
 def check_controls(settings: object) -> None:
-    """Hold every control's attribute of a settings object against the table.
+    """Hold every control's attribute of a settings object against the table, and give it its type.
 
     Raises:
         ParameterError: the first that does not fit.
     """
     for control in RENDER_CONTROLS:
-        control.check(getattr(settings, control.name))
+        object.__setattr__(settings, control.name, control.check(getattr(settings, control.name)))

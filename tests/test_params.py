@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,7 +40,9 @@ def test_what_is_outside_is_refused_by_name_value_and_range(control: Control) ->
     assert str(refused.value) == f"{control.name} is {wrong!r}; expected {control.allowed}"
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), True, "8000", 999.0, 24_001])
+@pytest.mark.parametrize(
+    "value", [float("nan"), float("inf"), -float("inf"), True, "8000", 999.0, 24_001, 10**400]
+)
 def test_a_cutoff_must_be_a_finite_number_in_range(value: float) -> None:
     with pytest.raises(ParameterError, match=r"cutoff_hz is .* expected 1000 to 24000 Hz, or None"):
         find_control("cutoff_hz").check(value)
@@ -50,6 +53,15 @@ def test_whole_hertz_become_floats(cutoff_hz: int) -> None:
     checked = find_control("cutoff_hz").check(cutoff_hz)
     assert isinstance(checked, float)
     assert checked == cutoff_hz
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    assert find_control("cutoff_hz").check(np.float32(8000.0)) == 8000.0
+    settings = RenderSettings(seed=np.int64(7), cutoff_hz=8000)  # type: ignore[arg-type]
+    assert type(settings.seed) is int
+    assert type(settings.cutoff_hz) is float
+    with pytest.raises(ParameterError, match="seed is"):
+        find_control("seed").check(np.float64(7.0))
 
 
 def test_none_is_allowed_only_where_it_means_something() -> None:
