@@ -6,6 +6,7 @@ import ast
 import importlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -26,9 +27,18 @@ PACKAGES = ("audiosr_fx", "hosts", "presets", "watchfolder")
 def test_the_top_level_holds_only_what_belongs_there() -> None:
     allowed = {*PACKAGES, "tests", "pyproject.toml", "README.md", "LICENSE"}
     generated = {"build", "dist", "runs", "venv"}
-    found = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
+    found = {name for name in names_at_the_top() if not name.startswith(".")}
     assert allowed <= found
     assert {name for name in found - allowed - generated if not name.endswith(".egg-info")} <= {"__pycache__"}
+
+
+def names_at_the_top() -> set[str]:
+    """What version control keeps there, or all there is where there is none: a user's renders are no part."""
+    kept = set()
+    if shutil.which("git"):
+        listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+        kept = {name.split("/")[0] for name in listed.stdout.splitlines()}
+    return kept or {path.name for path in ROOT.iterdir() if path.suffix not in (".wav", ".flac")}
 
 
 @pytest.mark.parametrize("package", PACKAGES)
