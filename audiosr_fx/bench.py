@@ -193,12 +193,18 @@ def made_up_audio(seconds: float) -> Audio:
 
 
 def model_or_made_up(name: str) -> tuple[AudioSRModel, str]:
-    """A model and the words for where its weights come from."""
+    """A model and the words for where its weights come from.
+
+    Raises:
+        CheckpointError: no such model, and no config to make one up from.
+    """
     try:
         return load_model(name), "its weights"
     except CheckpointError:
+        config = {"mini": configs.MINI, "basic": configs.BASIC, "speech": configs.SPEECH}.get(name)
+        if config is None:
+            raise
         torch.manual_seed(0)
-        config = {"mini": configs.MINI, "basic": configs.BASIC, "speech": configs.SPEECH}[name]
         return AudioSRModel(config).eval(), "made-up weights"
 
 

@@ -70,3 +70,9 @@ def test_an_absent_device_is_refused_in_words() -> None:
     result = CliRunner().invoke(bench.app, ["--models", "mini", "--device", "abacus"])
     assert result.exit_code == 2
     assert "device is 'abacus'" in result.stderr
+
+
+def test_an_unknown_model_is_refused_in_words() -> None:
+    result = CliRunner().invoke(bench.app, ["--models", "huge"])
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: model is 'huge'; expected one of")
