@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from scipy import signal
-from tiny import TINY, tiny_model
+from tiny import tiny_model
 
 import audiosr_fx
+from audiosr_fx.bench_memory import NARROW
 from audiosr_fx.engine import Engine
-from audiosr_fx.model.config import HiFiGANConfig, UNetConfig, VAEConfig
 from audiosr_fx.sources import Audio
 
 SLOW_TIMEOUT_S = 1200
@@ -88,30 +87,10 @@ def signals() -> type[Signals]:
     return Signals
 
 
-NANO = replace(
-    TINY,
-    name="nano",
-    vae=VAEConfig(
-        base_channels=2, multipliers=(1, 1, 1, 2), blocks_per_level=1, latent_channels=2, norm_groups=1
-    ),
-    unet=UNetConfig(
-        in_channels=4,
-        out_channels=2,
-        base_channels=8,
-        multipliers=(1, 1, 1, 2),
-        blocks_per_level=1,
-        attention_downsampling=(4, 8),
-        head_channels=8,
-        norm_groups=4,
-    ),
-    vocoder=HiFiGANConfig(base_channels=32, resblock_kernels=(3,), resblock_dilations=(1,)),
-)
-
-
 @pytest.fixture(scope="session")
 def engine() -> Engine:
     """The published pipeline at the smallest width there is: a window takes a tenth of a second."""
-    return Engine(tiny_model(config=NANO), "cpu")
+    return Engine(tiny_model(config=NARROW), "cpu")
 
 
 @pytest.fixture(scope="session")

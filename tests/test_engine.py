@@ -115,7 +115,7 @@ def test_settings_given_by_hand_win_over_the_quality(engine: Engine) -> None:
 
 
 def test_a_model_without_predictor_needs_steps(engine: Engine) -> None:
-    with pytest.raises(ParameterError, match="steps is 0; the model nano expects 1 or more"):
+    with pytest.raises(ParameterError, match="steps is 0; the model narrow expects 1 or more"):
         engine.sampling(RenderSettings(steps=0))
 
 
@@ -138,8 +138,8 @@ def test_automatic_choices() -> None:
 
 def test_an_engine_says_what_it_is(engine: Engine) -> None:
     info = engine.describe()
-    assert (info.model, info.device, info.dtype, info.batch_size) == ("nano", "cpu", "float32", 1)
-    assert str(info).startswith("nano (0.")
+    assert (info.model, info.device, info.dtype, info.batch_size) == ("narrow", "cpu", "float32", 1)
+    assert str(info).startswith("narrow (0.")
 
 
 @pytest.mark.gpu
