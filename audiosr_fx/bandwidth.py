@@ -81,11 +81,24 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Crossover:
-    """Where the generated band takes over: -6 dB point, width, and whether to low-pass the input there."""
+    """Where the generated band takes over.
+
+    Attributes:
+        frequency_hz: the -6 dB point of both sides.
+        transition_hz: width between pass band and stop band.
+        known_hz: up to here the recording can be trusted; the model predicts from here.
+        lowpass_first: take what the input has above away before the generated band is added.
+    """
 
     frequency_hz: float
     transition_hz: float
+    known_hz: float
     lowpass_first: bool
+
+    @property
+    def lower_hz(self) -> float:
+        """Where the transition begins: below, the recording is alone."""
+        return self.frequency_hz - self.transition_hz / 2.0
 
 
 def judge(source: Source, *, cutoff_hz: float | None = None) -> Verdict:
@@ -151,9 +164,15 @@ def crossover(verdict: Verdict) -> Crossover:
         start, end = verdict.fade_hz
         middle = min(math.sqrt(start * end), 0.98 * MAX_CUTOFF_HZ)
         width = min(2.0 * (middle - start), 1.96 * (MAX_CUTOFF_HZ - middle))
-        return Crossover(middle, max(width, 100.0), lowpass_first=False)
+        width = max(width, 100.0)
+        return Crossover(middle, width, known_hz=middle - width / 2.0, lowpass_first=False)
     width = min(max(0.04 * cutoff_hz, 100.0), 600.0)
-    return Crossover(cutoff_hz - 0.6 * width, width, lowpass_first=verdict.has_junk_above)
+    return Crossover(
+        cutoff_hz - 0.6 * width,
+        width,
+        known_hz=cutoff_hz - 0.4 * width,
+        lowpass_first=verdict.has_junk_above,
+    )
 
 
 def crossover_hz(verdict: Verdict) -> float:

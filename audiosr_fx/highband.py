@@ -104,7 +104,7 @@ class HighBand(GridSource):
         waveform = self._engine.vocode(
             np.maximum(mel, floor),
             apply_fir(stretch, self._lowpass) * gain,
-            cutoff_hz=self._plan.cutoff_hz,
+            cutoff_hz=self._plan.crossover.lower_hz,
             start_frame=start_frame,
             seed=self._seed,
             batch=min(self.channels, self._engine.batch_size),

@@ -50,20 +50,24 @@ class BandPlan:
     gain: float
 
     @property
-    def cutoff_hz(self) -> float:
-        """What the model is told: up to here the low-passed input is as flat as the input itself."""
-        return self.crossover.frequency_hz - self.crossover.transition_hz / 2.0
+    def mel_lowpass(self) -> NDArray[np.float64]:
+        """The one filter in front of the model: flat up to ``crossover.known_hz``."""
+        transition_hz = self.crossover.transition_hz
+        middle_hz = (
+            min(self.crossover.known_hz, SAMPLE_RATE / 2.0 - 1.01 * transition_hz) + transition_hz / 2.0
+        )
+        return lowpass_fir(middle_hz, SAMPLE_RATE, transition_hz=transition_hz)
 
     @property
     def lowpass(self) -> NDArray[np.float64]:
-        """The one filter in front of the model."""
+        """The one filter in front of the vocoder, which fills all that lies above ``crossover.lower_hz``."""
         return lowpass_fir(
             self.crossover.frequency_hz, SAMPLE_RATE, transition_hz=self.crossover.transition_hz
         )
 
     @property
     def highpass(self) -> NDArray[np.float64]:
-        """Its complement behind the vocoder."""
+        """Its complement behind the vocoder: what is added to the recording."""
         return highpass_fir(
             self.crossover.frequency_hz, SAMPLE_RATE, transition_hz=self.crossover.transition_hz
         )
@@ -88,8 +92,8 @@ class MelTrack:
         self._engine = engine
         self._sampling = engine.sampling(settings)
         self._noise = NoiseField(settings.seed)
-        self._cutoff_hz = plan.cutoff_hz
-        self._lowpass = plan.lowpass
+        self._cutoff_hz = plan.crossover.known_hz
+        self._lowpass = plan.mel_lowpass
         self._on_window = on_window
         self._should_cancel = should_cancel
         mel = engine.config.mel
