@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 
 from audiosr_fx import __version__
 from audiosr_fx.commands import doctor, inspect, models, render, upstream
-from audiosr_fx.commands.terminal import EXIT_CODES_HELP, say, translated_errors
+from audiosr_fx.commands.terminal import EXIT_CODES_HELP, INTERRUPTS, say, translated_errors
 
 
 class _Guarded(TyperGroup):
@@ -89,8 +89,10 @@ def _run_training(arguments: list[str]) -> None:
 
 
 def main() -> None:
-    """Run the command line; being told to terminate counts as Ctrl-C, so that no half file stays behind."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    """Run the command line; all of ``INTERRUPTS`` count as Ctrl-C, so that no half file stays behind."""
+    for number in INTERRUPTS:
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _interrupt)
     app()
 
 

@@ -21,7 +21,7 @@ from typer.testing import CliRunner, Result
 
 from audiosr_fx import __version__
 from audiosr_fx.cli import app
-from audiosr_fx.commands.terminal import ExitCode, interrupts_held
+from audiosr_fx.commands.terminal import INTERRUPTS, ExitCode, interrupts_held
 from audiosr_fx.engine import Engine
 from audiosr_fx.params import RENDER_CONTROLS
 
@@ -299,8 +299,10 @@ def test_a_fault_of_ours_is_one_line_without_debug(
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends a POSIX signal")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", INTERRUPTS)
 def test_interrupted_it_leaves_no_half_file(number: int, tmp_path: Path) -> None:
+    if signal.getsignal(number) is signal.SIG_IGN:
+        pytest.skip("whoever started the tests ignores this signal")
     noise = np.random.default_rng(0).standard_normal((RATE * 30, 1)) * 0.1
     soundfile.write(tmp_path / "long.wav", noise, RATE)
     command = [sys.executable, ROOT / "tests/tiny_cli.py", "render", "long.wav", "-o", "out/x.wav", *QUICK]

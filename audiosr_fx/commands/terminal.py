@@ -23,6 +23,9 @@ from audiosr_fx.errors import (
     RenderCancelled,
 )
 
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
+"""What asks the program to end: Ctrl-C, a request to terminate, and a terminal that was closed."""
+
 
 class ExitCode(IntEnum):
     """How a command ended, for scripts."""
@@ -156,14 +159,15 @@ def output_errors() -> Iterator[None]:
 
 @contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Let what is inside finish before Ctrl-C, or a request to terminate, takes effect."""
+    """Let what is inside finish before anything in ``INTERRUPTS`` takes effect."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     arrived: list[int] = []
     handlers = {
         number: signal.signal(number, lambda number, frame: arrived.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
+        for number in INTERRUPTS
+        if signal.getsignal(number) is not signal.SIG_IGN  # as nohup sets it
     }
     try:
         yield
