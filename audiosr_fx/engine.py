@@ -228,7 +228,11 @@ def load_engine(
         CheckpointError: no such weights, or damaged.
         ParameterError: a device or precision this machine has not got.
     """
-    return _load_engine(model, choose_device(device), dtype, batch_size)
+    with _loading:  # or threads that ask at once would each load one
+        return _load_engine(model, choose_device(device), dtype, batch_size)
+
+
+_loading = threading.Lock()
 
 
 @functools.lru_cache(maxsize=2)

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
 from tiny import tiny_model
 
-from audiosr_fx.engine import Engine, choose_device, choose_dtype
+from audiosr_fx.engine import Engine, choose_device, choose_dtype, load_engine
 from audiosr_fx.errors import ParameterError, RenderCancelled
-from audiosr_fx.model.audiosr import SamplerSettings
+from audiosr_fx.model.audiosr import AudioSRModel, SamplerSettings
 from audiosr_fx.model.noise import NoiseField
 from audiosr_fx.settings import QUALITIES, RenderSettings
 
@@ -140,6 +143,21 @@ def test_an_engine_says_what_it_is(engine: Engine) -> None:
     info = engine.describe()
     assert (info.model, info.device, info.dtype, info.batch_size) == ("narrow", "cpu", "float32", 1)
     assert str(info).startswith("narrow (0.")
+
+
+def test_threads_that_ask_at_once_share_one_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    loads = []
+
+    def load_slowly(name: str) -> AudioSRModel:
+        loads.append(name)
+        time.sleep(0.1)
+        return tiny_model()
+
+    monkeypatch.setattr("audiosr_fx.model.checkpoint.load_model", load_slowly)
+    with ThreadPoolExecutor(3) as pool:
+        engines = list(pool.map(lambda _: load_engine("shared by threads", "cpu"), range(3)))
+    assert loads == ["shared by threads"]
+    assert engines[0] is engines[1] is engines[2]
 
 
 @pytest.mark.gpu
