@@ -6,10 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tiny import TINY, tiny_model
+from tiny import WITH_PREDICTOR, tiny_model
 
 from audiosr_fx.engine import Engine
-from audiosr_fx.model.config import ExciterConfig, PredictorConfig
 from audiosr_fx.render import Region, RenderSettings, render_array
 
 RATE = 48_000
@@ -22,14 +21,7 @@ def excited(request: pytest.FixtureRequest) -> Engine:
     if request.param == "mini":
         mini: Engine = request.getfixturevalue("mini_engine")
         return mini
-    config = replace(
-        TINY,
-        name="excited",
-        vocoder=ExciterConfig(width=16, depth=1),
-        predictor=PredictorConfig(width=16, depth=1),
-        guidance_scale=1.0,
-    )
-    return Engine(tiny_model(config=config), "cpu")
+    return Engine(tiny_model(config=replace(WITH_PREDICTOR, guidance_scale=1.0)), "cpu")
 
 
 @pytest.fixture(scope="module")

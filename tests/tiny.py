@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from audiosr_fx.model.audiosr import AudioSRModel
-from audiosr_fx.model.config import HiFiGANConfig, ModelConfig, UNetConfig, VAEConfig
+from audiosr_fx.model.config import (
+    ExciterConfig,
+    HiFiGANConfig,
+    ModelConfig,
+    PredictorConfig,
+    UNetConfig,
+    VAEConfig,
+)
 
 TINY = ModelConfig(
     name="tiny",
@@ -24,9 +33,14 @@ TINY = ModelConfig(
     vocoder=HiFiGANConfig(base_channels=64, resblock_kernels=(3, 5), resblock_dilations=(1, 3)),
 )
 
+WITH_PREDICTOR = replace(
+    TINY, predictor=PredictorConfig(width=16, depth=1), vocoder=ExciterConfig(width=16, depth=1)
+)
+"""The stages of the embedded model."""
+
 
 def tiny_model(seed: int = 0, config: ModelConfig = TINY) -> AudioSRModel:
-    """The published pipeline at toy width: random weights, float32, CPU, evaluation mode."""
+    """A pipeline at toy width: random weights, float32, CPU, evaluation mode."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = AudioSRModel(config)

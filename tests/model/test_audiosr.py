@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import torch
-from tiny import TINY, tiny_model
+from tiny import TINY, WITH_PREDICTOR, tiny_model
 from torch import Tensor
 
 from audiosr_fx.errors import ParameterError
 from audiosr_fx.model.audiosr import AudioSRModel, SamplerSettings
-from audiosr_fx.model.config import ExciterConfig, PredictorConfig
 from audiosr_fx.model.mel import mel_band_edges_hz
 
-WITH_PREDICTOR = dataclasses.replace(
-    TINY, predictor=PredictorConfig(width=16, depth=1), vocoder=ExciterConfig(width=16, depth=1)
-)
 CUTOFFS = torch.tensor([4000.0, 8000.0])
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny import TINY, tiny_model
+from tiny import WITH_PREDICTOR, tiny_model
 
 from audiosr_fx.engine import Engine
-from audiosr_fx.model.config import ExciterConfig, PredictorConfig
 from audiosr_fx.quality.evaluate import baseline_systems, evaluate, model_systems, summarise, write_scores
 from audiosr_fx.training.data import Clip
 
@@ -49,10 +47,7 @@ def test_noise_with_the_best_tilt_beats_no_processing_on_noise(clips: list[Clip]
 
 
 def test_every_quality_is_scored_and_written(clips: list[Clip], tmp_path: Path) -> None:
-    config = replace(
-        TINY, vocoder=ExciterConfig(width=16, depth=1), predictor=PredictorConfig(width=16, depth=1)
-    )
-    engine = Engine(tiny_model(config=config), "cpu")
+    engine = Engine(tiny_model(config=WITH_PREDICTOR), "cpu")
     scores = list(evaluate(model_systems(engine), clips[:1], [8_000.0]))
     assert [score.system for score in scores] == [
         "predictor + noise",

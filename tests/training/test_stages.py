@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny import tiny_model
+from tiny import WITH_PREDICTOR
 
 from audiosr_fx.errors import CheckpointError, ParameterError
 from audiosr_fx.model.audiosr import AudioSRModel
 from audiosr_fx.model.checkpoint import load_model, save_model
-from audiosr_fx.model.config import ExciterConfig, PredictorConfig
 from audiosr_fx.training.data import AugmentSettings, Clip, SegmentMaker
 from audiosr_fx.training.recipes import RECIPES, StageRecipe, build_stage, load_stages, trained_model
 from audiosr_fx.training.trainer import Stage, Trainer, TrainSettings
@@ -26,12 +25,8 @@ SETTINGS = TrainSettings(
 
 @pytest.fixture
 def model() -> AudioSRModel:
-    tiny = tiny_model().config
-    config = replace(
-        tiny, vocoder=ExciterConfig(width=16, depth=1), predictor=PredictorConfig(width=16, depth=1)
-    )
     torch.manual_seed(0)
-    return AudioSRModel(config)
+    return AudioSRModel(WITH_PREDICTOR)
 
 
 @pytest.fixture
