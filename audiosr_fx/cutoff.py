@@ -1,11 +1,13 @@
-"""Where a spectrum was cut off: the filter that best explains it, held against how natural spectra vary.
+"""Where a spectrum was cut off, by a small network, and by what: the filter there that best explains it.
 
-A natural spectrum, in dB over 1/24-octave bands, is taken as a random draw from a multivariate normal: mean
-and covariance were measured on 1242 recordings that reach 20 kHz (``cutoff_prior.npz``, by ``learn_prior``),
-plus a roughness (harmonics) that is measured on the spectrum itself. Subtract from the spectrum the response
-of every filter there might be (three families, orders 2 to 10, brick wall; each cutoff; each depth down to a
-noise floor): the more natural the remainder, the likelier the filter. The answer is the mode of the -3 dB
-frequency over all filters. (The steepest drop is the special case of brick walls and independent steps.)
+``cutoff_network`` says where, and whether at all: it was learnt from 1737 recordings and filters made up for
+them. The shape of the fall follows from a model. A natural spectrum, in dB over 1/24-octave bands, is taken
+as a random draw from a multivariate normal: mean and covariance were measured on 1242 recordings that reach
+20 kHz (``cutoff_prior.npz``, by ``learn_prior``), plus a roughness (harmonics) that is measured on the
+spectrum itself. Subtract from the spectrum the response of every filter there might be (three families,
+orders 2 to 10, brick wall; each cutoff; each depth down to a noise floor): the more natural the remainder,
+the likelier the filter. The answer is the likeliest one whose -3 dB frequency is the network's. (By itself
+the model's mode finds the cutoffs of steep filters, but mistakes gentle ones for natural slopes.)
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
+from audiosr_fx.cutoff_network import read_cutoff
 from audiosr_fx.spectrum import LongTermSpectrum
 
 _LOWEST_HZ: Final = 1_000.0
@@ -35,8 +38,7 @@ _GAIN_VARIANCE: Final = 1e4  # the level of a recording says nothing
 _LEAST_ROUGHNESS: Final = 1.0
 _ROUGHNESS_SCALE: Final = 2.0
 _TAIL: Final = 5.0  # degrees of freedom of the Student t that keeps odd recordings from being too sure
-_SMOOTHING_OCTAVES: Final = 0.043
-_NEARBY_OCTAVES: Final = 0.1375  # 10 %
+_NEAR_OCTAVES: Final = 0.043  # 3 %
 _TABLE_OCTAVES: Final = np.linspace(-6.0, 6.0, 4801)
 
 Floats = NDArray[np.float64]
@@ -48,8 +50,8 @@ class Cutoff:
 
     ``cutoff_hz``: -3 dB. ``fade_hz``: where the likeliest filter has fallen by 1 dB and by 20 dB.
     ``slope_db_per_octave``: of the third of an octave above the cutoff. ``drop_db``: down to the floor.
-    ``confidence``: probability, by the model, that the cutoff lies within 10 % of the truth.
-    ``evidence``: log-odds of the likeliest filter against no filter.
+    ``confidence``: probability that, if there is one, the cutoff lies within 10 % of the truth.
+    ``evidence``: log-odds of a filter against no filter.
     """
 
     cutoff_hz: float
@@ -87,14 +89,14 @@ def find_cutoff(spectrum: LongTermSpectrum) -> Cutoff | None:
         + np.einsum("ij,ij->i", whitened, whitened).astype(np.float64)
     )
     likelihood = -0.5 * (_TAIL + bands) * np.log1p(distance / _TAIL)
-    unfiltered = -0.5 * (_TAIL + bands) * math.log1p(float(residual @ residual) / _TAIL)
     shapes, cutoffs = candidates.half_power_hz.shape
-    posterior = np.exp(likelihood - likelihood.max()).reshape(shapes, cutoffs, len(_DEPTHS_DB))
-    cutoff_hz, confidence = _mode(np.log2(candidates.half_power_hz).ravel(), posterior.sum(axis=2).ravel())
-    nearby = np.abs(np.log2(candidates.half_power_hz / cutoff_hz)) <= _SMOOTHING_OCTAVES
-    shape, cutoff, depth = (
-        int(i) for i in np.unravel_index(np.argmax(posterior * nearby[..., np.newaxis]), posterior.shape)
+    cutoff_hz, confidence, evidence = read_cutoff(
+        spectrum.band_statistics_db, spectrum.sample_rate, _LOWEST_CUTOFF_HZ
     )
+    off = np.abs(np.log2(candidates.half_power_hz / cutoff_hz))
+    near = np.where(off <= max(_NEAR_OCTAVES, float(off.min())), 0.0, -np.inf)[..., np.newaxis]
+    shaped = likelihood.reshape(shapes, cutoffs, len(_DEPTHS_DB)) + near
+    shape, cutoff, depth = (int(i) for i in np.unravel_index(np.argmax(shaped), shaped.shape))
     response = candidates.response_db.reshape(shapes, cutoffs, len(_DEPTHS_DB), bands)[shape, cutoff, depth]
     third_up = np.interp(
         math.log2(cutoff_hz) + 1.0 / 3.0, np.log2(band_centres_hz()[:bands]), response.astype(np.float64)
@@ -106,7 +108,7 @@ def find_cutoff(spectrum: LongTermSpectrum) -> Cutoff | None:
         slope_db_per_octave=3.0 * (-3.0 - float(third_up)),
         drop_db=_DEPTHS_DB[depth],
         confidence=confidence,
-        evidence=float(likelihood.max()) - unfiltered,
+        evidence=evidence,
     )
 
 
@@ -130,19 +132,6 @@ def learn_prior(levels: Floats) -> tuple[Floats, Floats]:
     roughness = np.mean([_roughness(level) / _ROUGHNESS_SCALE for level in levels], axis=0)
     values, vectors = np.linalg.eigh(np.cov(shapes.T, bias=True) - np.diag(roughness))
     return mean, (vectors * np.maximum(values, 0.0)) @ vectors.T
-
-
-def _mode(octave: Floats, weight: Floats) -> tuple[float, float]:
-    """Frequency around which the most probability lies, and how much of it lies within 10 %."""
-    grid = np.arange(octave.min(), octave.max() + 0.01, 0.01)
-    histogram, _ = np.histogram(octave, bins=np.append(grid - 0.005, grid[-1] + 0.005), weights=weight)
-    reach = np.arange(-20, 21) * 0.01
-    smooth = np.convolve(histogram, np.exp(-0.5 * (reach / _SMOOTHING_OCTAVES) ** 2), mode="same")
-    best = grid[int(np.argmax(smooth))]
-    near = np.abs(octave - best) <= _SMOOTHING_OCTAVES
-    centre = float(np.average(octave[near], weights=weight[near] + 1e-300))
-    inside = float(weight[np.abs(octave - centre) <= _NEARBY_OCTAVES].sum())
-    return 2.0**centre, inside / float(weight.sum())
 
 
 def _roughness(level: Floats) -> Floats:

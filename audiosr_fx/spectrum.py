@@ -17,6 +17,10 @@ _CLASS_DB = 5.0  # stretches are sorted by level into classes of this width
 _CLASSES = 40
 _LOUD_CLASSES = 4  # the loudest 20 dB count for the mean level: codecs empty the quiet parts
 _FLOOR_POWER = 1e-24
+_ALL_DB = 50.0
+
+BAND_EDGES_HZ = 500.0 * 2.0 ** (np.arange(135) / 24.0)
+"""Edges of the bands of 1/24 octave, 500 Hz to 24 kHz, whose statistics over time are kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +30,7 @@ class LongTermSpectrum:
     ``power``: mean power, where a full-scale sine spreads 0.5 over its bins. ``mean_level_db``: mean over
     time of the level in dB, of the stretches within 20 dB of the loudest; it shows the noise between the
     notes, which a filter shapes like the notes themselves. ``frames``: stretches of ``n_fft`` samples seen.
+    ``band_statistics_db``: (5, bands of ``BAND_EDGES_HZ``), see ``band_statistics``.
     """
 
     sample_rate: int
@@ -33,6 +38,7 @@ class LongTermSpectrum:
     power: NDArray[np.float64]
     mean_level_db: NDArray[np.float64]
     frames: int
+    band_statistics_db: NDArray[np.float32]
 
     @property
     def frequency_hz(self) -> NDArray[np.float64]:
@@ -60,6 +66,8 @@ def measure_spectrum(source: Source) -> LongTermSpectrum:
     power = np.zeros((_CLASSES, n_fft // 2 + 1))
     level = np.zeros_like(power)
     counts = np.zeros(_CLASSES, np.int64)
+    bands: list[NDArray[np.float32]] = []
+    totals: list[float] = []
     scale = 2.0 / (n_fft * float(np.sum(window**2)))
     for start, stop in _blocks(source.frames, n_fft):
         block = source.read(start, stop)
@@ -67,9 +75,12 @@ def measure_spectrum(source: Source) -> LongTermSpectrum:
             stretch_power *= scale
             total_db = 10.0 * math.log10(max(float(stretch_power.sum()), _FLOOR_POWER))
             index = min(max(int(-total_db // _CLASS_DB) + 2, 0), _CLASSES - 1)
+            level_db = 10.0 * np.log10(np.maximum(stretch_power, _FLOOR_POWER))
             power[index] += stretch_power
-            level[index] += 10.0 * np.log10(np.maximum(stretch_power, _FLOOR_POWER))
+            level[index] += level_db
             counts[index] += 1
+            bands.append(band_means(level_db, source.sample_rate / n_fft))
+            totals.append(total_db)
     frames = int(counts.sum())
     loudest = int(np.argmax(counts > 0))
     loud = slice(loudest, loudest + _LOUD_CLASSES)
@@ -81,7 +92,43 @@ def measure_spectrum(source: Source) -> LongTermSpectrum:
         if frames
         else np.full(n_fft // 2 + 1, 10.0 * math.log10(_FLOOR_POWER)),
         frames=frames,
+        band_statistics_db=band_statistics(np.array(bands), np.array(totals))
+        if frames
+        else np.full((5, BAND_EDGES_HZ.size - 1), 10.0 * math.log10(_FLOOR_POWER), np.float32),
     )
+
+
+def band_means(level_db: NDArray[np.float64], bin_hz: float) -> NDArray[np.float32]:
+    """Mean of the bins' levels over each band, bins in the last axis; of no meaning above the last bin."""
+    edges = np.minimum(BAND_EDGES_HZ / bin_hz + 0.5, level_db.shape[-1])
+    whole = np.minimum(edges.astype(np.int64), level_db.shape[-1] - 1)
+    summed = np.concatenate([np.zeros_like(level_db[..., :1]), np.cumsum(level_db, axis=-1)], axis=-1)
+    at_edges = summed[..., whole] + (edges - whole) * (summed[..., whole + 1] - summed[..., whole])
+    means: NDArray[np.float64] = np.diff(at_edges) / np.maximum(np.diff(edges), 1e-9)
+    return means.astype(np.float32)
+
+
+def band_statistics(bands_db: NDArray[np.float32], totals_db: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Sum up bands over time: what moves with the music in them is the music's, what stays is the filter's.
+
+    Args:
+        bands_db: (stretches, bands), at least one.
+        totals_db: (stretches,), level of each.
+
+    Returns:
+        (5, bands): mean over the stretches within 20 dB of the loudest; mean over those within 50 dB; of the
+        loud ones the lowest and the highest tenth, and the level of their mean power.
+    """
+    loud = bands_db[totals_db > totals_db.max() - _LOUD_CLASSES * _CLASS_DB]
+    most = bands_db[totals_db > totals_db.max() - _ALL_DB]
+    mean_power = np.mean(10.0 ** (np.maximum(loud, -200.0) / 10.0), axis=0)
+    rows = [
+        loud.mean(axis=0),
+        most.mean(axis=0),
+        *np.quantile(loud, (0.1, 0.9), axis=0),
+        10.0 * np.log10(mean_power + _FLOOR_POWER),
+    ]
+    return np.stack(rows).astype(np.float32)
 
 
 def _blocks(frames: int, n_fft: int) -> list[tuple[int, int]]:

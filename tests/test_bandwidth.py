@@ -86,7 +86,7 @@ def accepted_errors(
 def test_cliffs_in_real_clips_are_found() -> None:
     """Filters of 60 dB per octave and more; a Butterworth of order 6 to 9 is gentler: see below."""
     errors, share = accepted_errors(("brick", "ellip", "cheby1"), (6, 7, 8, 9, 10), seed=1, trials=42)
-    assert share >= 0.8  # 87 % of held-out recordings
+    assert share >= 0.9  # 99 % of held-out recordings
     assert np.median(errors) <= 0.03
     assert np.mean(errors <= 0.10) >= 0.90
 
@@ -96,9 +96,9 @@ def test_cutoffs_of_all_orders_are_found_but_for_the_gentlest() -> None:
     errors, share = accepted_errors(
         ("brick", "ellip", "cheby1", "butter"), tuple(range(2, 11)), seed=2, trials=280
     )
-    assert share >= 0.7  # 78 % of held-out recordings
+    assert share >= 0.8  # 88 % of held-out recordings
     assert np.median(errors) <= 0.03
-    assert np.mean(errors <= 0.10) >= 0.80  # 84 % of held-out ones: orders 2 and 3 hide in natural slopes
+    assert np.mean(errors <= 0.10) >= 0.90  # 92 % of held-out ones: orders 2 and 3 hide in natural slopes
 
 
 def encoded(audio: Audio, format: str, subtype: str, level: float) -> Audio:
