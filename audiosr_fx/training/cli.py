@@ -18,6 +18,7 @@ from audiosr_fx.model.audiosr import AudioSRModel
 from audiosr_fx.model.checkpoint import load_model, save_model
 from audiosr_fx.quality.evaluate import baseline_systems, model_systems, summarise, write_scores
 from audiosr_fx.quality.evaluate import evaluate as run_evaluation
+from audiosr_fx.training.calibrate import calibrate_level
 from audiosr_fx.training.data import load_corpus, split_corpus
 from audiosr_fx.training.recipes import CONFIGS, RECIPES, build_stage, load_stages, trained_model
 from audiosr_fx.training.trainer import Trainer
@@ -128,9 +129,15 @@ def export(
     runs: Runs = Path("runs"),
     config: Config = "mini",
     card: Annotated[Path | None, typer.Option("--card", help="Text file with licence and credits.")] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Fit the output level on the validation clips in here.")
+    ] = None,
 ) -> None:
     """Write the moving averages of all stages as one half-precision model file."""
     model = trained_model(CONFIGS[config], runs)
+    if data is not None:
+        gain_db = calibrate_level(model, split_corpus(load_corpus(data))[1])
+        typer.echo(f"output level raised by {gain_db:.1f} dB", err=True)
     text = "" if card is None else card.read_text(encoding="utf-8")
     save_model(model, destination, text, torch.float16)
     typer.echo(destination)

@@ -22,7 +22,7 @@ def weighted_mean(error: Tensor, weight: Tensor) -> Tensor:
 
 
 def spectral_loss(estimate: Tensor, target: Tensor, lowest_hz: Tensor, highest_hz: Tensor) -> Tensor:
-    """Mean absolute difference of log10 power over several resolutions, between two frequencies.
+    """Log-spectral distance between two frequencies, mean over several resolutions.
 
     Args:
         estimate: (B, T) at 48 kHz.
@@ -37,7 +37,9 @@ def spectral_loss(estimate: Tensor, target: Tensor, lowest_hz: Tensor, highest_h
         frequencies = torch.fft.rfftfreq(n_fft, 1 / SAMPLE_RATE)
         band = (frequencies >= lowest_hz[:, None]) & (frequencies <= highest_hz[:, None])
         difference = log10_power(estimate, n_fft) - log10_power(target, n_fft)
-        losses.append(weighted_mean(difference.abs(), band[:, :, None].float()))
+        counted = band[:, :, None].to(difference.dtype)
+        squares = (difference.square() * counted).sum(dim=1) / counted.sum(dim=1).clamp(min=1.0)
+        losses.append((squares + 1e-6).sqrt().mean())
     return torch.stack(losses).mean()
 
 

@@ -17,7 +17,7 @@ from audiosr_fx.training.data import SAMPLE_RATE, Batch, Clip, SegmentMaker, col
 from audiosr_fx.training.losses import spectral_loss
 from audiosr_fx.training.validation import validation_batches
 
-PREDICTED_SHARE = 0.6
+PREDICTED_SHARE = 0.75
 """Of the examples that are fed predicted mels."""
 
 
