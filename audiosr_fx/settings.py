@@ -61,8 +61,8 @@ class Quality:
 QUALITIES: dict[str, dict[str, Quality]] = {
     "with predictor": {
         "draft": Quality(steps=0),
-        "standard": Quality(steps=4),
-        "best": Quality(steps=16),
+        "standard": Quality(steps=4, detail=0.5),
+        "best": Quality(steps=16, detail=0.7),
     },
     "diffusion alone": {
         "draft": Quality(steps=10),
