@@ -46,7 +46,8 @@ class LatentStage:
         self.maker = maker
         self._multiple = model.config.vae.downsampling * 2 ** (len(model.config.unet.multipliers) - 1)
         self._validation = list(validation_batches(validation))
-        self._set_scales()
+        if float(model.scale_factor) == 1.0:  # as made: weights that were trained bring their own
+            self._set_scales()
         self.module: nn.Module = LatentDenoiser(model)
 
     @torch.no_grad()

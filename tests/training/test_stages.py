@@ -108,6 +108,21 @@ def test_trained_stages_add_up_to_a_model_that_exports(
     )
 
 
+def test_a_trained_model_keeps_its_latent_scales(
+    make_stage: Callable[[str], Stage], model: AudioSRModel
+) -> None:
+    make_stage("ldm")
+    measured = float(model.scale_factor)
+    assert measured != 1.0
+    with torch.no_grad():
+        model.scale_factor.mul_(1.5)
+        model.condition_scale.mul_(0.5)
+    kept = float(model.condition_scale)
+    make_stage("ldm")
+    assert float(model.scale_factor) == pytest.approx(1.5 * measured)
+    assert float(model.condition_scale) == kept
+
+
 def test_a_stage_that_is_missing_is_named(model: AudioSRModel, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="train stage 'predictor' first"):
         load_stages(model, tmp_path, ["predictor"])
