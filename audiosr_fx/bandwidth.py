@@ -43,6 +43,7 @@ MIN_CUTOFF_HZ: Final = 1_000.0
 MAX_CUTOFF_HZ: Final = 24_000.0
 
 _MEASURED_SHARE: Final = 0.975  # of a true cutoff that a measurement may give and still count as it
+_LOWEST_FOUND_HZ: Final = 1_800.0  # below, it is a lone tone or a bass more often than a cutoff
 _SILENCE_POWER: Final = 1e-10  # -100 dBFS
 _SHORTEST_S: Final = 0.05
 _LEAST_EVIDENCE: Final = 2.0  # one unfiltered recording in eighty reaches this
@@ -129,6 +130,8 @@ def judge(source: Source, *, cutoff_hz: float | None = None) -> Verdict:
         )
     found = find_cutoff(spectrum) if source.frames >= _SHORTEST_S * source.sample_rate else None
     if found is not None and (found.evidence < _LEAST_EVIDENCE or found.confidence < _LEAST_CONFIDENCE):
+        found = None
+    if found is not None and found.cutoff_hz < _LOWEST_FOUND_HZ:
         found = None
     if source.sample_rate < _BAND_LIMITED_RATE:
         return _of_low_rate(source.sample_rate, spectrum, found)

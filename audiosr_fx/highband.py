@@ -1,13 +1,12 @@
 """The generated upper band as a source: what the model adds to a signal, at 48 kHz, by absolute position.
 
 The vocoder runs over blocks of 448 frames of the joined mel, on a grid fixed to frame 0 and with enough
-context on both sides that blocks fit exactly. It is not linear in gain, so every block of a file shares one
-gain, taken from the file's peak.
+context on both sides that blocks fit exactly. It is not linear in gain, so all blocks of a channel share one
+gain, taken from the channel's peak in the whole file.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiosr_fx.bandwidth import apply_fir
-from audiosr_fx.meltrack import HOP, SAMPLE_RATE, BandPlan, MelTrack
+from audiosr_fx.meltrack import HOP, SAMPLE_RATE, BandPlan, MelTrack, read_mirrored
 from audiosr_fx.recent import stop_if_asked
 from audiosr_fx.sources import Audio, GridSource, Source
 
@@ -93,24 +92,24 @@ class HighBand(GridSource):
     def _generated(self, first: int, stop: int) -> Audio:
         """The vocoder's answer for some frames and the reach of the high-pass on both sides."""
         start_frame, stop_frame = first - self._margin, stop + self._margin
-        mel = self.mel.read(start_frame, stop_frame) + np.float32(math.log(self._plan.gain))
+        gains = self._plan.gains[:, None]
+        mel = self.mel.read(start_frame, stop_frame) + np.log(gains)[..., None]
         floor = np.float32(self.mel.floor)
         if (mel <= floor).all():
             return np.zeros((self.channels, (stop - first) * HOP + 2 * self._reach), np.float32)
         reach = len(self._lowpass) // 2
-        stretch = self._source.read(start_frame * HOP - reach, stop_frame * HOP + reach)
-        gain = np.float32(self._plan.gain)
+        stretch = read_mirrored(self._source, start_frame * HOP - reach, stop_frame * HOP + reach)
         stop_if_asked(self._should_cancel)
         waveform = self._engine.vocode(
             np.maximum(mel, floor),
-            apply_fir(stretch, self._lowpass) * gain,
+            apply_fir(stretch, self._lowpass) * gains,
             cutoff_hz=self._plan.crossover.lower_hz,
             start_frame=start_frame,
             seed=self._seed,
             batch=min(self.channels, self._engine.batch_size),
         )
         cut = self._margin * HOP - self._reach
-        return waveform[:, cut : waveform.shape[1] - cut] / gain
+        return waveform[:, cut : waveform.shape[1] - cut] / gains
 
 
 def distance_to_sound(audio: Audio) -> NDArray[np.int64]:

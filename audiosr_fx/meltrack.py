@@ -35,6 +35,7 @@ _MEL_CONTEXT = 784  # samples that a frame's window reaches beyond its hop, on e
 _WINDOW_PEAK = 0.5
 _SILENT_WINDOW = 1e-6
 _MAX_GAIN = 1024.0  # 60 dB
+_MIRRORED = 4096  # samples
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +44,11 @@ class BandPlan:
 
     Attributes:
         crossover: where and how the generated band takes over.
-        gain: of the whole file in front of the vocoder; a power of two, so that undoing it is exact.
+        gains: of each channel of the whole file in front of the vocoder, (channels,).
     """
 
     crossover: Crossover
-    gain: float
+    gains: NDArray[np.float32]
 
     @property
     def mel_lowpass(self) -> NDArray[np.float64]:
@@ -106,10 +107,13 @@ class MelTrack:
         self._groups_kept = 1 + -(-3 // self._per_group)
 
     def read(self, start: int, stop: int) -> Audio:
-        """Frames ``start`` to ``stop``: float32 (channels, stop - start, M), silence outside the signal."""
+        """Frames ``start`` to ``stop``: float32 (channels, stop - start, M).
+
+        Outside the signal its first and last frame go on, so that what is made of them is whole at the ends.
+        """
         out = np.full((self._source.channels, stop - start, self._bands), self._silence, np.float32)
         low, high = max(start, 0), min(stop, self.frames)
-        if low >= high:
+        if low >= high:  # beyond an end altogether
             return out
         out[:, low - start : high - start] = 0.0
         for index in range(max(0, (low - WINDOW_FRAMES) // WINDOW_HOP + 1), self.windows):
@@ -121,6 +125,8 @@ class MelTrack:
             out[:, begin - start : end - start] += (
                 weight * self._window(index)[:, begin - first : end - first]
             )
+        out[:, : low - start] = out[:, low - start, None]
+        out[:, high - start :] = out[:, high - start - 1, None]
         return out
 
     def _weight(self, index: int) -> Audio:
@@ -153,15 +159,14 @@ class MelTrack:
         first = group * self._per_group
         count = min(self._per_group, self.windows - first)
         made = np.full((count, self._source.channels, WINDOW_FRAMES, self._bands), self._silence, np.float32)
-        mels, log_gains, places = [], [], []
+        mels, levels, places = [], [], []
         for place in range(count):
             stop_if_asked(self._should_cancel)
             lowpassed = self._lowpassed((first + place) * WINDOW_HOP)
-            peak = float(np.abs(lowpassed).max())
-            if peak > _SILENT_WINDOW:
-                gain = min(_WINDOW_PEAK / peak, _MAX_GAIN)
-                mels.append(self._engine.log_mel(lowpassed * np.float32(gain)))
-                log_gains.append(np.float32(math.log(gain)))
+            peaks = np.abs(lowpassed).max(axis=1)
+            if (peaks > _SILENT_WINDOW).any():
+                mels.append(self._engine.log_mel(lowpassed * normalising_gains(peaks)[:, None]))
+                levels.append(peaks)
                 places.append(place)
         if places:
             frames = [(first + place) * WINDOW_HOP for place in places for _ in range(self._source.channels)]
@@ -174,8 +179,9 @@ class MelTrack:
                 batch=self._batch,
                 should_cancel=self._should_cancel,
             ).reshape(len(places), *made.shape[1:])
-            for place, log_gain, mel in zip(places, log_gains, restored, strict=True):
-                made[place] = mel - log_gain
+            for place, peaks, mel in zip(places, levels, restored, strict=True):
+                sounding = peaks > _SILENT_WINDOW
+                made[place, sounding] = (mel - np.log(normalising_gains(peaks))[:, None, None])[sounding]
         for place in range(count):
             self._on_window(first + place)
         return made
@@ -184,7 +190,7 @@ class MelTrack:
         """The low-passed input of a window with the context its mel needs."""
         margin = _MEL_CONTEXT + len(self._lowpass) // 2
         start = start_frame * HOP
-        stretch = self._source.read(start - margin, start + WINDOW_FRAMES * HOP + margin)
+        stretch = read_mirrored(self._source, start - margin, start + WINDOW_FRAMES * HOP + margin)
         return apply_fir(stretch, self._lowpass)
 
 
@@ -193,8 +199,26 @@ def window_count(frames: int) -> int:
     return max(1, -(-(frames - OVERLAP_FRAMES) // WINDOW_HOP))
 
 
-def file_gain(peak: float) -> float:
-    """The power of two that brings a peak to between 0.25 and 0.5, at most 60 dB."""
-    if peak <= 0.0:
-        return 1.0
-    return float(min(2.0 ** math.floor(math.log2(_WINDOW_PEAK / peak)), _MAX_GAIN))
+def normalising_gains(peaks: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What brings each channel to a peak of 0.5, at most 60 dB: (channels,) -> (channels,).
+
+    Channels are levelled one by one: the model's answer depends a little on level, and what is panned must
+    stay where it is in the new band.
+    """
+    return np.minimum(_WINDOW_PEAK / np.maximum(peaks, 1e-9), _MAX_GAIN).astype(np.float32)
+
+
+def read_mirrored(source: Source, start: int, stop: int) -> Audio:
+    """Read a stretch; beyond the ends of the source the first 85 ms are its mirror image, the rest zeros.
+
+    An attack at the first sample then has a full window around it, as it would inside a recording.
+    """
+    audio = source.read(start, stop).copy()
+    last = source.frames - 1
+    before = min(_MIRRORED, last, -start)
+    if before > 0 and stop > 0:
+        audio[:, -start - before : -start] = source.read(1, 1 + before)[:, ::-1]
+    after = min(_MIRRORED, last, stop - source.frames)
+    if after > 0 and start <= last:
+        audio[:, last + 1 - start :][:, :after] = source.read(last - after, last)[:, ::-1]
+    return audio

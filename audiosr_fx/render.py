@@ -17,7 +17,14 @@ from numpy.typing import NDArray
 from audiosr_fx.bandwidth import Verdict, crossover, judge
 from audiosr_fx.errors import AudioFormatError
 from audiosr_fx.highband import HighBand
-from audiosr_fx.meltrack import HOP, SAMPLE_RATE, WINDOW_FRAMES, WINDOW_HOP, BandPlan, file_gain
+from audiosr_fx.meltrack import (
+    HOP,
+    SAMPLE_RATE,
+    WINDOW_FRAMES,
+    WINDOW_HOP,
+    BandPlan,
+    normalising_gains,
+)
 from audiosr_fx.recent import RecentSource, stop_if_asked
 from audiosr_fx.settings import Region, RenderSettings, parse_region
 from audiosr_fx.sources import (
@@ -131,14 +138,14 @@ def render(
             )
         )
     engine.sampling(settings)  # settings that cannot work fail before the file is read
-    peak = measure_peak(recent)
+    peaks = measure_peaks(recent)
     verdict = _verdict(recent, settings, min(rate_out, SAMPLE_RATE))
     return RenderStream(
         recent,
         settings,
         engine,
         verdict,
-        file_gain(peak),
+        normalising_gains(peaks),
         sample_rate=rate_out,
         start=_moved(start, source.sample_rate, rate_out),
         stop=_moved(stop, source.sample_rate, rate_out),
@@ -212,7 +219,7 @@ class RenderStream:
         settings: RenderSettings,
         engine: Engine,
         verdict: Verdict,
-        gain: float,
+        gains: NDArray[np.float32],
         *,
         sample_rate: int,
         start: int,
@@ -234,7 +241,7 @@ class RenderStream:
         self._band: Source | None = None
         self._block = max(1, round(_PASS_BLOCK_S * sample_rate))
         if verdict.process and self.frames > 0:
-            plan = BandPlan(crossover=crossover(verdict), gain=gain)
+            plan = BandPlan(crossover=crossover(verdict), gains=gains)
             band = HighBand(
                 self._base if sample_rate == SAMPLE_RATE else _at_rate(source, SAMPLE_RATE, engine),
                 engine,
@@ -290,24 +297,24 @@ class RenderStream:
         )
 
 
-def measure_peak(source: Source) -> float:
-    """The largest absolute sample of a source.
+def measure_peaks(source: Source) -> NDArray[np.float32]:
+    """The largest absolute sample of each channel: (channels,).
 
     Raises:
         AudioFormatError: NaN or Inf; the text says where.
     """
-    peak = 0.0
+    peaks = np.zeros(source.channels, np.float32)
     for start in range(0, source.frames, 1 << 18):
         block = np.abs(source.read(start, min(start + (1 << 18), source.frames)))
-        block_peak = float(block.max())
-        if not math.isfinite(block_peak):
+        block_peaks = block.max(axis=1)
+        if not np.isfinite(block_peaks).all():
             channel, sample = (int(i) for i in np.argwhere(~np.isfinite(block))[0])
             raise AudioFormatError(
                 f"the source holds NaN or Inf at sample {start + sample} of channel {channel};"
                 " expected finite values"
             )
-        peak = max(peak, block_peak)
-    return peak
+        peaks = np.maximum(peaks, block_peaks)
+    return peaks
 
 
 def _verdict(source: Source, settings: RenderSettings, sample_rate: int) -> Verdict:

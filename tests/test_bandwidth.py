@@ -27,7 +27,7 @@ from audiosr_fx.bandwidth import (
     lowpass_fir,
     measure_spectrum,
 )
-from audiosr_fx.errors import ParameterError
+from audiosr_fx.errors import AudioFormatError, ParameterError
 
 CLIPS = sorted((Path(__file__).parent / "data" / "audio").glob("*.flac"))
 RATE = 48_000
@@ -347,3 +347,13 @@ def test_a_filter_that_does_not_fit_is_refused(cutoff_hz: float, transition_hz: 
 def test_only_an_odd_filter_has_a_complement() -> None:
     with pytest.raises(ParameterError, match="odd number"):
         complement(np.ones(4))
+
+
+def test_a_spectrum_of_nan_is_refused() -> None:
+    with pytest.raises(AudioFormatError, match="NaN or Inf between samples"):
+        measure_spectrum(ArraySource(np.full((1, 48_000), np.nan, np.float32), 48_000))
+
+
+def test_a_lone_tone_is_no_recording_cut_off_above_it() -> None:
+    tone = (0.5 * np.sin(2 * np.pi * 1_000 * np.arange(4 * 48_000) / 48_000)).astype(np.float32)[None]
+    assert not judge(ArraySource(tone, 48_000)).process

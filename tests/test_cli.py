@@ -320,6 +320,7 @@ def test_interrupted_it_leaves_no_half_file(number: int, tmp_path: Path) -> None
 
 @pytest.mark.skipif(os.name != "posix", reason="sends a POSIX signal")
 def test_an_interrupt_waits_for_what_must_not_be_torn() -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job starts without
     done = []
 
     def work() -> None:
@@ -331,7 +332,7 @@ def test_an_interrupt_waits_for_what_must_not_be_torn() -> None:
     with pytest.raises(KeyboardInterrupt):
         work()
     assert done == ["whole"]
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.signal(signal.SIGINT, before) is signal.default_int_handler
 
 
 # --- inspect --------------------------------------------------------------------------------------

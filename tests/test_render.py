@@ -10,7 +10,7 @@ from scipy import signal
 from audiosr_fx.engine import Engine
 from audiosr_fx.errors import AudioFormatError, ParameterError, RenderCancelled
 from audiosr_fx.highband import distance_to_sound
-from audiosr_fx.meltrack import file_gain, window_count
+from audiosr_fx.meltrack import normalising_gains, read_mirrored, window_count
 from audiosr_fx.render import ProgressEvent, Region, RenderSettings, render, render_array
 from audiosr_fx.sources import ArraySource, Audio
 
@@ -329,11 +329,22 @@ def test_windows_cover_every_frame_and_none_begins_in_the_last_overlap(frames: i
     assert window_count(frames) == windows
 
 
-@pytest.mark.parametrize(
-    ("peak", "gain"), [(0.0, 1.0), (1e-9, 1024.0), (0.3, 1.0), (0.5, 1.0), (0.51, 0.5), (2, 0.25)]
-)
-def test_the_gain_of_a_file_is_a_power_of_two(peak: float, gain: float) -> None:
-    assert file_gain(peak) == gain
+def test_each_channel_is_brought_to_half_scale_within_60_db() -> None:
+    peaks = np.array([0.0, 1e-9, 0.25, 0.5, 2.0], np.float32)
+    assert normalising_gains(peaks).tolist() == [1024.0, 1024.0, 2.0, 1.0, 0.25]
+
+
+@pytest.mark.parametrize("samples", [1, 2, 5, 9_000])
+def test_beyond_its_ends_a_source_is_mirrored(samples: int) -> None:
+    audio = np.arange(1, samples + 1, dtype=np.float32)[None]
+    read = read_mirrored(ArraySource(audio, 48_000), -6_000, samples + 6_000)
+    assert read.shape == (1, samples + 12_000)
+    np.testing.assert_array_equal(read[0, 6_000 : 6_000 + samples], audio[0])
+    count = min(4_096, samples - 1)
+    np.testing.assert_array_equal(read[0, 6_000 - count : 6_000], audio[0, 1 : 1 + count][::-1])
+    np.testing.assert_array_equal(read[0, 6_000 + samples :][:count], audio[0, ::-1][1 : 1 + count])
+    assert not read[0, : 6_000 - count].any()
+    assert not read[0, 6_000 + samples + count :].any()
 
 
 def test_distance_is_to_the_nearest_sample_that_sounds() -> None:

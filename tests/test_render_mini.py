@@ -62,3 +62,17 @@ def test_a_region_is_bit_equal_to_the_same_part_of_the_whole(
     whole = render_array(audio, RATE, settings, engine=excited).audio
     part = render_array(audio, RATE, settings, engine=excited, region=Region(200_000, 240_000)).audio
     assert np.array_equal(part, whole[:, 200_000:240_000])
+
+
+def test_what_is_panned_stays_where_it_is(excited: Engine, noise: np.ndarray) -> None:
+    """A quieter copy of a channel gets a quieter copy of its new band: the image does not move."""
+    left, right = band(np.concatenate([noise, np.float32(0.13) * noise]), excited)
+    assert np.linalg.norm(right - np.float32(0.13) * left) < 1e-3 * np.linalg.norm(right)
+
+
+def test_an_attack_at_the_first_sample_keeps_its_highs(excited: Engine, noise: np.ndarray) -> None:
+    """The first 10 ms of a stretch cut out of steady noise are as bright as the next 100."""
+    new = band(noise[:, RATE : 2 * RATE], excited)[0]
+    level_db = [10 * np.log10(np.mean(part**2)) for part in (new[48:480], new[480:5_280], new[-480:-48])]
+    assert level_db[0] == pytest.approx(level_db[1], abs=3.0)
+    assert level_db[2] == pytest.approx(level_db[1], abs=3.0)

@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from tiny import TINY, tiny_model
+from tiny import TINY, WITH_PREDICTOR, tiny_model
 from torch import Tensor
 
 from audiosr_fx.errors import CheckpointError
@@ -259,3 +259,8 @@ def test_the_models_folder_is_the_users_without_the_variable(monkeypatch: pytest
 def test_metadata_names_the_format(folder: Path) -> None:
     with safe_open(save_model(tiny_model(), folder / "toy.safetensors"), framework="pt") as file:
         assert file.metadata()["format"] == FORMAT
+
+
+def test_a_model_with_a_predictor_can_be_verified(tmp_path: Path) -> None:
+    path = save_model(tiny_model(config=WITH_PREDICTOR), tmp_path / "small.safetensors", "a card")
+    assert verify(path).card == "a card"
