@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import signal
 
-from audiosr_fx.audio import ArraySource, Audio, ResampledSource
+from audiosr_fx.audio import ArraySource, Audio, FileSource, ResampledSource
 from audiosr_fx.bandwidth import (
     Verdict,
     apply_fir,
@@ -349,9 +349,13 @@ def test_only_an_odd_filter_has_a_complement() -> None:
         complement(np.ones(4))
 
 
-def test_a_spectrum_of_nan_is_refused() -> None:
-    with pytest.raises(AudioFormatError, match="NaN or Inf between samples"):
-        measure_spectrum(ArraySource(np.full((1, 48_000), np.nan, np.float32), 48_000))
+def test_a_spectrum_of_nan_is_refused(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "nan.wav", np.full(48_000, np.nan), 48_000, subtype="FLOAT")
+    with (
+        FileSource(tmp_path / "nan.wav") as source,
+        pytest.raises(AudioFormatError, match="NaN or Inf between samples"),
+    ):
+        measure_spectrum(source)
 
 
 def test_a_lone_tone_is_no_recording_cut_off_above_it() -> None:
