@@ -13,8 +13,9 @@ from audiosr_fx.errors import ParameterError
 from audiosr_fx.model.audiosr import AudioSRModel, SamplerSettings
 from audiosr_fx.model.exciter import Exciter
 from audiosr_fx.quality.lsd import measure_lsd
-from audiosr_fx.training.data import SAMPLE_RATE, Batch, Clip
+from audiosr_fx.training.data import SAMPLE_RATE, Clip
 from audiosr_fx.training.losses import DB_PER_NEPER
+from audiosr_fx.training.segments import Batch
 from audiosr_fx.training.validation import validation_batches
 
 GAINS_DB = tuple(float(gain) for gain in np.arange(-3.0, 6.5, 0.5))

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from audiosr_fx.model.audiosr import AudioSRModel, SamplerSettings
-from audiosr_fx.training.data import Batch, Clip, SegmentMaker, collate
+from audiosr_fx.training.data import Clip
 from audiosr_fx.training.losses import DB_PER_NEPER, weighted_mean
+from audiosr_fx.training.segments import Batch, SegmentMaker, collate
 from audiosr_fx.training.validation import validation_batches
 
 UNCONDITIONAL_SHARE = 0.1

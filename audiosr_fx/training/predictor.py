@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from audiosr_fx.model.config import ModelConfig
 from audiosr_fx.model.mel import LogMel, mel_band_edges_hz
 from audiosr_fx.model.predictor import Predictor
-from audiosr_fx.training.data import Batch, Clip, SegmentMaker, collate, misjudge
+from audiosr_fx.training.data import Clip
 from audiosr_fx.training.losses import DB_PER_NEPER, weighted_mean
+from audiosr_fx.training.segments import Batch, SegmentMaker, collate, misjudge
 from audiosr_fx.training.validation import validation_batches
 
 

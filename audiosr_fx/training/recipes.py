@@ -13,9 +13,10 @@ from torch import nn
 from audiosr_fx.errors import CheckpointError, ParameterError
 from audiosr_fx.model.audiosr import AudioSRModel
 from audiosr_fx.model.config import BASIC, MINI, SPEECH, ExciterConfig, ModelConfig
-from audiosr_fx.training.data import AugmentSettings, Clip, SegmentMaker
+from audiosr_fx.training.data import Clip
 from audiosr_fx.training.ldm import LatentDenoiser, LatentStage
 from audiosr_fx.training.predictor import PredictorStage
+from audiosr_fx.training.segments import AugmentSettings, SegmentMaker
 from audiosr_fx.training.trainer import Stage, TrainSettings
 from audiosr_fx.training.vae import VAEStage
 from audiosr_fx.training.vocoder import ExciterStage

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from audiosr_fx.model.config import ModelConfig
 from audiosr_fx.model.mel import LogMel
 from audiosr_fx.model.vae import VAE, Posterior
-from audiosr_fx.training.data import Clip, SegmentMaker, collate
+from audiosr_fx.training.data import Clip
 from audiosr_fx.training.losses import DB_PER_NEPER
+from audiosr_fx.training.segments import SegmentMaker, collate
 from audiosr_fx.training.validation import validation_batches
 
 KL_WEIGHT = 1e-2

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from audiosr_fx.training.data import SAMPLE_RATE, Batch, Clip, Segment, collate
+from audiosr_fx.training.data import SAMPLE_RATE, Clip
 from audiosr_fx.training.degrade import LowPass, apply_lowpass
+from audiosr_fx.training.segments import Batch, Segment, collate
 
 VALIDATION_CUTOFFS_HZ = (4_000.0, 8_000.0, 12_000.0)
 _SECONDS = 2.56

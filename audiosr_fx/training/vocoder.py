@@ -13,8 +13,9 @@ from audiosr_fx.model.exciter import Exciter
 from audiosr_fx.model.mel import LogMel, mel_band_edges_hz
 from audiosr_fx.model.predictor import Predictor
 from audiosr_fx.quality.lsd import measure_lsd
-from audiosr_fx.training.data import SAMPLE_RATE, Batch, Clip, SegmentMaker, collate, misjudge
+from audiosr_fx.training.data import SAMPLE_RATE, Clip
 from audiosr_fx.training.losses import spectral_loss
+from audiosr_fx.training.segments import Batch, SegmentMaker, collate, misjudge
 from audiosr_fx.training.validation import validation_batches
 
 PREDICTED_SHARE = 0.75

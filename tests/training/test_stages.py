@@ -14,8 +14,9 @@ from tiny import WITH_PREDICTOR
 from audiosr_fx.errors import CheckpointError, ParameterError
 from audiosr_fx.model.audiosr import AudioSRModel
 from audiosr_fx.model.checkpoint import load_model, save_model
-from audiosr_fx.training.data import AugmentSettings, Clip, SegmentMaker
+from audiosr_fx.training.data import Clip
 from audiosr_fx.training.recipes import RECIPES, StageRecipe, build_stage, load_stages, trained_model
+from audiosr_fx.training.segments import AugmentSettings, SegmentMaker
 from audiosr_fx.training.trainer import Stage, Trainer, TrainSettings
 
 SETTINGS = TrainSettings(

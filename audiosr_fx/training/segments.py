@@ -1,0 +1,157 @@
+"""Training examples: clips cut, varied, mixed and made dull, endless and reproducible from a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import soxr
+import torch
+from torch import Tensor
+
+from audiosr_fx.training.data import SAMPLE_RATE, Clip
+from audiosr_fx.training.degrade import LowPass, draw_lowpass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """One training example: bright target and dull input, each true up to the frequency given."""
+
+    target: np.ndarray = field(repr=False)
+    dull: np.ndarray = field(repr=False)
+    cutoff_hz: float
+    limit_hz: float
+
+
+class Batch(NamedTuple):
+    """Segments side by side: waveforms (B, T), cutoff and limit in Hz (B,)."""
+
+    target: Tensor
+    dull: Tensor
+    cutoff_hz: Tensor
+    limit_hz: Tensor
+
+
+def collate(segments: Sequence[Segment]) -> Batch:
+    """Stack segments of equal length."""
+    return Batch(
+        torch.from_numpy(np.stack([s.target for s in segments])),
+        torch.from_numpy(np.stack([s.dull for s in segments])),
+        torch.tensor([s.cutoff_hz for s in segments], dtype=torch.float32),
+        torch.tensor([s.limit_hz for s in segments], dtype=torch.float32),
+    )
+
+
+def misjudge(random: np.random.Generator, cutoff_hz: Tensor) -> Tensor:
+    """Cutoffs as a detector tells them, (B,): it errs by a few per cent, rather low than high."""
+    return cutoff_hz * torch.from_numpy(random.uniform(0.85, 1.03, len(cutoff_hz))).float()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AugmentSettings:
+    """How hard clips are varied. Ranges are (lowest, highest)."""
+
+    seconds: float = 2.56
+    layer_weights: tuple[float, ...] = (0.5, 0.25, 0.15, 0.1)
+    speed_range: tuple[float, float] = (0.8, 1.25)
+    speed_probability: float = 0.5
+    layer_gain_db_range: tuple[float, float] = (-18.0, 0.0)
+    level_db_range: tuple[float, float] = (-12.0, 1.0)
+    equaliser_probability: float = 0.4
+    equaliser_db: float = 8.0
+    cutoff_range_hz: tuple[float, float] = (2_000.0, 16_000.0)
+
+
+class SegmentMaker:
+    """Endless varied segments from a set of clips, reproducible from a seed."""
+
+    def __init__(
+        self, clips: Sequence[Clip], settings: AugmentSettings, kind_weights: dict[str, float] | None = None
+    ) -> None:
+        self.settings = settings
+        self._by_source: dict[tuple[str, str], list[Clip]] = {}
+        for clip in clips:
+            self._by_source.setdefault((clip.kind, clip.source), []).append(clip)
+        self._sources = list(self._by_source)
+        weights = np.array([self._source_weight(key, kind_weights or {}) for key in self._sources])
+        self._weights = weights / weights.sum()
+
+    def make(self, random: np.random.Generator) -> Segment:
+        """One segment: layers of clips, summed, equalised, levelled and low-passed."""
+        s = self.settings
+        length = round(s.seconds * SAMPLE_RATE)
+        layers = 1 + int(random.choice(len(s.layer_weights), p=s.layer_weights))
+        mixture = np.zeros(length, np.float32)
+        limit = float(SAMPLE_RATE / 2)
+        for index in range(layers):
+            layer, layer_limit = self._layer(random, length)
+            gain_db = 0.0 if index == 0 else random.uniform(*s.layer_gain_db_range)
+            mixture += layer * np.float32(10 ** (gain_db / 20))
+            limit = min(limit, layer_limit)
+        lowpass = draw_lowpass(random, lowest_hz=s.cutoff_range_hz[0], highest_hz=s.cutoff_range_hz[1])
+        return self._finish(random, mixture, limit, lowpass)
+
+    def _finish(
+        self, random: np.random.Generator, mixture: np.ndarray, limit_hz: float, lowpass: LowPass
+    ) -> Segment:
+        s = self.settings
+        frequencies = np.fft.rfftfreq(len(mixture), 1 / SAMPLE_RATE)
+        spectrum = np.fft.rfft(mixture)
+        if random.random() < s.equaliser_probability:
+            spectrum *= _random_equaliser(random, frequencies, s.equaliser_db)
+        bright = np.fft.irfft(spectrum, len(mixture))
+        dull = np.fft.irfft(spectrum * lowpass.magnitude(frequencies), len(mixture))
+        level = 0.5 * 10 ** (random.uniform(*s.level_db_range) / 20)
+        gain = level / max(float(np.abs(dull).max()), 1e-4)
+        return Segment(
+            target=(bright * gain).astype(np.float32),
+            dull=(dull * gain).astype(np.float32),
+            cutoff_hz=lowpass.cutoff_hz,
+            limit_hz=limit_hz,
+        )
+
+    def _layer(self, random: np.random.Generator, length: int) -> tuple[np.ndarray, float]:
+        """Clips of one source, one after the other, until ``length`` is full."""
+        s = self.settings
+        clips = self._by_source[self._sources[int(random.choice(len(self._sources), p=self._weights))]]
+        ratio = random.uniform(*s.speed_range) if random.random() < s.speed_probability else 1.0
+        needed = int(length * ratio) + 64
+        line = np.zeros(needed, np.float32)
+        limit = float(SAMPLE_RATE / 2)
+        position = -int(random.integers(0, SAMPLE_RATE)) if random.random() < 0.5 else 0
+        while position < needed:
+            clip = clips[int(random.integers(len(clips)))]
+            start = max(0, -position)
+            if position <= 0 and len(clip.samples) > needed:
+                start = int(random.integers(0, len(clip.samples) - needed + 1))
+                position = 0
+            at = max(position, 0)
+            piece = clip.samples[start : start + needed - at].astype(np.float32) / 32768
+            line[at : at + len(piece)] += piece
+            if len(piece):
+                limit = min(limit, clip.limit_hz)
+            position = at + len(piece) if len(piece) else position + len(clip.samples)
+            if random.random() < 0.3:
+                position += int(random.exponential(0.2) * SAMPLE_RATE)
+        if ratio != 1.0:
+            line = soxr.resample(line, SAMPLE_RATE * ratio, SAMPLE_RATE, quality="MQ")
+            limit = min(limit * ratio, SAMPLE_RATE / 2)
+        fitted = np.zeros(length, np.float32)
+        fitted[: min(length, len(line))] = line[:length]
+        return fitted, limit
+
+    def _source_weight(self, key: tuple[str, str], kind_weights: dict[str, float]) -> float:
+        seconds = sum(clip.seconds for clip in self._by_source[key])
+        trust = float(np.mean([clip.limit_hz for clip in self._by_source[key]])) / 22_000.0
+        return float(np.sqrt(seconds) * trust**2 * kind_weights.get(key[0], 1.0))
+
+
+def _random_equaliser(random: np.random.Generator, frequencies_hz: np.ndarray, range_db: float) -> np.ndarray:
+    """A smooth random curve through points an octave and a half apart."""
+    points_hz = np.array([20.0, 60.0, 180.0, 540.0, 1_600.0, 4_800.0, 14_000.0, 24_000.0])
+    gains_db = random.uniform(-range_db, range_db, len(points_hz))
+    gains_db[-1] = gains_db[-2]
+    curve = np.interp(np.log(np.maximum(frequencies_hz, 20.0)), np.log(points_hz), gains_db)
+    return np.asarray(10 ** (curve / 20))
