@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from audiosr_fx.quality.lsd import POWER_FLOOR
 from audiosr_fx.training.data import SAMPLE_RATE
+from audiosr_fx.training.discriminators import Judgement
 
 RESOLUTIONS = (512, 1024, 2048)
 DB_PER_NEPER = 20.0 / math.log(10.0)
@@ -47,3 +49,43 @@ def log10_power(waveform: Tensor, n_fft: int) -> Tensor:
     """log10 of floored power, hop n_fft / 4: (B, T) -> (B, n_fft / 2 + 1, frames)."""
     spectrum = torch.stft(waveform, n_fft, n_fft // 4, window=torch.hann_window(n_fft), return_complex=True)
     return torch.log10(spectrum.abs().square() + POWER_FLOOR)
+
+
+def discriminator_loss(real: Sequence[Judgement], fake: Sequence[Judgement]) -> Tensor:
+    """Least squares: real ones should score 1, made ones 0; mean over the critics.
+
+    Args:
+        real: what the critics say of recordings.
+        fake: what they say of what the generator made, detached from it.
+
+    Source: Mao et al. 2017, "Least Squares Generative Adversarial Networks", as in Kong et al. 2020,
+    "HiFi-GAN", equation 1, which sums over the critics.
+    """
+    squares = [
+        (1.0 - genuine).square().mean() + made.square().mean()
+        for (genuine, _), (made, _) in zip(real, fake, strict=True)
+    ]
+    return torch.stack(squares).mean()
+
+
+def generator_loss(fake: Sequence[Judgement]) -> Tensor:
+    """Least squares: what was made should score 1; mean over the critics.
+
+    Source: Kong et al. 2020, "HiFi-GAN", equation 2, which sums over the critics.
+    """
+    return torch.stack([(1.0 - made).square().mean() for made, _ in fake]).mean()
+
+
+def feature_matching_loss(real: Sequence[Judgement], fake: Sequence[Judgement]) -> Tensor:
+    """Mean absolute difference of the critics' hidden layers, mean over layers and critics.
+
+    No gradient reaches what is behind ``real``.
+
+    Source: Kong et al. 2020, "HiFi-GAN", equation 4, which sums over layers and critics.
+    """
+    distances = [
+        (genuine.detach() - made).abs().mean()
+        for (_, originals), (_, copies) in zip(real, fake, strict=True)
+        for genuine, made in zip(originals, copies, strict=True)
+    ]
+    return torch.stack(distances).mean()
