@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from audiosr_fx.contract import AudioTypeError, check_call, check_rate_type
 from audiosr_fx.errors import AudioFormatError, ParameterError
 from audiosr_fx.params import RENDER_CONTROLS, find_control
-from audiosr_fx.render import SAMPLE_RATE, render_array
+from audiosr_fx.render import SAMPLE_RATE, OnEvent, RenderStream, ShouldCancel, render, render_array
 from audiosr_fx.settings import RenderSettings, Spacing
-from audiosr_fx.sources import Audio, check_audio, check_sample_rate, to_channels_samples
+from audiosr_fx.sources import Audio, Source, check_audio
 
 if TYPE_CHECKING:
     from audiosr_fx.engine import Engine
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 V = TypeVar("V")
 
 _log = logging.getLogger(__name__)
-
-_DTYPES = (np.float32, np.float64)
 
 
 class _Setting(Generic[V]):
@@ -79,6 +78,7 @@ class AudioSR:
 
     is_effect = True
     is_instrument = False
+    is_offline = True
 
     model = _Setting[str]()
     quality = _Setting[str]()
@@ -145,18 +145,12 @@ class AudioSR:
                 wrong type it is a TypeError as well.
             ParameterError: ``reset=False``, or a buffer of less than one sample.
         """
-        if not isinstance(input_array, np.ndarray) or input_array.dtype.newbyteorder("=") not in _DTYPES:
-            kind = getattr(input_array, "dtype", type(input_array).__name__)
-            raise _AudioTypeError(f"audio is {kind}; expected a float32 or float64 array, full scale ±1.0")
-        rate = _checked_rate(sample_rate)
-        if isinstance(buffer_size, bool) or not isinstance(buffer_size, (int, np.integer)) or buffer_size < 1:
-            raise ParameterError(f"buffer_size is {buffer_size!r}; expected 1 or more")
         if not reset:
             raise ParameterError("reset is False; AudioSR renders whole signals and cannot continue a stream")
-        if input_array.ndim in (1, 2) and input_array.size == 0:
-            return np.zeros(input_array.shape, np.float32)
-        audio, restore_layout = to_channels_samples(input_array)
-        return restore_layout(self._render(audio, rate, rate))
+        call = check_call(input_array, sample_rate, buffer_size)
+        if call.audio.size == 0:
+            return call.restore_layout(call.audio)
+        return call.restore_layout(self._render(call.audio, call.sample_rate, call.sample_rate))
 
     def __call__(
         self, input_array: NDArray[Any], sample_rate: float, buffer_size: int = 8192, reset: bool = True
@@ -166,6 +160,22 @@ class AudioSR:
 
     def reset(self) -> None:
         """For the sake of the contract: nothing is kept between calls."""
+
+    def render_source(
+        self, source: Source, *, on_event: OnEvent | None = None, should_cancel: ShouldCancel | None = None
+    ) -> RenderStream:
+        """Render a signal of any length in blocks, at its own sample rate, without holding all of it.
+
+        Returns, and raises: as ``audiosr_fx.render.render``.
+        """
+        return render(
+            source,
+            self.settings,
+            self._find_engine(),
+            sample_rate_out=source.sample_rate,
+            on_event=on_event,
+            should_cancel=should_cancel,
+        )
 
     def upsample(self, audio: Any, sample_rate: float) -> Any:
         """Bring a signal of any rate to 48 kHz with full bandwidth, such as the output of a generative model.
@@ -184,13 +194,13 @@ class AudioSR:
         """
         if isinstance(audio, torch.Tensor):
             if not audio.is_floating_point():
-                raise _AudioTypeError(f"audio is {audio.dtype}; expected floating point, full scale ±1.0")
+                raise AudioTypeError(f"audio is {audio.dtype}; expected floating point, full scale ±1.0")
             upsampled = self.upsample(audio.detach().cpu().float().numpy(), sample_rate)
             return torch.from_numpy(upsampled).to(audio.device)
         array = np.asarray(audio)
         if array.dtype.kind != "f":
-            raise _AudioTypeError(f"audio is {array.dtype}; expected floating point, full scale ±1.0")
-        rate = _checked_rate(sample_rate)
+            raise AudioTypeError(f"audio is {array.dtype}; expected floating point, full scale ±1.0")
+        rate = check_rate_type(sample_rate)
         if array.ndim not in (1, 2, 3):
             raise AudioFormatError(
                 f"audio has shape {array.shape}; expected (samples,), (channels, samples)"
@@ -221,13 +231,3 @@ class AudioSR:
     def __repr__(self) -> str:
         values = ", ".join(f"{control.name}={getattr(self, control.name)!r}" for control in RENDER_CONTROLS)
         return f"<audiosr_fx.AudioSR {values} at {id(self):#x}>"
-
-
-class _AudioTypeError(AudioFormatError, TypeError):
-    """An argument of the wrong type; pedalboard's callers expect a TypeError."""
-
-
-def _checked_rate(sample_rate: float) -> int:
-    if isinstance(sample_rate, bool) or not isinstance(sample_rate, (int, float, np.integer, np.floating)):
-        raise _AudioTypeError(f"sample_rate is {sample_rate!r}; expected a number in Hz")
-    return check_sample_rate(float(sample_rate))

@@ -1,0 +1,113 @@
+"""The call contract every effect answers to, pedalboard's own: the protocol, and the checks of a call.
+
+``process(input_array, sample_rate, buffer_size=8192, reset=True)`` returns float32 of the layout that came
+in. With ``reset=True`` a call is one whole signal, and the result has its length, latency compensated. With
+``reset=False`` a call continues a stream, and may return fewer samples than it was given: what is held back
+comes with later calls, so that all results joined are the signal, never shifted.
+
+Two attributes an effect may have on top: ``is_offline`` (True: it works on whole signals only and cannot
+continue a stream; False where absent) and ``latency_samples`` (how much it holds back; for people to read).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audiosr_fx.errors import AudioFormatError, ParameterError
+from audiosr_fx.sources import Audio, check_audio, check_sample_rate, to_channels_samples
+
+BUFFER_SIZE = 8192
+"""pedalboard's default."""
+
+_DTYPES = (np.float32, np.float64)
+
+
+@runtime_checkable
+class Effect(Protocol):
+    """Anything that may stand in a ``Board``: pedalboard's plugins, VST3 plugins, our nodes, yours."""
+
+    def process(
+        self,
+        input_array: NDArray[np.float32],
+        sample_rate: float,
+        buffer_size: int = BUFFER_SIZE,
+        reset: bool = True,
+    ) -> NDArray[np.float32]:
+        """See the module."""
+
+
+class AudioTypeError(AudioFormatError, TypeError):
+    """An argument of the wrong type; pedalboard's callers expect a TypeError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A checked call.
+
+    Attributes:
+        audio: the input, float32 (channels, samples), C-contiguous; the caller's own array or a copy.
+        sample_rate: in Hz.
+        buffer_size: 1 or more.
+        restore_layout: brings a result (channels, samples) back to the layout that came in.
+    """
+
+    audio: Audio
+    sample_rate: int
+    buffer_size: int
+    restore_layout: Callable[[Audio], Audio]
+
+
+def check_call(input_array: NDArray[Any], sample_rate: float, buffer_size: int) -> Call:
+    """Hold the arguments of ``process`` against the contract.
+
+    Args:
+        input_array: float32 or float64, (samples,), (channels, samples) or (samples, channels), up to
+            32 channels; the smaller axis is the channels. An empty one becomes (1, 0), and is restored.
+        sample_rate: in Hz.
+        buffer_size: in samples.
+
+    Raises:
+        AudioFormatError: another dtype or shape, a square array, NaN or Inf, or an absurd rate. For a
+            wrong type it is a TypeError as well.
+        ParameterError: a buffer of less than one sample.
+    """
+    rate = check_rate_type(sample_rate)
+    check_array_type(input_array)
+    check_buffer_size(buffer_size)
+    if input_array.ndim in (1, 2) and input_array.size == 0:
+        shape = input_array.shape
+        return Call(
+            np.zeros((1, 0), np.float32), rate, int(buffer_size), lambda _: np.zeros(shape, np.float32)
+        )
+    audio, restore_layout = to_channels_samples(input_array)
+    return Call(check_audio(audio, rate), rate, int(buffer_size), restore_layout)
+
+
+def check_array_type(input_array: NDArray[Any]) -> None:
+    """Raise AudioFormatError (and TypeError) unless it is an array of float32 or float64."""
+    if not isinstance(input_array, np.ndarray) or input_array.dtype.newbyteorder("=") not in _DTYPES:
+        kind = getattr(input_array, "dtype", type(input_array).__name__)
+        raise AudioTypeError(f"audio is {kind}; expected a float32 or float64 array, full scale ±1.0")
+
+
+def check_buffer_size(buffer_size: int) -> None:
+    """Raise ParameterError unless it is a whole number from 1: pedalboard never returns from 0."""
+    if isinstance(buffer_size, bool) or not isinstance(buffer_size, (int, np.integer)) or buffer_size < 1:
+        raise ParameterError(f"buffer_size is {buffer_size!r}; expected 1 or more")
+
+
+def check_rate_type(sample_rate: float) -> int:
+    """The rate as an int; AudioFormatError for one we cannot take, a TypeError too where it is no number."""
+    if isinstance(sample_rate, bool) or not isinstance(sample_rate, (int, float, np.integer, np.floating)):
+        raise AudioTypeError(f"sample_rate is {sample_rate!r}; expected a number in Hz")
+    return check_sample_rate(float(sample_rate))
+
+
+def is_offline(effect: object) -> bool:
+    """Whether an effect works on whole signals only."""
+    return bool(getattr(effect, "is_offline", False))
