@@ -27,6 +27,10 @@ class CheckpointError(AudioSRError, RuntimeError):
     """Weights that are missing, damaged, of the wrong hash, or whose keys do not fit."""
 
 
+class PluginError(AudioSRError, RuntimeError):
+    """A plugin that cannot be loaded, crashed or hung; the message names it and the reason."""
+
+
 class JobError(AudioSRError, RuntimeError):
     """A move between job states that is not allowed."""
 

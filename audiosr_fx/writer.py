@@ -157,7 +157,7 @@ class AudioWriter:
                 )
             _sync(self._temporary)
             self._check_target()
-            _publish(self._temporary, self.path, overwrite=self._overwrite)
+            publish(self._temporary, self.path, overwrite=self._overwrite)
         except FileExistsError as cause:
             raise AudioFormatError(self._taken()) from cause
         except (OSError, soundfile.LibsndfileError) as cause:
@@ -278,7 +278,7 @@ def _container(path: Path, format: str, subtype: str, channels: int, expected_fr
     return "WAVEX" if format == "WAV" and channels > 2 else format
 
 
-def _publish(temporary: Path, path: Path, *, overwrite: bool) -> None:
+def publish(temporary: Path, path: Path, *, overwrite: bool) -> None:
     """Give a finished file its name in one step; FileExistsError if the name is taken and must not be."""
     if overwrite:
         os.replace(temporary, path)

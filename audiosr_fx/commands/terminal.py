@@ -19,6 +19,7 @@ from audiosr_fx.errors import (
     AudioSRError,
     CheckpointError,
     ParameterError,
+    PluginError,
     PresetError,
     RenderCancelled,
 )
@@ -42,7 +43,7 @@ class ExitCode(IntEnum):
 
 EXIT_CODES_HELP = (
     "Exit codes: 0 done, 1 some of several files failed, 2 wrong usage, 3 audio that cannot be read, "
-    "4 model or weights, 5 output cannot be written, 70 a fault of this program, 130 cancelled."
+    "4 model, weights or plugin, 5 output cannot be written, 70 a fault of this program, 130 cancelled."
 )
 
 
@@ -57,7 +58,7 @@ def exit_code_of(error: BaseException) -> ExitCode:
             return ExitCode.CANCELLED
         case AudioFormatError():
             return ExitCode.BAD_AUDIO
-        case CheckpointError():
+        case CheckpointError() | PluginError():
             return ExitCode.MODEL
         case ParameterError() | PresetError():
             return ExitCode.USAGE
