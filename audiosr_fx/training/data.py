@@ -1,19 +1,33 @@
-"""Training audio: a folder of clips with an index, split by source."""
+"""Training audio: clips of a folder with an index or of any folder of audio, and their split by source."""
 
 from __future__ import annotations
 
 import csv
+import logging
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-import soundfile
+from audiosr_fx.errors import AudioFormatError, ParameterError
+from audiosr_fx.files import read_info
+from audiosr_fx.training.samples import SAMPLE_RATE, FileSamples, Samples
 
-from audiosr_fx.errors import AudioFormatError
+__all__ = [
+    "HELD_OUT_SOURCES",
+    "INDEX_NAME",
+    "SAMPLE_RATE",
+    "Clip",
+    "DataFolder",
+    "choose_validation",
+    "clips_of_file",
+    "load_corpus",
+    "split_corpus",
+]
 
-SAMPLE_RATE = 48_000
+logger = logging.getLogger(__name__)
+
+INDEX_NAME = "INDEX.csv"
 
 # Whole sources (instrument, speaker, album) that training never sees, about a tenth of the clips.
 HELD_OUT_SOURCES = frozenset(
@@ -25,67 +39,198 @@ HELD_OUT_SOURCES = frozenset(
     }
 )
 
+_CHANNELS_USED = 2  # of a file; of surround sound the others are seldom full-band
+_SECOND_CHANNEL = "#2"
+_VALIDATION_CLIPS = 64
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clip:
-    """One training clip: mono int16 at 48 kHz, trustworthy as a target below ``limit_hz``."""
+    """One training clip: mono at 48 kHz, trustworthy as a target below ``limit_hz``.
+
+    ``origin``, ``licence`` and ``author`` say whose recording it is, as far as the index does; ``weight`` is
+    that of its folder.
+    """
 
     name: str
     kind: str
     source: str
     limit_hz: float
-    samples: np.ndarray = field(repr=False)
+    samples: Samples = field(repr=False)
+    origin: str = ""
+    licence: str = ""
+    author: str = ""
+    weight: float = 1.0
 
     @property
     def seconds(self) -> float:
         return len(self.samples) / SAMPLE_RATE
 
+    @property
+    def file(self) -> str:
+        """The file it comes from, relative to its folder; both channels of a recording share it."""
+        return self.name.removesuffix(_SECOND_CHANNEL)
 
-def load_corpus(folder: Path) -> list[Clip]:
-    """Read every clip that ``INDEX.csv`` lists.
 
-    A clip's ``limit_hz`` is its measured edge for lossy sources, 22 kHz for 44.1 kHz sources and
-    24 kHz otherwise.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataFolder:
+    """A folder of audio and how much it counts beside others."""
+
+    path: Path
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.weight < float("inf"):
+            raise ParameterError(f"the weight of {self.path} is {self.weight}; expected a number above 0")
+
+    @classmethod
+    def parse(cls, text: str) -> DataFolder:
+        """Read ``FOLDER`` or ``FOLDER:WEIGHT``; a name that exists as it stands is taken so."""
+        path, separator, weight = text.rpartition(":")
+        if not separator or Path(text).exists():
+            return cls(path=Path(text))
+        try:
+            return cls(path=Path(path), weight=float(weight))
+        except ValueError as error:
+            if isinstance(error, ParameterError):
+                raise
+            return cls(path=Path(text))
+
+
+def load_corpus(folder: Path, *, weight: float = 1.0) -> list[Clip]:
+    """The clips that ``INDEX.csv`` lists; their audio is read when it is needed.
+
+    The columns ``file`` and ``kind`` are needed. A clip's ``limit_hz`` is ``edge_hz`` where ``lossy_source``
+    is not ``no``, 22 kHz where ``original_sample_rate`` is below 48 kHz, and 24 kHz otherwise. Its source is
+    the column ``source``, or the file's name without the number at its end. ``source_repo``, ``licence`` and
+    ``author`` say whose it is. Files that cannot be read are skipped with a warning.
 
     Raises:
-        AudioFormatError: no index, or a clip that is not mono at 48 kHz.
+        AudioFormatError: no index, an index without the needed columns, or no clip that can be read.
     """
-    index = folder / "INDEX.csv"
+    index = folder / INDEX_NAME
     if not index.is_file():
-        raise AudioFormatError(f"{folder} has no INDEX.csv; expected a corpus folder with one row per clip")
-    with index.open(newline="", encoding="utf-8") as file:
-        return [_load_clip(folder, row) for row in csv.DictReader(file)]
+        raise AudioFormatError(
+            f"{folder} has no {INDEX_NAME}; expected a corpus folder with one row per clip"
+        )
+    clips = []
+    try:
+        with index.open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                clips += _clips_of_row(folder, row, weight)
+    except (KeyError, UnicodeDecodeError, csv.Error) as error:
+        raise AudioFormatError(
+            f"{index} cannot be read ({error!r}); expected columns file and kind"
+        ) from error
+    if not clips:
+        raise AudioFormatError(f"{index} lists no clip that can be read")
+    return clips
 
 
-def _load_clip(folder: Path, row: dict[str, str]) -> Clip:
-    samples, sample_rate = soundfile.read(folder / row["file"], dtype="int16")
-    if sample_rate != SAMPLE_RATE or samples.ndim != 1:
-        raise AudioFormatError(f"{row['file']} is not mono at 48 kHz")
-    limit = 22_000.0 if float(row["original_sample_rate"]) < SAMPLE_RATE else 24_000.0
-    if row["lossy_source"] != "no":
-        limit = min(limit, float(row["edge_hz"]))
-    return Clip(
-        name=row["file"],
-        kind=row["kind"],
-        source=Path(row["file"]).stem.rstrip("0123456789").rstrip("_"),
-        limit_hz=limit,
-        samples=samples,
-    )
+def _clips_of_row(folder: Path, row: dict[str, str], weight: float) -> list[Clip]:
+    name = row["file"]
+    try:
+        limit = 22_000.0 if float(row.get("original_sample_rate") or SAMPLE_RATE) < SAMPLE_RATE else 24_000.0
+        if (row.get("lossy_source") or "no") != "no":
+            limit = min(limit, float(row["edge_hz"]))
+        return clips_of_file(
+            folder,
+            name,
+            kind=row["kind"],
+            source=row.get("source") or Path(name).stem.rstrip("0123456789").rstrip("_"),
+            limit_hz=limit,
+            origin=row.get("source_repo") or "",
+            licence=row.get("licence") or "",
+            author=row.get("author") or "",
+            weight=weight,
+        )
+    except (AudioFormatError, ValueError, OSError) as error:
+        logger.warning("skipped: %s", error if name in str(error) else f"{name}: {error}")
+        return []
+
+
+def clips_of_file(
+    folder: Path,
+    name: str,
+    *,
+    kind: str,
+    source: str,
+    limit_hz: float,
+    origin: str = "",
+    licence: str = "",
+    author: str = "",
+    weight: float = 1.0,
+) -> list[Clip]:
+    """One clip for each of the first two channels of ``folder / name``, of which only the header is read.
+
+    Raises:
+        AudioFormatError: no audio that can be read, or less than its header promises.
+    """
+    info = read_info(folder / name)
+    if info.frames == 0 or info.is_truncated:
+        raise AudioFormatError(info.warning or f"{folder / name}: holds no samples")
+    limit_hz = min(limit_hz, info.sample_rate / 2.0)
+    return [
+        Clip(
+            name=name + (_SECOND_CHANNEL if channel else ""),
+            kind=kind,
+            source=source,
+            limit_hz=limit_hz,
+            samples=FileSamples(
+                folder / name, channel=channel, sample_rate=info.sample_rate, frames=info.frames
+            ),
+            origin=origin,
+            licence=licence,
+            author=author,
+            weight=weight,
+        )
+        for channel in range(min(info.channels, _CHANNELS_USED))
+    ]
 
 
 def split_corpus(
-    clips: Sequence[Clip], held_out: frozenset[str] = HELD_OUT_SOURCES
+    clips: Sequence[Clip], held_out: frozenset[str] = HELD_OUT_SOURCES, fraction: float = 0.0
 ) -> tuple[list[Clip], list[Clip], list[Clip]]:
     """Split by source into training, validation and test clips.
 
-    The held-out sources go to validation (one clip in four, chosen by a hash of the name) and test.
+    The held-out sources go to validation (one file in four, chosen by a hash of the name, and at least one)
+    and test. Where none of ``held_out`` is there, about ``fraction`` of the sources is held out, chosen by a
+    hash of their names: one at least. A single source is split by file.
     """
+    if fraction and not held_out & {clip.source for clip in clips}:
+        held_out, clip_key = _choose_held_out(clips, fraction)
+    else:
+        clip_key = "source"
     training, validation, test = [], [], []
     for clip in clips:
-        if clip.source not in held_out:
+        if getattr(clip, clip_key) not in held_out:
             training.append(clip)
-        elif zlib.crc32(clip.name.encode()) % 4 == 0:
+        elif _hash(clip.file) % 4 == 0:
             validation.append(clip)
         else:
             test.append(clip)
+    if test and not validation:
+        validation = [clip for clip in test if clip.file == test[0].file]
+        test = [clip for clip in test if clip.file != test[0].file]
     return training, validation, test
+
+
+def _choose_held_out(clips: Sequence[Clip], fraction: float) -> tuple[frozenset[str], str]:
+    """Names to hold out, and the attribute of a clip they are values of."""
+    key = "source" if len({clip.source for clip in clips}) > 1 else "file"
+    names = sorted({str(getattr(clip, key)) for clip in clips}, key=_hash)
+    if len(names) < 2:
+        logger.warning("all data is one file: nothing is held out, and there will be no validation")
+        return frozenset(), key
+    chosen = [name for name in names[:-1] if _hash(name) < fraction * 2**32]
+    return frozenset(chosen or names[:1]), key
+
+
+def choose_validation(clips: Sequence[Clip], most: int = _VALIDATION_CLIPS) -> list[Clip]:
+    """At most so many clips, always the same, in their order: validation is held in memory."""
+    chosen = {id(clip) for clip in sorted(clips, key=lambda clip: _hash(clip.name))[:most]}
+    return [clip for clip in clips if id(clip) in chosen]
+
+
+def _hash(text: str) -> int:
+    return zlib.crc32(text.encode("utf-8", "surrogateescape"))

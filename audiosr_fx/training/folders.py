@@ -1,0 +1,166 @@
+"""Any folder of audio as training data: what is in it, what kind it is, and how far up it can be trusted."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from audiosr_fx.bandwidth import Verdict, judge
+from audiosr_fx.errors import AudioFormatError
+from audiosr_fx.files import FileSource, shown
+from audiosr_fx.sources import ArraySource
+from audiosr_fx.training.data import (
+    INDEX_NAME,
+    SAMPLE_RATE,
+    Clip,
+    DataFolder,
+    clips_of_file,
+    load_corpus,
+)
+
+logger = logging.getLogger(__name__)
+
+AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".w64", ".rf64")
+
+_SHORTEST_S = 0.02
+_JUDGED_S = 20.0  # from the middle of a file
+_TRUSTED_SHARE = 0.975  # of a cutoff whose flank was not measured
+_NYQUIST_SHARE = 22_000.0 / 22_050.0
+
+
+def load_data(folders: Sequence[DataFolder], cache: Path | None = None) -> list[Clip]:
+    """The clips of several folders: those with an ``INDEX.csv`` as it says, others as :func:`scan_folder`.
+
+    Raises:
+        AudioFormatError: no such folder, or one without audio that can be read.
+    """
+    clips: list[Clip] = []
+    for folder in folders:
+        if not folder.path.is_dir():
+            raise AudioFormatError(f"{shown(folder.path)}: no such folder; expected a folder of audio files")
+        if (folder.path / INDEX_NAME).is_file():
+            clips += load_corpus(folder.path, weight=folder.weight)
+        else:
+            clips += scan_folder(folder.path, weight=folder.weight, cache=cache)
+    if not clips:
+        raise AudioFormatError("no folder of audio was given")
+    return clips
+
+
+def scan_folder(folder: Path, *, weight: float = 1.0, cache: Path | None = None) -> list[Clip]:
+    """Every audio file below a folder, by name.
+
+    The kind of a clip is the first sub-folder it lies in, or the folder's own name. Its source is the
+    sub-folder below that, or else its own name without the number at its end. ``limit_hz`` is what its sample
+    rate can hold, and no more than the cutoff found in 20 s from its middle. Files that cannot be read, or
+    are silent, are skipped with a warning.
+
+    Args:
+        folder: to be searched, hidden files and folders left out.
+        weight: how much its clips count.
+        cache: JSON file in which limits are kept from one run to the next; made if it is not there.
+
+    Raises:
+        AudioFormatError: nothing there that can be used.
+    """
+    names = sorted(name for path in folder.rglob("*") if (name := _audio_name(folder, path)) is not None)
+    known = _read_cache(cache)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = list(pool.map(lambda name: _clips_of_name(folder, name, known), names))
+    clips = []
+    for name, result in zip(names, found, strict=True):
+        if isinstance(result, AudioFormatError):
+            logger.warning("skipped: %s", result if name in str(result) else f"{name}: {result}")
+        else:
+            clips += [replace(clip, weight=weight) for clip in result]
+    if not clips:
+        raise AudioFormatError(
+            f"{shown(folder)}: holds no audio that can be used; expected WAV, FLAC, Ogg, MP3 or AIFF files"
+        )
+    _write_cache(cache, {**known, **{_key(folder, clip.file): clip.limit_hz for clip in clips}})
+    return clips
+
+
+def _audio_name(folder: Path, path: Path) -> str | None:
+    relative = path.relative_to(folder)
+    if path.suffix.lower() not in AUDIO_SUFFIXES or not path.is_file():
+        return None
+    return None if any(part.startswith(".") for part in relative.parts) else str(relative)
+
+
+def _clips_of_name(folder: Path, name: str, known: Mapping[str, float]) -> list[Clip] | AudioFormatError:
+    *folders, stem = Path(name).with_suffix("").parts
+    kind = folders[0] if folders else folder.resolve().name
+    source = "/".join(folders) if len(folders) > 1 else stem.rstrip("0123456789").rstrip("_- ") or stem
+    try:
+        limit_hz = known.get(_key(folder, name))
+        if limit_hz is None:
+            limit_hz = measure_limit_hz(folder / name)
+        return clips_of_file(folder, name, kind=kind, source=source, limit_hz=limit_hz)
+    except AudioFormatError as error:
+        return error
+    except OSError as error:
+        return AudioFormatError(f"{name}: {error.strerror or error}")
+
+
+def measure_limit_hz(path: Path) -> float:
+    """The frequency up to which a recording can be taken for what was there.
+
+    Raises:
+        AudioFormatError: it cannot be read, is shorter than 20 ms, or silent.
+    """
+    with FileSource(path) as source:
+        if source.frames < _SHORTEST_S * source.sample_rate:
+            raise AudioFormatError(f"{shown(path)}: is shorter than {_SHORTEST_S * 1000:.0f} ms")
+        length = min(source.frames, round(_JUDGED_S * source.sample_rate))
+        start = (source.frames - length) // 2
+        stretch = source.read(start, start + length)
+        rate = source.sample_rate
+    if not np.isfinite(stretch).all():
+        raise AudioFormatError(f"{shown(path)}: holds NaN or Inf")
+    verdict = judge(ArraySource(stretch, rate))
+    if verdict.kind == "silent":
+        raise AudioFormatError(f"{shown(path)}: is silent")
+    highest = SAMPLE_RATE / 2.0 if rate >= SAMPLE_RATE else rate / 2.0 * _NYQUIST_SHARE
+    return min(highest, _trusted_hz(verdict, highest))
+
+
+def _trusted_hz(verdict: Verdict, highest: float) -> float:
+    """Up to where a cutoff leaves the spectrum as it was; what fades out by itself is as it was."""
+    if verdict.cutoff_hz is None:
+        return highest
+    return verdict.cutoff_hz * _TRUSTED_SHARE if verdict.fade_hz is None else verdict.fade_hz[0]
+
+
+def _key(folder: Path, name: str) -> str:
+    """A file as it is now."""
+    path = (folder / name).resolve()
+    found = path.stat()
+    return f"{path}|{found.st_size}|{found.st_mtime_ns}"
+
+
+def _read_cache(cache: Path | None) -> dict[str, float]:
+    if cache is None or not cache.is_file():
+        return {}
+    try:
+        read: Any = json.loads(cache.read_text(encoding="utf-8"))
+        return {str(key): float(value) for key, value in read.items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
+
+
+def _write_cache(cache: Path | None, limits: Mapping[str, float]) -> None:
+    if cache is None:
+        return
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    temporary = cache.with_name(f".{cache.name}.tmp")
+    temporary.write_text(json.dumps(limits, indent=0), encoding="utf-8")
+    temporary.replace(cache)

@@ -1,0 +1,107 @@
+"""Files as arrays that are not there: any stretch of one channel at 48 kHz, decoded when it is asked for."""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audiosr_fx.files import FileSource
+from audiosr_fx.sources import ResampledSource
+
+SAMPLE_RATE = 48_000
+FULL_SCALE = 32_768
+
+_KEPT_WHOLE_S = 30.0
+_KEPT_BYTES = 512 * 1024**2
+_KEPT_OPEN = 32  # files
+
+
+class Samples(Protocol):
+    """One channel at 48 kHz whose full scale is 32768: an int16 array, or a file behind the same face."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, where: slice, /) -> NDArray[Any]: ...
+
+    def astype(self, dtype: Any, /) -> Any:
+        """All of it as a new array."""
+
+
+class FileSamples:
+    """One channel of an audio file of any rate, at 48 kHz: int16, or float32 where that is not exact.
+
+    Of a file of up to 30 s the decoded samples are kept while half a gigabyte holds them; of longer ones only
+    the stretch is read that is asked for. A copy in another process opens the file anew.
+    """
+
+    def __init__(self, path: Path, *, channel: int, sample_rate: int, frames: int) -> None:
+        """``sample_rate`` and ``frames`` are the file's own, as its header says."""
+        self.path = path
+        self.channel = channel
+        self._length = -(-frames * SAMPLE_RATE // sample_rate)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, where: slice, /) -> NDArray[Any]:
+        start, stop, step = where.indices(self._length)
+        if step != 1:
+            raise ValueError(f"step is {step}; expected 1")
+        stop = max(start, stop)
+        if self._length > _KEPT_WHOLE_S * SAMPLE_RATE:
+            return self._read(start, stop)
+        return _kept.get(self)[start:stop]
+
+    def astype(self, dtype: Any, /) -> Any:
+        """All of it as a new array."""
+        return np.array(self[:], dtype)
+
+    def _read(self, start: int, stop: int) -> NDArray[np.float32]:
+        samples = _source(str(self.path), os.getpid()).read(start, stop)[self.channel]
+        return np.asarray(samples * np.float32(FULL_SCALE), np.float32)
+
+
+@lru_cache(maxsize=_KEPT_OPEN)
+def _source(path: str, process: int) -> ResampledSource:
+    """An open file; a child process must not move its parent's position in it."""
+    return ResampledSource(FileSource(path, allow_truncated=True), SAMPLE_RATE)
+
+
+class _Kept:
+    """The files used last, decoded, up to a number of bytes."""
+
+    def __init__(self, bytes_kept: int) -> None:
+        self._bytes_kept = bytes_kept
+        self._arrays: OrderedDict[tuple[Path, int], NDArray[Any]] = OrderedDict()
+        self._bytes = 0
+        self._lock = Lock()
+
+    def get(self, samples: FileSamples) -> NDArray[Any]:
+        key = (samples.path, samples.channel)
+        with self._lock:
+            if key in self._arrays:
+                self._arrays.move_to_end(key)
+                return self._arrays[key]
+            decoded = _smallest(samples._read(0, len(samples)))
+            decoded.flags.writeable = False
+            self._arrays[key] = decoded
+            self._bytes += decoded.nbytes
+            while self._bytes > self._bytes_kept:
+                self._bytes -= self._arrays.popitem(last=False)[1].nbytes
+        return decoded
+
+
+def _smallest(samples: NDArray[np.float32]) -> NDArray[Any]:
+    """The same values as int16 where they are whole numbers: half the memory."""
+    whole = np.clip(samples, -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+    return whole if np.array_equal(whole, samples) else samples
+
+
+_kept = _Kept(_KEPT_BYTES)
