@@ -172,7 +172,106 @@ RENDER_CONTROLS: tuple[Control, ...] = (
 )
 """What ``RenderSettings`` holds, in the order of its fields."""
 
-_BY_NAME = {control.name: control for control in RENDER_CONTROLS}
+MASTERING_CONTROLS: tuple[Control, ...] = (
+    Control(
+        name="target_lufs",
+        type=float,
+        default=-14.0,
+        unit="LUFS",
+        minimum=-60.0,
+        maximum=0.0,
+        flag="--target",
+        help="Integrated loudness to reach: -14 for streaming, -16 for podcasts, -23 for broadcast.",
+    ),
+    Control(
+        name="max_gain_db",
+        type=float,
+        default=20.0,
+        unit="dB",
+        minimum=0.0,
+        maximum=60.0,
+        flag="--max-gain",
+        help="The most a file is turned up; turning down has no limit.",
+    ),
+    Control(
+        name="tolerance_lu",
+        type=float,
+        default=0.1,
+        unit="LU",
+        minimum=0.01,
+        maximum=5.0,
+        flag="--tolerance",
+        help="How far from its target a loudness may lie and still be left alone.",
+    ),
+    Control(
+        name="mode",
+        type=str,
+        default="integrated",
+        choices=("integrated", "album"),
+        flag="--loudness-mode",
+        help="integrated: every file for itself. album: one gain for a set, which keeps its balance.",
+    ),
+    Control(
+        name="ceiling_dbtp",
+        type=float,
+        default=-1.0,
+        unit="dBTP",
+        minimum=-40.0,
+        maximum=0.0,
+        flag="--ceiling",
+        help="The highest true peak there may be.",
+    ),
+    Control(
+        name="lookahead_ms",
+        type=float,
+        default=5.0,
+        unit="ms",
+        minimum=1.0,
+        maximum=20.0,
+        flag="--lookahead",
+        help="How long before a peak the limiter begins to turn down; longer is gentler on transients.",
+    ),
+    Control(
+        name="release_ms",
+        type=float,
+        default=100.0,
+        unit="ms",
+        minimum=5.0,
+        maximum=5000.0,
+        flag="--release",
+        help="Time constant of the limiter's way back to full level.",
+    ),
+    Control(
+        name="link",
+        type=str,
+        default="all",
+        choices=("all", "none"),
+        flag="--link",
+        help="all: channels are turned down together, so nothing moves in the picture. none: each alone.",
+    ),
+    Control(
+        name="max_limiting_db",
+        type=float,
+        default=12.0,
+        unit="dB",
+        minimum=0.0,
+        maximum=40.0,
+        flag="--max-limiting",
+        help="The most a peak may be turned down on the way to a target; past it, the file stays quieter.",
+    ),
+    Control(
+        name="dither",
+        type=str,
+        default=None,
+        choices=("tpdf", "shaped", "none"),
+        automatic="tpdf at 16 bits, none above",
+        flag="--dither",
+        help="Noise that turns rounding errors into a steady floor; shaped puts it where ears hear least.",
+    ),
+)
+"""What the mastering stages hold: loudness, limiter, the way to both, and the last step to a file."""
+
+_BY_NAME = {control.name: control for control in (*RENDER_CONTROLS, *MASTERING_CONTROLS)}
 
 
 def find_control(name: str) -> Control:
