@@ -272,36 +272,32 @@ class Chunk:
 def _claimed_data(stream: BinaryIO) -> _DataClaim | None:
     """Compare a WAV's, RF64's or AIFF's data size with the file's; None for other formats."""
     file_size = stream.seek(0, os.SEEK_END)
-    long_size: int | None = None
     for chunk in chunks(stream):
-        if chunk.name == b"ds64":
-            stream.seek(chunk.start)
-            payload = stream.read(16)
-            if len(payload) == 16:
-                long_size = struct.unpack("<QQ", payload)[1]
-        elif chunk.name == b"data":
-            is_long = chunk.size == _SIZE_IS_IN_DS64 and long_size is not None
-            claimed = long_size if is_long and long_size is not None else chunk.size
-            return _DataClaim(claimed, file_size - chunk.start)
-        elif chunk.name == b"SSND":
+        if chunk.name == b"data":
+            return _DataClaim(chunk.size, file_size - chunk.start)
+        if chunk.name == b"SSND":
             return _DataClaim(max(chunk.size - 8, 0), max(file_size - chunk.start - 8, 0))
     return None
 
 
 def chunks(stream: BinaryIO) -> Iterator[Chunk]:
-    """Walk the chunks of a RIFF, RIFX, RF64 or AIFF file up to and including the audio."""
+    """Walk the chunks of a RIFF, RIFX, RF64, BW64 or AIFF file; ``data`` has the size that ``ds64`` says."""
+    file_size = stream.seek(0, os.SEEK_END)
     stream.seek(0)
     head = stream.read(12)
     if len(head) < 12 or head[:4] not in (b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM"):
         return
     size_format = ">I" if head[:4] in (b"RIFX", b"FORM") else "<I"
     position = 12
-    while True:
+    long_size: int | None = None
+    while position + 8 <= file_size:
         stream.seek(position)
         header = stream.read(8)
-        if len(header) < 8:
-            return
         size = struct.unpack(size_format, header[4:])[0]
+        if header[:4] == b"ds64" and len(payload := stream.read(16)) == 16:
+            long_size = struct.unpack("<QQ", payload)[1]
+        if header[:4] == b"data" and size == _SIZE_IS_IN_DS64 and long_size is not None:
+            size = long_size
         yield Chunk(header[:4], position + 8, size)
         position += 8 + size + size % 2
 

@@ -19,7 +19,10 @@ from numpy.typing import NDArray
 
 from audiosr_fx.errors import AudioFormatError
 from audiosr_fx.files import BLOCK_FRAMES, FilePath, chunks, native_name, one_line, shown
+from audiosr_fx.metadata.parts import Loudness, Metadata
+from audiosr_fx.metadata.writing import Layout
 from audiosr_fx.sources import MAX_CHANNELS, check_sample_rate
+from audiosr_fx.wav import WavFile, append_aiff_chunks, chunks_size
 
 TEMPORARY_PREFIX: Final = ".audiosr_fx-"
 TEMPORARY_SUFFIX: Final = ".part"
@@ -45,7 +48,8 @@ class AudioWriter:
     of ``sources``. Leaving the ``with`` block by an exception, or ``abort``, removes the temporary file.
 
     Attributes: ``path``; ``frames`` written; ``peak`` (largest magnitude, 1.0 is full scale);
-    ``clipped_samples`` (samples beyond full scale that an integer format had to limit).
+    ``clipped_samples`` (samples beyond full scale that an integer format had to limit); ``loudness``, which
+    may be set until ``close`` and goes into the broadcast fields of a WAV with metadata.
     """
 
     def __init__(
@@ -60,6 +64,7 @@ class AudioWriter:
         overwrite: bool = False,
         sources: Iterable[FilePath] = (),
         dither_seed: int = 0,
+        metadata: Metadata | None = None,
     ) -> None:
         """Open the temporary file.
 
@@ -73,6 +78,7 @@ class AudioWriter:
             overwrite: replace a file of that name.
             sources: files that must not be replaced, whatever ``overwrite`` says.
             dither_seed: the same seed and samples give the same file.
+            metadata: of the source, as ``read_metadata`` or ``moved`` gave it; rescaled to this rate here.
 
         Raises:
             AudioFormatError: a format we do not write, a name that is taken, or a folder we cannot write to.
@@ -81,6 +87,7 @@ class AudioWriter:
         self.frames = 0
         self.peak = 0.0
         self.clipped_samples = 0
+        self.loudness: Loudness | None = None
         self.channels = channels
         self.sample_rate = check_sample_rate(sample_rate)
         self.subtype = subtype
@@ -88,21 +95,26 @@ class AudioWriter:
         self._overwrite = overwrite
         self._sources = [Path(source) for source in sources]
         self._dither = np.random.Generator(np.random.PCG64(dither_seed))
-        container = _container(self.path, self.format, subtype, channels, expected_frames)
-        self._largest = None if container in ("RF64", "FLAC") else _LARGEST_32_BIT_FILE
+        self._layout = (
+            None
+            if metadata is None
+            else Layout(
+                metadata,
+                format=self.format,
+                sample_rate=self.sample_rate,
+                channels=channels,
+                subtype=subtype,
+            )
+        )
+        largest = _LARGEST_32_BIT_FILE - self._metadata_bytes()
+        container = _container(self.path, self.format, subtype, channels, expected_frames, largest)
+        self._largest = None if container in ("RF64", "FLAC") else largest
         self._check_target()
         self._temporary = self.path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
-        self._file: soundfile.SoundFile | None = None
+        self._file: soundfile.SoundFile | WavFile | None = None
         try:
             os.close(os.open(self._temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-            self._file = soundfile.SoundFile(
-                native_name(self._temporary),
-                "w",
-                self.sample_rate,
-                channels,
-                subtype=subtype,
-                format=container,
-            )
+            self._file = self._opened(container)
         except BaseException as cause:
             self.abort()
             if isinstance(cause, (OSError, soundfile.LibsndfileError, ValueError)):
@@ -145,16 +157,12 @@ class AudioWriter:
         if self._file is None:
             return
         try:
+            if isinstance(self._file, WavFile) and self._layout is not None:
+                self._file.before = self._layout.before(self.loudness)
+                self._file.after = self._layout.chunks()
             self._file.close()
             self._file = None
-            if self.subtype == "FLOAT":
-                _clear_peak_time(self._temporary)
-            if (
-                self.format == "FLAC" and self.frames == 0
-            ):  # libsndfile writes no header before the first sample
-                self._temporary.write_bytes(
-                    _flac_header(self.sample_rate, self.channels, _BITS[self.subtype])
-                )
+            self._complete()
             _sync(self._temporary)
             self._check_target()
             publish(self._temporary, self.path, overwrite=self._overwrite)
@@ -170,9 +178,50 @@ class AudioWriter:
         file, self._file = self._file, None
         if file is not None:
             with suppress(OSError, soundfile.LibsndfileError):
-                file.close()
+                file.drop() if isinstance(file, WavFile) else file.close()
         with suppress(OSError):
             self._temporary.unlink()
+
+    def _opened(self, container: str) -> soundfile.SoundFile | WavFile:
+        if self.format == "WAV":
+            return WavFile(
+                self._temporary,
+                self.sample_rate,
+                self.channels,
+                self.subtype,
+                is_rf64=container == "RF64",
+                before=[] if self._layout is None else self._layout.before(),
+            )
+        return soundfile.SoundFile(
+            native_name(self._temporary),
+            "w",
+            self.sample_rate,
+            self.channels,
+            subtype=self.subtype,
+            format=container,
+        )
+
+    def _metadata_bytes(self) -> int:
+        """What the metadata takes up beside the samples; FLAC has no limit that it could reach."""
+        if self._layout is None or self.format == "FLAC":
+            return 0
+        before = self._layout.before() if self.format == "WAV" else []
+        return chunks_size([*before, *self._layout.chunks()])
+
+    def _complete(self) -> None:
+        """Add what libsndfile cannot write to its finished file."""
+        if self.format == "AIFF":
+            if self.subtype == "FLOAT":
+                _clear_peak_time(self._temporary)
+            if self._layout is not None:
+                append_aiff_chunks(self._temporary, self._layout.chunks())
+        elif self.format == "FLAC":
+            if self.frames == 0:  # libsndfile writes no header before the first sample
+                self._temporary.write_bytes(
+                    _flac_header(self.sample_rate, self.channels, _BITS[self.subtype])
+                )
+            if self._layout is not None:
+                self._layout.insert_into_flac(self._temporary, self.frames)
 
     def _write_piece(self, audio: NDArray[np.floating[Any]]) -> None:
         assert self._file is not None
@@ -266,16 +315,18 @@ def _writable_format(path: Path, format: str | None, subtype: str, channels: int
     return name
 
 
-def _container(path: Path, format: str, subtype: str, channels: int, expected_frames: int | None) -> str:
-    """The container by its name in libsndfile: extensible WAV beyond stereo, RF64 beyond 4 GB."""
+def _container(
+    path: Path, format: str, subtype: str, channels: int, expected_frames: int | None, largest: int
+) -> str:
+    """The container: the format, or RF64 for a WAV with more bytes of samples than the largest."""
     expected_bytes = (expected_frames or 0) * channels * _BYTES_PER_SAMPLE[subtype]
-    if format != "FLAC" and expected_bytes > _LARGEST_32_BIT_FILE:
+    if format != "FLAC" and expected_bytes > largest:
         if format == "AIFF":
             raise AudioFormatError(
                 f"{shown(path)}: {expected_bytes} bytes of audio; AIFF ends at 4 GB: write WAV or FLAC"
             )
         return "RF64"
-    return "WAVEX" if format == "WAV" and channels > 2 else format
+    return format
 
 
 def publish(temporary: Path, path: Path, *, overwrite: bool) -> None:
@@ -329,5 +380,5 @@ def _clear_peak_time(path: Path) -> None:
                 stream.seek(chunk.start + 4)
                 stream.write(bytes(4))
                 return
-            if chunk.name in (b"data", b"SSND"):
+            if chunk.name == b"SSND":
                 return

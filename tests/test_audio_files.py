@@ -325,8 +325,10 @@ def test_an_interrupt_while_the_file_gets_its_name_leaves_nothing(
     with pytest.raises(KeyboardInterrupt):
         write(tmp_path / "out.wav", noise(1, 1000))
     monkeypatch.setattr("soundfile.SoundFile", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        AudioWriter(tmp_path / "other.wav", 48_000, 1)
+    monkeypatch.setattr(writer_module, "WavFile", interrupted)
+    for name in ("other.wav", "other.flac"):
+        with pytest.raises(KeyboardInterrupt):
+            AudioWriter(tmp_path / name, 48_000, 1)
     assert os.listdir(tmp_path) == []
 
 

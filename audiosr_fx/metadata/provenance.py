@@ -1,0 +1,108 @@
+"""How a file was made: one line of text that stands in the coding history and in a comment, and back."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import re
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Final
+
+from audiosr_fx import __version__
+
+SOFTWARE: Final = f"audiosr_fx {__version__}"
+_LINE: Final = re.compile(r"audiosr_fx \d[\w.+-]*(?:; [a-z0-9_]+=[^;,\r\n\x00]*)*")
+_UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.+:/-]+")
+_LONGEST: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """What was done to a file, and with what; None where it does not apply.
+
+    Attributes:
+        software: name and version.
+        action: ``restored``, ``untouched`` (it passed through) or what else was done.
+        model: its name.
+        weights_sha256: of the model's file.
+        quality: of the render.
+        seed: of the render.
+        cutoff_hz: where the input ended.
+        crossover_hz: where what was generated is joined, the -6 dB point.
+        preset: of the chain.
+    """
+
+    software: str = SOFTWARE
+    action: str = "restored"
+    model: str | None = None
+    weights_sha256: str | None = None
+    quality: str | None = None
+    seed: int | None = None
+    cutoff_hz: float | None = None
+    crossover_hz: float | None = None
+    preset: str | None = None
+
+    def __str__(self) -> str:
+        """One line of ASCII without commas, such as ``audiosr_fx 0.1.0; action=restored; seed=7``."""
+        values = [(item.name, getattr(self, item.name)) for item in fields(self) if item.name != "software"]
+        return "; ".join(
+            [self.software, *(f"{name}={_text(value)}" for name, value in values if value is not None)]
+        )
+
+
+def parse_provenance(text: str) -> Provenance | None:
+    """Read a line that ``str`` of a provenance made, of this or another version; None for any other text."""
+    if not _LINE.fullmatch(text):
+        return None
+    software, *pairs = text.split("; ")
+    known: dict[str, Any] = {"action": ""}
+    for name, value in (pair.split("=", 1) for pair in pairs):
+        try:
+            if name == "seed":
+                known[name] = int(value)
+            elif name in ("cutoff_hz", "crossover_hz"):
+                known[name] = float(value)
+            elif name in ("action", "model", "weights_sha256", "quality", "preset"):
+                known[name] = value
+        except ValueError:
+            return None
+    return Provenance(software=software, **known)
+
+
+def find_provenance(text: str) -> list[Provenance]:
+    """All such lines of a longer text, in order; they may stand in the T field of a coding history."""
+    lines = (line.rpartition("T=")[2].strip() if "T=" in line else line.strip() for line in text.splitlines())
+    return [found for line in lines if (found := parse_provenance(line)) is not None]
+
+
+def without_provenance(text: str) -> str:
+    """The text without such lines, as it was before this program wrote them."""
+    kept = [line for line in text.splitlines() if parse_provenance(line.strip()) is None]
+    return text if len(kept) == len(text.splitlines()) else "\n".join(kept)
+
+
+def weights_sha256(model: str | Path) -> str | None:
+    """The SHA-256 of a model's file in hexadecimal; None where there is no such file."""
+    from audiosr_fx.errors import CheckpointError
+    from audiosr_fx.model.checkpoint import find_model
+
+    try:
+        path = find_model(model)
+        status = path.stat()
+    except (CheckpointError, OSError):
+        return None
+    return _hashed(path, status.st_mtime_ns, status.st_size)
+
+
+@functools.lru_cache(maxsize=8)
+def _hashed(path: Path, modified_ns: int, size: int) -> str:
+    del modified_ns, size  # they are part of the key: a file that was replaced is read again
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _text(value: object) -> str:
+    """A value in ASCII, without what separates fields here and in a coding history."""
+    text = f"{value:.10g}" if isinstance(value, float) else str(value)
+    return _UNSAFE.sub("_", text)[:_LONGEST]
