@@ -11,7 +11,6 @@ continue a stream; False where absent) and ``latency_samples`` (how much it hold
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -46,6 +45,40 @@ class AudioTypeError(AudioFormatError, TypeError):
 
 
 @dataclass(frozen=True, slots=True)
+class Layout:
+    """How a signal lies in an array: the number of axes, of channels, and whether samples come first."""
+
+    axes: int
+    channels: int
+    samples_first: bool = False
+
+    def to_channels_samples(self, array: NDArray[Any]) -> NDArray[Any]:
+        """An array of this layout as a view (channels, samples).
+
+        Raises:
+            AudioFormatError: it is of another layout.
+        """
+        view: NDArray[Any] = array[np.newaxis] if self.axes == 1 else array.T if self.samples_first else array
+        if array.ndim != self.axes or view.shape[0] != self.channels:
+            raise AudioFormatError(
+                f"audio has shape {array.shape} in a stream of {self}; keep to it, or begin anew with reset()"
+            )
+        return view
+
+    def restore(self, audio: Audio) -> Audio:
+        """(channels, samples) as a C-contiguous array of this layout."""
+        if self.axes == 1:
+            channel: Audio = audio[0]
+            return channel
+        return np.ascontiguousarray(audio.T) if self.samples_first else audio
+
+    def __str__(self) -> str:
+        if self.axes == 1:
+            return "(samples,)"
+        return f"(samples, {self.channels})" if self.samples_first else f"({self.channels}, samples)"
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """A checked call.
 
@@ -53,23 +86,26 @@ class Call:
         audio: the input, float32 (channels, samples), C-contiguous; the caller's own array or a copy.
         sample_rate: in Hz.
         buffer_size: 1 or more.
-        restore_layout: brings a result (channels, samples) back to the layout that came in.
+        layout: of the array that came in; ``layout.restore`` brings a result back to it.
     """
 
     audio: Audio
     sample_rate: int
     buffer_size: int
-    restore_layout: Callable[[Audio], Audio]
+    layout: Layout
 
 
-def check_call(input_array: NDArray[Any], sample_rate: float, buffer_size: int) -> Call:
+def check_call(
+    input_array: NDArray[Any], sample_rate: float, buffer_size: int, layout: Layout | None = None
+) -> Call:
     """Hold the arguments of ``process`` against the contract.
 
     Args:
         input_array: float32 or float64, (samples,), (channels, samples) or (samples, channels), up to
-            32 channels; the smaller axis is the channels. An empty one becomes (1, 0), and is restored.
+            32 channels; the smaller axis is the channels, unless there are no samples.
         sample_rate: in Hz.
         buffer_size: in samples.
+        layout: of the stream that the call continues; None finds it in the array.
 
     Raises:
         AudioFormatError: another dtype or shape, a square array, NaN or Inf, or an absurd rate. For a
@@ -79,13 +115,22 @@ def check_call(input_array: NDArray[Any], sample_rate: float, buffer_size: int) 
     rate = check_rate_type(sample_rate)
     check_array_type(input_array)
     check_buffer_size(buffer_size)
-    if input_array.ndim in (1, 2) and input_array.size == 0:
-        shape = input_array.shape
-        return Call(
-            np.zeros((1, 0), np.float32), rate, int(buffer_size), lambda _: np.zeros(shape, np.float32)
-        )
-    audio, restore_layout = to_channels_samples(input_array)
-    return Call(check_audio(audio, rate), rate, int(buffer_size), restore_layout)
+    layout = layout or find_layout(input_array)
+    audio = layout.to_channels_samples(input_array)
+    return Call(
+        check_audio(audio, rate) if audio.size else np.zeros(audio.shape, np.float32),
+        rate,
+        int(buffer_size),
+        layout,
+    )
+
+
+def find_layout(array: NDArray[Any]) -> Layout:
+    """The layout of an array by its shape; raises AudioFormatError as ``to_channels_samples`` does."""
+    if array.ndim == 2 and array.shape[0] == 0:
+        return Layout(2, array.shape[1], samples_first=True)
+    channels = to_channels_samples(array)[0].shape[0]
+    return Layout(array.ndim, channels, samples_first=array.ndim == 2 and channels != array.shape[0])
 
 
 def check_array_type(input_array: NDArray[Any]) -> None:

@@ -149,8 +149,8 @@ class AudioSR:
             raise ParameterError("reset is False; AudioSR renders whole signals and cannot continue a stream")
         call = check_call(input_array, sample_rate, buffer_size)
         if call.audio.size == 0:
-            return call.restore_layout(call.audio)
-        return call.restore_layout(self._render(call.audio, call.sample_rate, call.sample_rate))
+            return call.layout.restore(call.audio)
+        return call.layout.restore(self._render(call.audio, call.sample_rate, call.sample_rate))
 
     def __call__(
         self, input_array: NDArray[Any], sample_rate: float, buffer_size: int = 8192, reset: bool = True
