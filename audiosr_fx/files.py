@@ -1,6 +1,6 @@
 """Audio files to read: what is in one, and its samples as a source.
 
-Taken: WAV (16/24/32 bit, float, extensible, RF64), W64, AIFF, FLAC, Ogg (Vorbis, Opus) and MP3.
+Taken: WAV (16/24/32 bit, float, extensible, RF64, BW64), W64, AIFF, FLAC, Ogg (Vorbis, Opus) and MP3.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import BinaryIO, Final, TypeAlias
 import numpy as np
 import soundfile
 
+from audiosr_fx.bw64 import Bw64File, is_bw64
 from audiosr_fx.errors import AudioFormatError
 from audiosr_fx.sources import MAX_CHANNELS, Audio, GridSource, check_sample_rate
 
@@ -160,8 +161,9 @@ def _open(path: Path) -> tuple[soundfile.SoundFile, AudioInfo]:
         if path.stat().st_size == 0:
             raise AudioFormatError(f"{name}: the file is empty (0 bytes): copy or export it again")
         with path.open("rb") as stream:
+            is_long = is_bw64(stream.read(4))
             claim = _claimed_data(stream)
-        file = soundfile.SoundFile(native_name(path))
+        file = Bw64File(path) if is_long else soundfile.SoundFile(native_name(path))
     except AudioFormatError:
         raise
     except OSError as cause:

@@ -52,6 +52,18 @@ def test_integers_are_read_bit_for_bit(tmp_path: Path, bits: int, container: str
     assert np.array_equal(read_all(path).astype(np.float64) * 2 ** (bits - 1), codes.T)
 
 
+def test_bw64_is_read_like_rf64(tmp_path: Path) -> None:
+    path = tmp_path / "in.wav"
+    audio = noise(2, 70_000)
+    soundfile.write(str(path), audio.T, 48_000, subtype="PCM_24", format="RF64")
+    expected = read_all(path)
+    path.write_bytes(b"BW64" + path.read_bytes()[4:])
+    assert np.array_equal(read_all(path), expected)
+    os.truncate(path, path.stat().st_size // 2)
+    with pytest.raises(AudioFormatError, match=r"in\.wav: the header promises .*truncated"):
+        FileSource(path)
+
+
 @pytest.mark.parametrize(
     ("container", "subtype", "tolerance"),
     [
