@@ -1,4 +1,4 @@
-"""Training examples: clips cut, varied, mixed and made dull, endless and reproducible from a seed."""
+"""Training examples: clips cut, varied, mixed, put in rooms and made dull, endless, a function of a seed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,17 @@ import torch
 from torch import Tensor
 
 from audiosr_fx.training.data import SAMPLE_RATE, Clip
-from audiosr_fx.training.degrade import LowPass, draw_lowpass
+from audiosr_fx.training.degrade import (
+    LOWPASS_ONLY,
+    Degradation,
+    DegradeSettings,
+    apply_degradation,
+    draw_degradation,
+)
+from audiosr_fx.training.rooms import apply_room, draw_room
+
+_ONSET_HOP = 480
+_ALIGN_WITHIN_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +61,11 @@ def misjudge(random: np.random.Generator, cutoff_hz: Tensor) -> Tensor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AugmentSettings:
-    """How hard clips are varied. Ranges are (lowest, highest)."""
+    """How hard clips are varied. Ranges are (lowest, highest).
+
+    ``room_probability`` is that of a mixture standing in a room, ``align_probability`` that of a layer being
+    moved, by half a second at most, to where its onsets meet those it is laid over. ``PLAIN`` does neither.
+    """
 
     seconds: float = 2.56
     layer_weights: tuple[float, ...] = (0.5, 0.25, 0.15, 0.1)
@@ -61,7 +75,13 @@ class AugmentSettings:
     level_db_range: tuple[float, float] = (-12.0, 1.0)
     equaliser_probability: float = 0.4
     equaliser_db: float = 8.0
-    cutoff_range_hz: tuple[float, float] = (2_000.0, 16_000.0)
+    room_probability: float = 0.15
+    align_probability: float = 0.3
+    degrade: DegradeSettings = field(default_factory=DegradeSettings)
+
+
+PLAIN = AugmentSettings(room_probability=0.0, align_probability=0.0, degrade=LOWPASS_ONLY)
+"""No rooms, no alignment, and the paper's low-pass filters alone."""
 
 
 class SegmentMaker:
@@ -79,36 +99,40 @@ class SegmentMaker:
         self._weights = weights / weights.sum()
 
     def make(self, random: np.random.Generator) -> Segment:
-        """One segment: layers of clips, summed, equalised, levelled and low-passed."""
+        """One segment: layers of clips, summed, equalised, degraded and levelled."""
         s = self.settings
         length = round(s.seconds * SAMPLE_RATE)
         layers = 1 + int(random.choice(len(s.layer_weights), p=s.layer_weights))
         mixture = np.zeros(length, np.float32)
         limit = float(SAMPLE_RATE / 2)
         for index in range(layers):
-            layer, layer_limit = self._layer(random, length)
+            is_aligned = index > 0 and _happens(random, s.align_probability)
+            spare = round(_ALIGN_WITHIN_S * SAMPLE_RATE) if is_aligned else 0
+            layer, layer_limit = self._layer(random, length + spare)
+            layer = _align(layer, mixture)
             gain_db = 0.0 if index == 0 else random.uniform(*s.layer_gain_db_range)
             mixture += layer * np.float32(10 ** (gain_db / 20))
             limit = min(limit, layer_limit)
-        lowpass = draw_lowpass(random, lowest_hz=s.cutoff_range_hz[0], highest_hz=s.cutoff_range_hz[1])
-        return self._finish(random, mixture, limit, lowpass)
+        if _happens(random, s.room_probability):
+            mixture = apply_room(mixture, draw_room(random))
+        return self._finish(random, mixture, limit, draw_degradation(random, s.degrade))
 
     def _finish(
-        self, random: np.random.Generator, mixture: np.ndarray, limit_hz: float, lowpass: LowPass
+        self, random: np.random.Generator, mixture: np.ndarray, limit_hz: float, degradation: Degradation
     ) -> Segment:
         s = self.settings
-        frequencies = np.fft.rfftfreq(len(mixture), 1 / SAMPLE_RATE)
-        spectrum = np.fft.rfft(mixture)
+        bright = mixture
         if random.random() < s.equaliser_probability:
-            spectrum *= _random_equaliser(random, frequencies, s.equaliser_db)
-        bright = np.fft.irfft(spectrum, len(mixture))
-        dull = np.fft.irfft(spectrum * lowpass.magnitude(frequencies), len(mixture))
+            frequencies = np.fft.rfftfreq(len(mixture), 1 / SAMPLE_RATE)
+            gains = _random_equaliser(random, frequencies, s.equaliser_db)
+            bright = np.fft.irfft(np.fft.rfft(mixture) * gains, len(mixture))
+        dull, cutoff_hz = apply_degradation(bright, degradation)
         level = 0.5 * 10 ** (random.uniform(*s.level_db_range) / 20)
         gain = level / max(float(np.abs(dull).max()), 1e-4)
         return Segment(
             target=(bright * gain).astype(np.float32),
             dull=(dull * gain).astype(np.float32),
-            cutoff_hz=lowpass.cutoff_hz,
+            cutoff_hz=cutoff_hz,
             limit_hz=limit_hz,
         )
 
@@ -145,7 +169,31 @@ class SegmentMaker:
     def _source_weight(self, key: tuple[str, str], kind_weights: dict[str, float]) -> float:
         seconds = sum(clip.seconds for clip in self._by_source[key])
         trust = float(np.mean([clip.limit_hz for clip in self._by_source[key]])) / 22_000.0
-        return float(np.sqrt(seconds) * trust**2 * kind_weights.get(key[0], 1.0))
+        folder = float(np.mean([clip.weight for clip in self._by_source[key]]))
+        return float(np.sqrt(seconds) * trust**2 * folder * kind_weights.get(key[0], 1.0))
+
+
+def _happens(random: np.random.Generator, probability: float) -> bool:
+    """Draws nothing where there is nothing to decide."""
+    return probability > 0.0 and bool(random.random() < probability)
+
+
+def _align(layer: np.ndarray, mixture: np.ndarray) -> np.ndarray:
+    """As much of a longer layer as the mixture is long, from where its onsets fit the mixture's best."""
+    lags = (len(layer) - len(mixture)) // _ONSET_HOP + 1
+    if lags == 1:
+        return layer[: len(mixture)]
+    mine, theirs = _onsets(layer), _onsets(mixture)
+    fits = [float(mine[lag : lag + len(theirs)] @ theirs) for lag in range(lags)]
+    start = int(np.argmax(fits)) * _ONSET_HOP
+    return layer[start : start + len(mixture)]
+
+
+def _onsets(waveform: np.ndarray) -> np.ndarray:
+    """Rises of the level, in tens of dB, a value a hop."""
+    hops = waveform[: len(waveform) // _ONSET_HOP * _ONSET_HOP].reshape(-1, _ONSET_HOP)
+    level = np.log10(np.square(hops).mean(axis=1) + 1e-6)
+    return np.asarray(np.maximum(np.diff(level, prepend=level[:1]), 0.0))
 
 
 def _random_equaliser(random: np.random.Generator, frequencies_hz: np.ndarray, range_db: float) -> np.ndarray:
