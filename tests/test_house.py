@@ -97,7 +97,9 @@ def test_every_dependency_is_a_range() -> None:
 def test_everything_imported_is_declared() -> None:
     declared = {line.split(">")[0] for line in BUILD["project"]["dependencies"]}
     extras = BUILD["project"]["optional-dependencies"]
-    declared |= {line.split(">")[0] for extra in ("farm", "midi", "train") for line in extras[extra]}
+    declared |= {
+        line.split(">")[0] for extra in ("farm", "midi", "speech", "train") for line in extras[extra]
+    }
     names = {"python-osc": "pythonosc", "python-rtmidi": "rtmidi"}
     known = {names.get(name, name.replace("-", "_")) for name in declared} | set(PACKAGES)
     for path in (path for package in PACKAGES for path in (ROOT / package).rglob("*.py")):
