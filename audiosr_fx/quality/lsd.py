@@ -1,12 +1,16 @@
-"""Log-spectral distance, the measure the field reports for bandwidth extension."""
+"""Log-spectral distance, the measure the field reports for bandwidth extension, in three protocols."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal
+
+from audiosr_fx.quality.spectra import Power, SpectrumPair, power_spectrum
 
 POWER_FLOOR = 1e-8
+
+_PAPER_FLOOR = 1e-8
+_PAPER_LOW_SHARE = 0.1  # of all bins, on which levels are matched
 
 
 def measure_lsd(
@@ -21,6 +25,9 @@ def measure_lsd(
     power_floor: float = POWER_FLOOR,
 ) -> float:
     """Log-spectral distance: the mean over frames of the RMS difference of log10 power over bins.
+
+    Every frame counts, and levels are taken as they are; for recordings of unknown level use
+    :func:`distance_of_spectra`.
 
     Args:
         reference: (T,), full scale 1.0.
@@ -41,15 +48,47 @@ def measure_lsd(
     band = (frequencies >= lowest_hz) & (frequencies <= (highest_hz or sample_rate / 2))
     difference = log_power(reference, n_fft, hop_length, power_floor)[band]
     difference -= log_power(estimate, n_fft, hop_length, power_floor)[band]
-    return float(np.sqrt(np.mean(difference**2, axis=0)).mean())
+    return _rms_mean(difference)
 
 
-def log_power(
-    waveform: NDArray[np.float32], n_fft: int, hop_length: int, power_floor: float
-) -> NDArray[np.float64]:
+def distance_of_spectra(pair: SpectrumPair) -> float:
+    """LSD of spectra that were made comparable: aligned, floored, without silent frames.
+
+    Returns:
+        LSD, 0 for equal spectra; NaN where no frame or no bin counts.
+    """
+    return _rms_mean(np.log10(pair.reference) - np.log10(pair.estimate)) if pair.reference.size else np.nan
+
+
+def measure_lsd_of_paper(
+    reference: NDArray[np.float32], estimate: NDArray[np.float32], sample_rate: int
+) -> float:
+    """LSD as AudioSR's own repository has it, for figures to hold beside published ones.
+
+    n_fft 2048, hop 512, all frames, all bins; the estimate's magnitude is scaled so that the mean of the
+    lowest tenth of the bins agrees; then log10((target / (estimate + e))^2 + e) with e = 1e-8 on magnitudes.
+    Its floors are one-sided and absolute: what is missing in a very quiet target is hardly counted.
+
+    Args:
+        reference: (T,), full scale 1.0.
+        estimate: (T,), in step with the reference.
+        sample_rate: in Hz.
+
+    Source: versatile_audio_super_resolution, example/lsd_calculation_pitfall.
+    """
+    target = np.sqrt(power_spectrum(reference, 2048, 512))
+    found = np.sqrt(power_spectrum(estimate, 2048, 512))
+    low = int(len(target) * _PAPER_LOW_SHARE)
+    wanted, got = float(target[:low].mean()), float(found[:low].mean())
+    if got > 0.0:
+        found *= wanted / got
+    return _rms_mean(np.log10((target / (found + _PAPER_FLOOR)) ** 2 + _PAPER_FLOOR))
+
+
+def log_power(waveform: NDArray[np.float32], n_fft: int, hop_length: int, power_floor: float) -> Power:
     """log10 of floored STFT power, periodic Hann window, centred frames: (T,) -> (n_fft / 2 + 1, frames)."""
-    window = signal.get_window("hann", n_fft)
-    padded = np.pad(np.asarray(waveform, np.float64), n_fft // 2)
-    frames = np.lib.stride_tricks.sliding_window_view(padded, n_fft)[::hop_length]
-    power = np.abs(np.fft.rfft(frames * window)) ** 2
-    return np.asarray(np.log10(power + power_floor).T)
+    return np.asarray(np.log10(power_spectrum(waveform, n_fft, hop_length) + power_floor))
+
+
+def _rms_mean(difference: Power) -> float:
+    return float(np.sqrt(np.mean(difference**2, axis=0)).mean())

@@ -1,0 +1,110 @@
+"""What of the generated band ears notice beside its bins: its levels band by band, its flatness, its mel."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audiosr_fx.model.config import MelConfig
+from audiosr_fx.model.mel import mel_filterbank
+from audiosr_fx.quality.spectra import Power, SpectrumPair
+
+BANDS = 32
+BAND_FLOOR_DB = -80.0
+"""Relative to the loudest bin of the reference: what lies lower in a band is not told apart."""
+
+
+def envelope_error_db(
+    pair: SpectrumPair, cutoff_hz: float, highest_hz: float, *, bands: int = BANDS
+) -> float:
+    """How far the levels of the generated band lie off, in dB.
+
+    From the cutoff up, bands of equal width on a logarithmic axis; a band's level is its mean power in one
+    frame, and nothing under ``BAND_FLOOR_DB``. The mean over frames and bands of the absolute difference.
+
+    Args:
+        pair: spectra that were made comparable.
+        cutoff_hz: lower edge of the lowest band.
+        highest_hz: upper edge of the highest band.
+        bands: how many.
+
+    Returns:
+        dB, 0 for equal spectra; NaN where no frame counts or there is no band.
+    """
+    levels = [
+        band_levels_db(power, pair.frequencies_hz, cutoff_hz, highest_hz, bands=bands)
+        for power in (pair.reference, pair.estimate)
+    ]
+    if not levels[0].size:
+        return float("nan")
+    floor_db = 10.0 * np.log10(pair.reference.max()) + BAND_FLOOR_DB
+    reference, estimate = (np.maximum(level, floor_db) for level in levels)
+    return float(np.abs(reference - estimate).mean())
+
+
+def flatness_error_db(pair: SpectrumPair, cutoff_hz: float, highest_hz: float) -> float:
+    """How far the generated band is more or less tonal than it should be, in dB.
+
+    Flatness is the geometric over the arithmetic mean of the power of all bins from the cutoff up, in one
+    frame: 0 dB for a constant spectrum, -2.5 dB for white noise, far below for single tones. The mean over
+    frames of the absolute difference.
+
+    Args:
+        pair: spectra that were made comparable.
+        cutoff_hz: lowest frequency that counts.
+        highest_hz: highest frequency that counts.
+
+    Returns:
+        dB, 0 for equal spectra; NaN where no frame or no bin counts.
+    """
+    band = pair.band(cutoff_hz, highest_hz)
+    if not band.reference.size:
+        return float("nan")
+    return float(np.abs(flatness_db(band.reference) - flatness_db(band.estimate)).mean())
+
+
+def log_mel_distance_db(
+    pair: SpectrumPair, cutoff_hz: float, highest_hz: float, config: MelConfig | None = None
+) -> float:
+    """Mean absolute difference of log-mel levels from the cutoff up, in dB.
+
+    The mel bands are those the models work in; those count whose centre lies from the cutoff to the limit.
+    """
+    config = config or MelConfig()
+    filterbank = mel_filterbank(config).astype(np.float64)
+    frequencies_hz = np.arange(config.n_fft // 2 + 1) * (config.sample_rate / config.n_fft)
+    if len(frequencies_hz) != len(pair.frequencies_hz) or not pair.reference.size:
+        return float("nan")
+    centres_hz = filterbank @ frequencies_hz / filterbank.sum(axis=1)
+    counts = (centres_hz >= cutoff_hz) & (centres_hz <= highest_hz)
+    if not counts.any():
+        return float("nan")
+    reference, estimate = (
+        np.log10(filterbank[counts] @ np.sqrt(power)) for power in (pair.reference, pair.estimate)
+    )
+    return float(20.0 * np.abs(reference - estimate).mean())
+
+
+def band_levels_db(
+    power: Power,
+    frequencies_hz: NDArray[np.float64],
+    lowest_hz: float,
+    highest_hz: float,
+    *,
+    bands: int = BANDS,
+) -> Power:
+    """Mean power of log-spaced bands, each one bin at least, in dB: (bins, frames) -> (bands, frames)."""
+    if not lowest_hz < highest_hz:
+        return np.zeros((0, power.shape[1]))
+    edges_hz = np.geomspace(lowest_hz, highest_hz, bands + 1).round(6)
+    edges = np.searchsorted(frequencies_hz, edges_hz)
+    edges[-1] = np.searchsorted(frequencies_hz, highest_hz, side="right")
+    starts = np.minimum(edges[:-1], len(frequencies_hz) - 1)
+    stops = np.maximum(edges[1:], starts + 1)
+    means = [power[start:stop].mean(axis=0) for start, stop in zip(starts, stops, strict=True)]
+    return np.asarray(10.0 * np.log10(np.stack(means)))
+
+
+def flatness_db(power: Power) -> NDArray[np.float64]:
+    """Geometric over arithmetic mean over bins, in dB: (bins, frames) -> (frames,)."""
+    return np.asarray(10.0 * (np.log10(power).mean(axis=0) - np.log10(power.mean(axis=0))))
