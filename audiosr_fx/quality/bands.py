@@ -42,20 +42,32 @@ def envelope_error_db(
     return float(np.abs(reference - estimate).mean())
 
 
-def flatness_error_db(pair: SpectrumPair, cutoff_hz: float, highest_hz: float) -> float:
-    """How far the generated band is more or less tonal than it should be, in dB.
+def flatness_error_db(
+    pair: SpectrumPair, cutoff_hz: float, highest_hz: float, *, bands: int = BANDS
+) -> float:
+    """How far the generated band is less even, or more so, than it should be, in dB.
 
-    Flatness is the geometric over the arithmetic mean of the power of all bins from the cutoff up, in one
-    frame: 0 dB for a constant spectrum, -2.5 dB for white noise, far below for single tones. The mean over
-    frames of the absolute difference.
-
-    Args:
-        pair: spectra that were made comparable.
-        cutoff_hz: lowest frequency that counts.
-        highest_hz: highest frequency that counts.
+    Flatness is the geometric over the arithmetic mean of the band levels of :func:`envelope_error_db`, in one
+    frame: 0 dB where all bands are alike, far below where one stands out. The mean over frames of the
+    absolute difference.
 
     Returns:
-        dB, 0 for equal spectra; NaN where no frame or no bin counts.
+        dB, 0 for equal spectra; NaN where no frame counts or there is no band.
+    """
+    levels = [
+        band_levels_db(power, pair.frequencies_hz, cutoff_hz, highest_hz, bands=bands)
+        for power in (pair.reference, pair.estimate)
+    ]
+    if not levels[0].size:
+        return float("nan")
+    reference, estimate = (flatness_db(10.0 ** (level / 10.0)) for level in levels)
+    return float(np.abs(reference - estimate).mean())
+
+
+def tonality_error_db(pair: SpectrumPair, cutoff_hz: float, highest_hz: float) -> float:
+    """As :func:`flatness_error_db`, over all bins from the cutoff up: whether there are tones or noise.
+
+    White noise has -2.5 dB, single tones lie far below.
     """
     band = pair.band(cutoff_hz, highest_hz)
     if not band.reference.size:
@@ -106,5 +118,5 @@ def band_levels_db(
 
 
 def flatness_db(power: Power) -> NDArray[np.float64]:
-    """Geometric over arithmetic mean over bins, in dB: (bins, frames) -> (frames,)."""
+    """Geometric over arithmetic mean over the first axis, in dB: (bins, frames) -> (frames,)."""
     return np.asarray(10.0 * (np.log10(power).mean(axis=0) - np.log10(power.mean(axis=0))))

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from audiosr_fx.quality.bands import envelope_error_db, flatness_error_db, log_mel_distance_db
+from audiosr_fx.quality.bands import (
+    envelope_error_db,
+    flatness_error_db,
+    log_mel_distance_db,
+    tonality_error_db,
+)
 from audiosr_fx.quality.lsd import distance_of_spectra, measure_lsd_of_paper
 from audiosr_fx.quality.spectra import Protocol, Waveform, compare_spectra
 from audiosr_fx.quality.speech import measure_pesq, measure_stoi
@@ -22,7 +27,8 @@ class Metrics:
         lsd_low: the same below the cutoff.
         lsd_high: the same from the cutoff up.
         envelope_db: error of 32 band levels above the cutoff.
-        flatness_db: error of spectral flatness above the cutoff.
+        flatness_db: error of the flatness of those 32 levels.
+        tonality_db: error of the flatness of all bins above the cutoff.
         log_mel_db: error of log-mel levels above the cutoff.
         multi_resolution: STFT distance at four resolutions.
         lsd_paper: LSD as the paper's repository has it.
@@ -36,6 +42,7 @@ class Metrics:
     lsd_high: float
     envelope_db: float
     flatness_db: float
+    tonality_db: float
     log_mel_db: float
     multi_resolution: float
     lsd_paper: float
@@ -79,6 +86,7 @@ def measure(
         lsd_high=distance_of_spectra(pair.band(cutoff_hz, highest_hz)),
         envelope_db=envelope_error_db(pair, cutoff_hz, highest_hz),
         flatness_db=flatness_error_db(pair, cutoff_hz, highest_hz),
+        tonality_db=tonality_error_db(pair, cutoff_hz, highest_hz),
         log_mel_db=log_mel_distance_db(pair, cutoff_hz, highest_hz),
         multi_resolution=multi_resolution_distance(reference, estimate, sample_rate, highest_hz),
         lsd_paper=measure_lsd_of_paper(reference, estimate, sample_rate),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -11,9 +13,11 @@ from audiosr_fx.quality.bands import (
     flatness_db,
     flatness_error_db,
     log_mel_distance_db,
+    tonality_error_db,
 )
 from audiosr_fx.quality.spectra import SpectrumPair
 
+Error = Callable[[SpectrumPair, float, float], float]
 BINS_HZ = np.arange(1025) * 48_000 / 2048
 
 
@@ -70,12 +74,26 @@ def test_white_noise_has_a_flatness_of_minus_2_5_db() -> None:
     assert flatness_db(power)[0] == pytest.approx(-10 * np.euler_gamma / np.log(10), abs=0.05)
 
 
-def test_the_flatness_error_does_not_hear_a_gain_and_only_what_is_above_the_cutoff() -> None:
+@pytest.mark.parametrize("error", [flatness_error_db, tonality_error_db])
+def test_flatness_does_not_hear_a_gain_and_only_what_is_above_the_cutoff(error: Error) -> None:
     reference = np.random.default_rng(0).exponential(size=(1025, 4))
     louder = 100.0 * reference
     louder[BINS_HZ < 4_000] = 1e6
-    assert flatness_error_db(pair(reference, louder), 4_000.0, 24_000.0) == pytest.approx(0.0, abs=1e-9)
-    assert flatness_error_db(pair(reference, flat(0.0, 4)), 4_000.0, 24_000.0) == pytest.approx(2.5, abs=0.3)
+    assert error(pair(reference, louder), 4_000.0, 24_000.0) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_tonality_tells_noise_from_a_constant_where_band_levels_are_alike() -> None:
+    noise = pair(np.random.default_rng(0).exponential(size=(1025, 400)), flat(0.0, 400))
+    assert tonality_error_db(noise, 4_000.0, 24_000.0) == pytest.approx(2.5, abs=0.1)
+    assert flatness_error_db(noise, 4_000.0, 24_000.0) < 0.5
+
+
+def test_half_of_the_bands_20_db_lower_are_a_flatness_of_minus_7_db() -> None:
+    """Of levels 1 and 0.01 the geometric mean is 0.1, the arithmetic one 0.505."""
+    estimate = flat(0.0)
+    estimate[BINS_HZ >= 12_000] *= 0.01
+    error = flatness_error_db(pair(flat(0.0), estimate), 6_000.0, 24_000.0)
+    assert error == pytest.approx(10 * np.log10(0.505 / 0.1))
 
 
 def test_the_mel_distance_of_a_gain_is_the_gain() -> None:
@@ -84,6 +102,6 @@ def test_the_mel_distance_of_a_gain_is_the_gain() -> None:
 
 def test_where_nothing_counts_there_is_no_number() -> None:
     nothing = pair(np.zeros((1025, 0)), np.zeros((1025, 0)))
-    for distance in (envelope_error_db, flatness_error_db, log_mel_distance_db):
+    for distance in (envelope_error_db, flatness_error_db, tonality_error_db, log_mel_distance_db):
         assert np.isnan(distance(nothing, 4_000.0, 24_000.0))
         assert np.isnan(distance(pair(flat(0.0), flat(0.0)), 8_000.0, 4_000.0))
