@@ -36,7 +36,7 @@ def spectral_loss(estimate: Tensor, target: Tensor, lowest_hz: Tensor, highest_h
     """
     losses = []
     for n_fft in RESOLUTIONS:
-        frequencies = torch.fft.rfftfreq(n_fft, 1 / SAMPLE_RATE)
+        frequencies = torch.fft.rfftfreq(n_fft, 1 / SAMPLE_RATE, device=estimate.device)
         band = (frequencies >= lowest_hz[:, None]) & (frequencies <= highest_hz[:, None])
         difference = log10_power(estimate, n_fft) - log10_power(target, n_fft)
         counted = band[:, :, None].to(difference.dtype)
@@ -47,7 +47,8 @@ def spectral_loss(estimate: Tensor, target: Tensor, lowest_hz: Tensor, highest_h
 
 def log10_power(waveform: Tensor, n_fft: int) -> Tensor:
     """log10 of floored power, hop n_fft / 4: (B, T) -> (B, n_fft / 2 + 1, frames)."""
-    spectrum = torch.stft(waveform, n_fft, n_fft // 4, window=torch.hann_window(n_fft), return_complex=True)
+    window = torch.hann_window(n_fft, device=waveform.device)
+    spectrum = torch.stft(waveform, n_fft, n_fft // 4, window=window, return_complex=True)
     return torch.log10(spectrum.abs().square() + POWER_FLOOR)
 
 
