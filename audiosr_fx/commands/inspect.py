@@ -41,6 +41,12 @@ class Inspection:
     loudness_lufs: float | None
     sample_peak_dbfs: float
     true_peak_dbtp: float
+    title: str = ""
+    time_reference_s: float | None = None
+    markers: int = 0
+    loops: int = 0
+    pictures: int = 0
+    made_by: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         verdict = "would be rendered" if self.needs_render else "would pass through untouched"
@@ -52,7 +58,17 @@ class Inspection:
             f"  {verdict}{edge}: {self.reason}\n"
             f"  loudness {loudness}, peak {self.sample_peak_dbfs:.1f} dBFS, "
             f"true peak {self.true_peak_dbtp:.1f} dBTP"
-        )
+        ) + "".join(f"\n  {line}" for line in self._about())
+
+    def _about(self) -> list[str]:
+        """What the file says beside its audio, a line for each thing that it has."""
+        counts = (("markers", self.markers), ("loops", self.loops), ("pictures", self.pictures))
+        facts = [f"title {self.title!r}"] if self.title else []
+        if self.time_reference_s is not None:
+            facts.append(f"starts at {_clock(self.time_reference_s)}")
+        facts += [f"{name}: {count}" for name, count in counts if count]
+        lines = [printable(", ".join(facts))] if facts else []
+        return lines + [f"made by {line}" for line in self.made_by]
 
 
 def inspect_files(
@@ -107,7 +123,10 @@ def inspect_file(path: Path) -> Inspection:
     from audiosr_fx.bandwidth import judge
     from audiosr_fx.files import FileSource
     from audiosr_fx.loudness import sample_peak_dbfs, true_peak_dbtp
+    from audiosr_fx.metadata import read_metadata
 
+    metadata = read_metadata(path)
+    broadcast, instrument = metadata.broadcast, metadata.instrument
     with FileSource(path) as source:
         verdict = judge(source)
         audio = source.read(0, source.frames)
@@ -123,7 +142,19 @@ def inspect_file(path: Path) -> Inspection:
             loudness_lufs=_loudness(audio, source.sample_rate),
             sample_peak_dbfs=sample_peak_dbfs(audio),
             true_peak_dbtp=true_peak_dbtp(audio, source.sample_rate),
+            title=metadata.title,
+            time_reference_s=None if broadcast is None else broadcast.time_reference / source.sample_rate,
+            markers=len(metadata.markers),
+            loops=0 if instrument is None else len(instrument.loops),
+            pictures=len(metadata.pictures),
+            made_by=tuple(str(step) for step in metadata.provenance),
         )
+
+
+def _clock(seconds: float) -> str:
+    """A time of day, such as 10:00:00.000."""
+    minutes, rest = divmod(round(seconds * 1000), 60_000)
+    return f"{minutes // 60:02}:{minutes % 60:02}:{rest / 1000:06.3f}"
 
 
 def _loudness(audio: Audio, sample_rate: int) -> float | None:

@@ -28,10 +28,12 @@ from audiosr_fx.commands.terminal import (
     say_json,
 )
 from audiosr_fx.errors import AudioSRError, ParameterError
-from audiosr_fx.settings import RenderSettings, Spacing, parse_region
+from audiosr_fx.settings import Region, RenderSettings, Spacing, parse_region
 
 if TYPE_CHECKING:
     from audiosr_fx.engine import Engine
+    from audiosr_fx.files import FileSource
+    from audiosr_fx.metadata import Metadata, Provenance
     from audiosr_fx.render import ProgressEvent, RenderStream
 
 
@@ -53,6 +55,7 @@ class Job:
     bits: Bits = Bits.AUTO
     overwrite: bool = False
     sample_rate_out: int | None = None
+    keep_metadata: bool = True
     protected: tuple[Path, ...] = ()
     """Files that no output may replace, beside its own input: the inputs of the whole batch."""
 
@@ -112,6 +115,13 @@ def render_files(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace outputs that exist; never an input.")
     ] = False,
+    metadata: Annotated[
+        bool,
+        typer.Option(
+            "--metadata/--no-metadata",
+            help="Carry tags, markers, time stamps and pictures over, and note how the file was made.",
+        ),
+    ] = True,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     json: Annotated[bool, typer.Option("--json", help="One JSON object per file and line.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
@@ -121,6 +131,7 @@ def render_files(
     spacing: Annotated[Spacing | None, control_option("spacing", panel="Sampling")] = None,
     eta: Annotated[float, control_option("eta", panel="Sampling")] = 0.0,
     detail: Annotated[float | None, control_option("detail", panel="Sampling")] = None,
+    keep_low_band: Annotated[bool, control_option("keep_low_band")] = True,
 ) -> None:
     """Restore the highs of audio files.
 
@@ -143,8 +154,9 @@ def render_files(
         spacing=spacing,
         eta=eta,
         detail=detail,
+        keep_low_band=keep_low_band,
     )
-    job = Job(settings=settings, region=region, bits=bits, overwrite=overwrite)
+    job = Job(settings=settings, region=region, bits=bits, overwrite=overwrite, keep_metadata=metadata)
     if region is not None:
         parse_region(region, 48_000)
     tasks = plan_outputs(inputs, out, format)
@@ -206,7 +218,8 @@ def render_task(
             on_event=on_event,
         )
         subtype = _subtype(job.bits, source.info.subtype, task.format)
-        clipped = _write(task, job, stream, subtype)
+        metadata = _metadata(source, stream, job, region) if job.keep_metadata else None
+        clipped = _write(task, job, stream, subtype, metadata)
     render_s = time.perf_counter() - started
     duration_s = stream.frames / stream.sample_rate
     return Result(
@@ -243,7 +256,38 @@ def check_output(task: Task, job: Job) -> None:
         task.output.parent.mkdir(parents=True, exist_ok=True)
 
 
-def _write(task: Task, job: Job, stream: RenderStream, subtype: str) -> int:
+def _metadata(source: FileSource, stream: RenderStream, job: Job, region: Region | None) -> Metadata:
+    """What the source says beside its audio, for the part that is rendered, and how that was made."""
+    from audiosr_fx.metadata import moved, read_metadata
+
+    metadata = read_metadata(source.info.path, info=source.info)
+    if region is not None:
+        start, stop = region.within(source.frames)
+        metadata = moved(metadata, sample_rate=stream.sample_rate, start=start, stop=stop)
+    return metadata.with_provenance(_provenance(stream, job.settings, source.sample_rate))
+
+
+def _provenance(stream: RenderStream, settings: RenderSettings, source_rate: int) -> Provenance:
+    from audiosr_fx.bandwidth import crossover_hz
+    from audiosr_fx.metadata import Provenance, weights_sha256
+
+    if not stream.verdict.process:
+        return Provenance(action="untouched" if stream.sample_rate == source_rate else "resampled")
+    defaults = RenderSettings()
+    by_hand = ("steps", "guidance_scale", "sampler", "spacing", "eta", "detail")
+    given = ((name, getattr(settings, name)) for name in by_hand)
+    return Provenance(
+        model=Path(settings.model).stem if settings.model.endswith(".safetensors") else settings.model,
+        weights_sha256=weights_sha256(settings.model),
+        quality=settings.quality,
+        seed=settings.seed,
+        cutoff_hz=stream.verdict.cutoff_hz,
+        crossover_hz=crossover_hz(stream.verdict),
+        others=tuple((name, str(value)) for name, value in given if value != getattr(defaults, name)),
+    )
+
+
+def _write(task: Task, job: Job, stream: RenderStream, subtype: str, metadata: Metadata | None) -> int:
     """Write a render to its file; returns the number of samples an integer format had to limit."""
     from audiosr_fx.writer import AudioWriter
 
@@ -259,6 +303,7 @@ def _write(task: Task, job: Job, stream: RenderStream, subtype: str) -> int:
                 expected_frames=stream.frames,
                 overwrite=job.overwrite,
                 sources=[task.source, *job.protected],
+                metadata=metadata,
             )
         for block in stream:
             with output_errors():

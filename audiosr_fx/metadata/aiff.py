@@ -20,7 +20,6 @@ from audiosr_fx.metadata.tags import AIFF, AIFF_OF_TAG, check_tag, grouped, merg
 _READ: Final = {b"MARK", b"INST", b"COMT", b"ID3 ", *AIFF}
 _INSTRUMENT: Final = struct.Struct(">6bh6h")
 _FORWARD, _BOTH_WAYS = 1, 2
-_LARGEST: Final = 0xFFFFFFFF
 
 
 def read_aiff(stream: BinaryIO, metadata: Metadata, findings: Findings) -> Metadata:
@@ -71,10 +70,7 @@ def chunks_of(metadata: Metadata) -> list[tuple[bytes, bytes]]:
     remarks = [text for name, text in tags if name == "COMMENT"]
     remarks += [str(step) for step in metadata.provenance]
     made += [(b"ANNO", text.encode("utf-8", "replace")) for text in remarks]
-    markers = [
-        replace(marker, number=number)
-        for number, marker in enumerate((m for m in metadata.markers if m.position <= _LARGEST), 1)
-    ]
+    markers = [replace(marker, number=number) for number, marker in enumerate(metadata.markers, 1)]
     instrument, ends = _instrument_payload(metadata.instrument, len(markers) + 1)
     if markers or ends:
         made.append((b"MARK", _marker_payload([*markers, *ends])))
@@ -180,7 +176,7 @@ def _instrument_payload(instrument: Instrument | None, number: int) -> tuple[byt
     semitones = math.floor(instrument.fine_tune_cents / 100.0 + 0.5)
     ends: list[Marker] = []
     plays: list[int] = []
-    for loop in [loop for loop in instrument.loops if loop.kind in (0, 1) and loop.stop <= _LARGEST][:2]:
+    for loop in [loop for loop in instrument.loops if loop.kind in (0, 1)][:2]:
         plays += [loop.kind + 1, number + len(ends), number + len(ends) + 1]
         ends.append(Marker(position=loop.start, label="beg loop", number=number + len(ends)))
         ends.append(Marker(position=loop.stop, label="end loop", number=number + len(ends)))

@@ -14,6 +14,7 @@ _FIXED: Final = struct.Struct("<256s32s32s10s8sQH64s5h180s")
 _UNSET: Final = 0x7FFF  # Tech 3285, section 2.4: a field that is not used
 _MAX_HISTORY_BYTES: Final = 64 << 10
 _LOUDNESS_AT: Final = struct.calcsize("<256s32s32s10s8sQH64s")
+_VERSION_AT: Final = struct.calcsize("<256s32s32s10s8sQ")
 _NO_UMID: Final = bytes(64)
 
 
@@ -52,10 +53,11 @@ def parse_bext(payload: bytes) -> Broadcast:
 
 
 def build_bext(broadcast: Broadcast) -> bytes:
-    """A chunk's payload, version 2; texts too long for their field are cut, and time stamps that do not fit
-    64 bits are 0.
+    """A chunk's payload: version 2 where there is a loudness, otherwise 1.
+
+    Texts too long for their field are cut, and a time reference that does not fit 64 bits is 0.
     """
-    history = broadcast.coding_history.encode("utf-8")[:_MAX_HISTORY_BYTES]
+    history = _encoded(broadcast.coding_history, _MAX_HISTORY_BYTES)
     fixed = _FIXED.pack(
         _encoded(broadcast.description, 256),
         _encoded(broadcast.originator, 32),
@@ -63,26 +65,29 @@ def build_bext(broadcast: Broadcast) -> bytes:
         _encoded(broadcast.origination_date, 10),
         _encoded(broadcast.origination_time, 8),
         broadcast.time_reference if 0 <= broadcast.time_reference < 1 << 64 else 0,
-        2,
+        1,
         broadcast.umid[:64],
-        *(_UNSET for _ in range(5)),
+        *bytes(5),
         b"",
     )
     return with_loudness(fixed + history, broadcast.loudness)
 
 
 def with_loudness(payload: bytes, loudness: Loudness | None) -> bytes:
-    """The same payload with other loudness fields, and of the same length."""
-    levels = loudness or Loudness()
+    """The same payload in version 2 with these loudness fields, of the same length; None changes nothing."""
+    if loudness is None:
+        return payload
     fields = struct.pack(
         "<5h",
-        _hundredths(levels.integrated_lufs),
-        _hundredths(levels.range_lu),
-        _hundredths(levels.true_peak_dbtp),
-        _hundredths(levels.momentary_max_lufs),
-        _hundredths(levels.short_term_max_lufs),
+        _hundredths(loudness.integrated_lufs),
+        _hundredths(loudness.range_lu),
+        _hundredths(loudness.true_peak_dbtp),
+        _hundredths(loudness.momentary_max_lufs),
+        _hundredths(loudness.short_term_max_lufs),
     )
-    return payload[:_LOUDNESS_AT] + fields + payload[_LOUDNESS_AT + len(fields) :]
+    version = struct.pack("<H", 2)
+    umid = payload[_VERSION_AT + len(version) : _LOUDNESS_AT]
+    return payload[:_VERSION_AT] + version + umid + fields + payload[_LOUDNESS_AT + len(fields) :]
 
 
 def with_history(metadata: Metadata, *, sample_rate: int, bits: int, channels: int) -> Broadcast:

@@ -103,7 +103,7 @@ def extra_comments(metadata: Metadata) -> list[Tag]:
         values["TIME_REFERENCE"] = str(metadata.broadcast.time_reference)
         values["UMID"] = metadata.broadcast.umid.hex().upper()
         present = {name for name, _ in metadata.tags}
-        tags = [(name, text) for name, text in values.items() if text and name not in present]
+        tags = [(name, text.strip()) for name, text in values.items() if text and name not in present]
     return [*tags, ("IXML", metadata.ixml)] if metadata.ixml else tags
 
 

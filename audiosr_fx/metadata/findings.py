@@ -19,6 +19,9 @@ MAX_MARKERS: Final = 20_000
 MALFORMED: Final = (ValueError, struct.error, OverflowError, IndexError)
 """What parsers raise about bytes that are not what they should be."""
 
+MAX_WARNINGS: Final = 10
+"""Lines about one file, and then one more that says so."""
+
 T = TypeVar("T")
 
 
@@ -32,9 +35,11 @@ class Findings:
 
     def drop(self, what: str, why: object) -> None:
         """Note that something is dropped."""
-        line = f"{what} is dropped: {why}"
+        line = f"{what}: dropped, {why}"
         text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
-        if text not in self.warnings:
+        if len(self.warnings) == MAX_WARNINGS:
+            text = "more of the metadata: dropped"
+        if text not in self.warnings and len(self.warnings) <= MAX_WARNINGS:
             self.warnings.append(text)
 
     def take(self, stream: BinaryIO, start: int, size: int, what: str) -> bytes | None:

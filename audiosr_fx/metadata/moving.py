@@ -6,6 +6,7 @@ import struct
 from dataclasses import dataclass, replace
 from typing import Final
 
+from audiosr_fx.metadata.findings import Findings
 from audiosr_fx.metadata.ixml import move_ixml
 from audiosr_fx.metadata.parts import Broadcast, CueSheet, Instrument, Marker, Metadata
 
@@ -110,6 +111,34 @@ def moved(
     return result
 
 
+def within(metadata: Metadata, findings: Findings) -> Metadata:
+    """The same without markers, loops and tracks that lie beyond the end of the audio."""
+    frames = metadata.frames
+    if frames is None:
+        return metadata
+    markers = tuple(
+        replace(marker, length=max(0, min(marker.length, frames - marker.position)))
+        for marker in metadata.markers
+        if 0 <= marker.position <= frames
+    )
+    _note_lost("markers", len(metadata.markers), len(markers), frames, findings)
+    instrument, sheet = metadata.instrument, metadata.cue_sheet
+    if instrument is not None:
+        loops = tuple(loop for loop in instrument.loops if 0 <= loop.start < loop.stop <= frames)
+        _note_lost("loops", len(instrument.loops), len(loops), frames, findings)
+        instrument = replace(instrument, loops=loops)
+    if sheet is not None:
+        tracks = tuple(track for track in sheet.tracks if 0 <= track.position <= frames)
+        _note_lost("tracks", len(sheet.tracks), len(tracks), frames, findings)
+        sheet = replace(sheet, tracks=tracks) if tracks else None
+    return replace(metadata, markers=markers, instrument=instrument, cue_sheet=sheet)
+
+
+def _note_lost(what: str, count: int, kept: int, frames: int, findings: Findings) -> None:
+    if kept < count:
+        findings.drop(f"{count - kept} of {count} {what}", f"beyond the end at sample {frames}")
+
+
 def _with_time_reference(metadata: Metadata, move: Move) -> Metadata:
     broadcast = metadata.broadcast or Broadcast()
     reference = move.scaled(broadcast.time_reference) + move.start_out
@@ -151,7 +180,7 @@ def _cue_sheet(sheet: CueSheet | None, move: Move) -> CueSheet | None:
     if not tracks:
         return None
     is_cd = sheet.is_cd and move.is_whole and move.rate_out == _CD_RATE
-    return replace(sheet, tracks=tuple(tracks), lead_in=move.scaled(sheet.lead_in), is_cd=is_cd)
+    return replace(sheet, tracks=tuple(tracks), lead_in=sheet.lead_in if is_cd else 0, is_cd=is_cd)
 
 
 def _part(metadata: Metadata, move: Move) -> Metadata:
@@ -163,6 +192,7 @@ def _part(metadata: Metadata, move: Move) -> Metadata:
             for name, payload in metadata.chunks
             if name not in _CHUNKS_OF_THE_WHOLE
         ),
+        instrument=metadata.instrument and replace(metadata.instrument, smpte_offset=0),
     )
 
 

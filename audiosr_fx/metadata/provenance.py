@@ -14,6 +14,7 @@ from audiosr_fx import __version__
 SOFTWARE: Final = f"audiosr_fx {__version__}"
 _LINE: Final = re.compile(r"audiosr_fx \d[\w.+-]*(?:; [a-z0-9_]+=[^;,\r\n\x00]*)*")
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.+:/-]+")
+_NO_NAME: Final = re.compile(r"[^a-z0-9_]+")
 _LONGEST: Final = 100
 
 
@@ -23,7 +24,7 @@ class Provenance:
 
     Attributes:
         software: name and version.
-        action: ``restored``, ``untouched`` (it passed through) or what else was done.
+        action: ``restored``, ``untouched`` (it passed through), ``resampled``, or what else was done.
         model: its name.
         weights_sha256: of the model's file.
         quality: of the render.
@@ -31,6 +32,7 @@ class Provenance:
         cutoff_hz: where the input ended.
         crossover_hz: where what was generated is joined, the -6 dB point.
         preset: of the chain.
+        others: any other (name, value), in small letters.
     """
 
     software: str = SOFTWARE
@@ -42,13 +44,22 @@ class Provenance:
     cutoff_hz: float | None = None
     crossover_hz: float | None = None
     preset: str | None = None
+    others: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
         """One line of ASCII without commas, such as ``audiosr_fx 0.1.0; action=restored; seed=7``."""
-        values = [(item.name, getattr(self, item.name)) for item in fields(self) if item.name != "software"]
+        values = [(name, getattr(self, name)) for name in _NAMED]
+        pairs = [(name, value) for name, value in values if value is not None]
         return "; ".join(
-            [self.software, *(f"{name}={_text(value)}" for name, value in values if value is not None)]
+            [self.software, *(f"{name}={_text(value)}" for name, value in [*pairs, *self._others()])]
         )
+
+    def _others(self) -> list[tuple[str, str]]:
+        return [(_NO_NAME.sub("_", name.lower()), value) for name, value in self.others]
+
+
+_NAMED: Final = tuple(item.name for item in fields(Provenance) if item.name not in ("software", "others"))
+_NUMBERS: Final = {"seed": int, "cutoff_hz": float, "crossover_hz": float}
 
 
 def parse_provenance(text: str) -> Provenance | None:
@@ -57,17 +68,16 @@ def parse_provenance(text: str) -> Provenance | None:
         return None
     software, *pairs = text.split("; ")
     known: dict[str, Any] = {"action": ""}
+    others = []
     for name, value in (pair.split("=", 1) for pair in pairs):
-        try:
-            if name == "seed":
-                known[name] = int(value)
-            elif name in ("cutoff_hz", "crossover_hz"):
-                known[name] = float(value)
-            elif name in ("action", "model", "weights_sha256", "quality", "preset"):
-                known[name] = value
-        except ValueError:
-            return None
-    return Provenance(software=software, **known)
+        if name not in _NAMED:
+            others.append((name, value))
+        else:
+            try:
+                known[name] = _NUMBERS[name](value) if name in _NUMBERS else value
+            except ValueError:
+                return None
+    return Provenance(software=software, others=tuple(others), **known)
 
 
 def find_provenance(text: str) -> list[Provenance]:

@@ -15,6 +15,7 @@ from audiosr_fx.metadata.comments import understood
 from audiosr_fx.metadata.findings import Findings
 from audiosr_fx.metadata.flac import read_flac
 from audiosr_fx.metadata.id3 import Id3, parse_id3, parse_id3v1, tag_size
+from audiosr_fx.metadata.moving import within
 from audiosr_fx.metadata.ogg import read_ogg
 from audiosr_fx.metadata.parts import Metadata
 from audiosr_fx.metadata.provenance import Provenance
@@ -71,7 +72,7 @@ def parse_metadata(stream: BinaryIO, sample_rate: int, frames: int | None, findi
         metadata = read_ogg(stream, metadata, findings)
     else:
         metadata = _read_behind_id3(stream, metadata, findings)
-    return _within(understood(metadata, findings), findings)
+    return within(understood(metadata, findings), findings)
 
 
 def _read_behind_id3(stream: BinaryIO, metadata: Metadata, findings: Findings) -> Metadata:
@@ -105,20 +106,3 @@ def _with_tag(metadata: Metadata, tag: Id3) -> Metadata:
         markers=tag.markers(metadata.sample_rate),
         id3_frames=tag.frames,
     )
-
-
-def _within(metadata: Metadata, findings: Findings) -> Metadata:
-    """Without markers and loops that lie outside the audio."""
-    frames = metadata.frames
-    if frames is None:
-        return metadata
-    markers = tuple(marker for marker in metadata.markers if marker.position <= frames)
-    if len(markers) < len(metadata.markers):
-        lost = len(metadata.markers) - len(markers)
-        findings.drop(f"{lost} of {len(metadata.markers)} markers", f"beyond the end at sample {frames}")
-    instrument = metadata.instrument
-    if instrument is not None and any(loop.stop > frames for loop in instrument.loops):
-        findings.drop("a loop", f"beyond the end at sample {frames}")
-        loops = tuple(loop for loop in instrument.loops if loop.stop <= frames)
-        instrument = replace(instrument, loops=loops)
-    return replace(metadata, markers=markers, instrument=instrument)

@@ -1,12 +1,11 @@
-"""Chunks of WAV, RF64 and BW64 files: cue points and labels, samplers' data, ``LIST/INFO``, and the rest.
+"""Chunks of WAV, RF64 and BW64 files: cue points and labels, ``LIST/INFO``, and the rest.
 
-Sources: Multimedia Programming Interface and Data Specifications 1.0 (cue, adtl, INFO); its 1994 update
-(smpl, inst); what programs agree on where those are silent (texts are UTF-8, or else Windows-1252).
+Sources: Multimedia Programming Interface and Data Specifications 1.0 (IBM and Microsoft, 1991); what programs
+agree on where that is silent (texts are UTF-8, or else Windows-1252).
 """
 
 from __future__ import annotations
 
-import math
 import struct
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,8 +16,9 @@ from audiosr_fx.metadata.bext import build_bext, parse_bext
 from audiosr_fx.metadata.findings import MAX_CHUNKS, MAX_MARKERS, Findings
 from audiosr_fx.metadata.id3 import build_id3, parse_id3
 from audiosr_fx.metadata.ixml import check_ixml
-from audiosr_fx.metadata.parts import Broadcast, Instrument, Loop, Marker, Metadata, Tag
+from audiosr_fx.metadata.parts import Broadcast, Marker, Metadata, Tag
 from audiosr_fx.metadata.provenance import SOFTWARE
+from audiosr_fx.metadata.sampler import build_inst, build_smpl, read_instrument
 from audiosr_fx.metadata.tags import INFO, check_tag, grouped, info_key, merged, still_true
 
 CARRIED: Final = (b"acid", b"_PMX", b"axml", b"chna")
@@ -28,9 +28,6 @@ _READ: Final = {b"bext", b"iXML", b"cue ", b"LIST", b"smpl", b"inst", b"id3 ", b
 _ACID_BYTES: Final = 24
 _MARKER: Final = struct.Struct("<II4sIII")
 _LABELLED: Final = struct.Struct("<II4sHHHH")
-_SAMPLER: Final = struct.Struct("<9I")
-_LOOP: Final = struct.Struct("<6I")
-_RANGE: Final = struct.Struct("<BbbBBBB")
 _UTF_8_PAGE: Final = 65001
 _LARGEST: Final = 0xFFFFFFFF
 
@@ -53,7 +50,7 @@ def read_riff(stream: BinaryIO, metadata: Metadata, findings: Findings) -> Metad
     for payload in found.get(b"cue ", [])[:1]:
         with findings.dropping("the cue chunk"):
             metadata = replace(metadata, markers=_markers(payload, labels, findings))
-    metadata = replace(metadata, instrument=_instrument(found, findings))
+    metadata = replace(metadata, instrument=read_instrument(found, findings))
     for payload in [*found.get(b"id3 ", []), *found.get(b"ID3 ", [])][:1]:
         with findings.dropping("the id3 chunk"):
             metadata = _with_id3(metadata, payload, findings)
@@ -68,13 +65,13 @@ def chunks_of(metadata: Metadata) -> list[tuple[bytes, bytes]]:
     """All chunks but ``bext``, as (name, payload)."""
     tags = still_true(metadata.tags)
     made = [(b"LIST", _info_payload(tags, metadata))]
-    markers = _numbered([m for m in metadata.markers if m.position <= _LARGEST and m.length <= _LARGEST])
+    markers = _numbered(list(metadata.markers))
     if markers:
         made += [(b"cue ", _cue_payload(markers)), (b"LIST", _label_payload(markers))]
     if metadata.instrument is not None:
-        made.append((b"smpl", _sampler_payload(metadata.instrument, metadata.sample_rate)))
+        made.append((b"smpl", build_smpl(metadata.instrument, metadata.sample_rate)))
         if metadata.instrument.has_range:
-            made.append((b"inst", _range_payload(metadata.instrument)))
+            made.append((b"inst", build_inst(metadata.instrument)))
     made += metadata.chunks
     if metadata.ixml:
         made.append((b"iXML", metadata.ixml.encode("utf-8", "replace")))
@@ -235,81 +232,3 @@ def _label_payload(markers: list[Marker]) -> bytes:
             fields = (marker.number, marker.length, marker.purpose[:4].ljust(4), 0, 0, 0, _UTF_8_PAGE)
             parts.append(_part(b"ltxt", _LABELLED.pack(*fields)))
     return b"adtl" + b"".join(parts)
-
-
-def _instrument(found: dict[bytes, list[bytes]], findings: Findings) -> Instrument | None:
-    instrument = None
-    for payload in found.get(b"smpl", [])[:1]:
-        instrument = findings.parsed("the smpl chunk", _sampler, payload)
-    for payload in found.get(b"inst", [])[:1]:
-        with findings.dropping("the inst chunk"):
-            note, tune, gain, low, high, softest, loudest = _RANGE.unpack_from(payload)
-            instrument = replace(
-                instrument or Instrument(base_note=note & 127, fine_tune_cents=-tune),
-                has_range=True,
-                gain_db=gain,
-                low_note=low & 127,
-                high_note=high & 127,
-                low_velocity=softest & 127,
-                high_velocity=loudest & 127,
-            )
-    return instrument
-
-
-def _sampler(payload: bytes) -> Instrument:
-    maker, product, _, note, fraction, smpte, offset, count, _ = _SAMPLER.unpack_from(payload)
-    if note > 127:
-        raise ValueError(f"its note is {note}; MIDI ends at 127")
-    if _SAMPLER.size + count * _LOOP.size > len(payload) or count > MAX_MARKERS:
-        raise ValueError(f"it says {count} loops in {len(payload)} bytes")
-    loops = tuple(
-        Loop(number=number, kind=kind, start=start, stop=end + 1, fraction=part, play_count=plays)
-        for number, kind, start, end, part, plays in _LOOP.iter_unpack(
-            payload[_SAMPLER.size : _SAMPLER.size + count * _LOOP.size]
-        )
-        if start <= end
-    )
-    return Instrument(
-        base_note=note,
-        fine_tune_cents=fraction * 100.0 / 2**32,
-        loops=loops,
-        manufacturer=maker,
-        product=product,
-        smpte_format=smpte,
-        smpte_offset=offset,
-    )
-
-
-def _sampler_payload(instrument: Instrument, sample_rate: int) -> bytes:
-    """The ``smpl`` chunk; its tuning is a fraction of a semitone upwards."""
-    semitones = math.floor(instrument.fine_tune_cents / 100.0)
-    fraction = round((instrument.fine_tune_cents / 100.0 - semitones) * 2**32)
-    loops = [loop for loop in instrument.loops if 0 <= loop.start < loop.stop <= _LARGEST]
-    header = _SAMPLER.pack(
-        instrument.manufacturer,
-        instrument.product,
-        (1_000_000_000 + sample_rate // 2) // sample_rate,
-        max(0, min(127, instrument.base_note + semitones)),
-        min(fraction, _LARGEST),
-        instrument.smpte_format,
-        instrument.smpte_offset,
-        len(loops),
-        0,
-    )
-    return header + b"".join(
-        _LOOP.pack(loop.number, loop.kind, loop.start, loop.stop - 1, loop.fraction, loop.play_count)
-        for loop in loops
-    )
-
-
-def _range_payload(instrument: Instrument) -> bytes:
-    """The ``inst`` chunk; its tuning is what corrects the recording's."""
-    return _RANGE.pack(
-        instrument.base_note & 127,
-        max(-50, min(50, round(-instrument.fine_tune_cents))),
-        max(-64, min(64, instrument.gain_db)),
-        instrument.low_note & 127,
-        instrument.high_note & 127,
-        instrument.low_velocity & 127,
-        instrument.high_velocity & 127,
-    )
