@@ -7,9 +7,9 @@ what ``HighBand`` generates is added to it. Memory does not grow with the length
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from audiosr_fx.meltrack import (
     BandPlan,
     normalising_gains,
 )
+from audiosr_fx.progress import OnEvent, ProgressEvent, ShouldCancel
 from audiosr_fx.recent import RecentSource, stop_if_asked
 from audiosr_fx.settings import Region, RenderSettings, parse_region
 from audiosr_fx.sources import (
@@ -42,11 +43,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SAMPLE_RATE",
+    "OnEvent",
     "ProgressEvent",
     "Region",
     "RenderSettings",
     "RenderStream",
     "Rendered",
+    "ShouldCancel",
     "parse_region",
     "render",
     "render_array",
@@ -55,27 +58,6 @@ __all__ = [
 _HIGHEST_CUTOFF = 0.95  # of the Nyquist frequency of the output: above it there is nothing to add
 _PASS_BLOCK_S = 1.0
 _SHORTEST_S = 0.010  # a mel frame; less has no band to speak of
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProgressEvent:
-    """How far a render is.
-
-    Attributes:
-        stage: ``measure`` while the file is read for its bandwidth and peak, then ``render``.
-        windows_done: model windows finished, of ``windows_total``; both 0 for a file that passes through.
-        seconds_done: seconds of audio finished, of ``seconds_total``.
-    """
-
-    stage: Literal["measure", "render"]
-    windows_done: int
-    windows_total: int
-    seconds_done: float
-    seconds_total: float
-
-
-OnEvent: TypeAlias = Callable[[ProgressEvent], None]
-ShouldCancel: TypeAlias = Callable[[], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
