@@ -185,13 +185,18 @@ class Engine:
         """What the settings mean for this model: its row of ``QUALITIES``, then what was set by hand.
 
         Raises:
-            ParameterError: no steps, for a model that cannot do without.
+            ParameterError: no steps, or no low band kept, for a model that cannot do without.
         """
         has_predictor = self.config.predictor is not None
         quality = QUALITIES["with predictor" if has_predictor else "diffusion alone"][settings.quality]
         steps = _given(settings.steps, quality.steps)
         if steps == 0 and not has_predictor:
             raise ParameterError(f"steps is 0; the model {self.config.name} expects 1 or more")
+        if not settings.keep_low_band and not self.config.makes_low_band:
+            raise ParameterError(
+                f"keep_low_band is False; the model {self.config.name} makes nothing below the cutoff and"
+                " cannot clean it: keep the low band, or take a model such as basic"
+            )
         return SamplerSettings(
             sampler=_given(settings.sampler, quality.sampler),
             spacing=_given(settings.spacing, quality.spacing),
@@ -199,6 +204,7 @@ class Engine:
             guidance_scale=_given(settings.guidance_scale, self.config.guidance_scale),
             eta=settings.eta,
             detail=_given(settings.detail, quality.detail),
+            keep_low_band=settings.keep_low_band,
         )
 
     def _draw(self, noise: NoiseField, places: list[tuple[int, int]], stream: int) -> Tensor:

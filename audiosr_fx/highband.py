@@ -74,13 +74,16 @@ class HighBand(GridSource):
         silent = distance[:, reach:-reach] >= reach
         if silent.all():
             return block
-        added = self._generated(first, first + frames) * _fade(distance[:, _FADE:-_FADE])
-        if self._plan.crossover.lowpass_first:
-            added -= sounding[:, _FADE:-_FADE]
-        band = apply_fir(added, self._highpass)
+        generated = self._generated(first, first + frames) * _fade(distance[:, _FADE:-_FADE])
+        band = self._part(generated, sounding[:, _FADE:-_FADE], start, stop)
         band[silent] = 0.0
-        block[:, : stop - start] = band * self._edge_fade(start, stop)
+        block[:, : stop - start] = band
         return block
+
+    def _part(self, generated: Audio, recorded: Audio, start: int, stop: int) -> Audio:
+        """What goes out, from samples ``start`` to ``stop`` and the filter's reach on both sides of each."""
+        added = generated - recorded if self._plan.crossover.lowpass_first else generated
+        return apply_fir(added, self._highpass) * self._edge_fade(start, stop)
 
     def _edge_fade(self, start: int, stop: int) -> Audio:
         """Zero at and beyond the signal's ends, one 1 ms within: a band cut hard reaches below itself."""

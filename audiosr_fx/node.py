@@ -50,7 +50,7 @@ class _Setting(Generic[V]):
 
 
 class AudioSR:
-    """Restores what is missing above a recording's cutoff; everything below it passes through.
+    """Restores what is missing above a recording's cutoff; everything below it passes through, if kept.
 
     Answers to pedalboard's contract and may stand wherever a callable effect may, but not inside
     pedalboard's own ``Pedalboard``, which takes only its compiled plugins. It is an offline effect: each
@@ -69,6 +69,8 @@ class AudioSR:
         spacing: ``reference`` or ``trailing``; None leaves it to the quality.
         eta: fresh noise per step, 0 to 1.
         detail: how much of the sampled residual is added; None leaves it to the quality.
+        keep_low_band: False lets the model make the band below the cutoff anew too, to clean it, with a
+            model that was trained to. Nothing of the input passes through then. ``mini`` cannot.
         device: ``auto``, ``cpu``, ``cuda``, ...
         engine: one that is loaded already; ``model`` and ``device`` are then its own.
 
@@ -90,6 +92,7 @@ class AudioSR:
     spacing = _Setting[Spacing | None]()
     eta = _Setting[float]()
     detail = _Setting[float | None]()
+    keep_low_band = _Setting[bool]()
 
     def __init__(
         self,
@@ -104,6 +107,7 @@ class AudioSR:
         spacing: Spacing | None = None,
         eta: float = 0.0,
         detail: float | None = None,
+        keep_low_band: bool = True,
         device: str = "auto",
         engine: Engine | None = None,
     ) -> None:
@@ -118,6 +122,7 @@ class AudioSR:
             spacing=spacing,
             eta=eta,
             detail=detail,
+            keep_low_band=keep_low_band,
         )
         self._device = device
         self._engine = engine

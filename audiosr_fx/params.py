@@ -22,11 +22,11 @@ class Control:
 
     ``minimum`` and ``maximum`` are inclusive, in ``unit``. ``choices`` lists all a text control
     takes; empty, it takes any text. ``automatic`` says what happens when the value is None; empty,
-    None is not allowed. ``flag`` is the long command-line option.
+    None is not allowed. ``flag`` is the long command-line option; of a switch, the one that says yes.
     """
 
     name: str
-    type: type[int] | type[float] | type[str]
+    type: type[bool] | type[int] | type[float] | type[str]
     default: Value
     help: str
     flag: str
@@ -43,6 +43,8 @@ class Control:
             allowed = ", ".join(self.choices)
         elif self.minimum is not None and self.maximum is not None:
             allowed = f"{self.minimum:.10g} to {self.maximum:.10g} {self.unit}".rstrip()
+        elif self.type is bool:
+            allowed = "True or False"
         else:
             allowed = "a name or a path"
         return f"{allowed}, or None" if self.automatic else allowed
@@ -59,7 +61,9 @@ class Control:
         """
         if value is None and self.automatic:
             return None
-        if self.type is str:
+        if self.type is bool:
+            fits = isinstance(value, bool)
+        elif self.type is str:
             fits = isinstance(value, str) and value != "" and (not self.choices or value in self.choices)
         else:
             fits = self._number_fits(value)
@@ -168,6 +172,13 @@ RENDER_CONTROLS: tuple[Control, ...] = (
         automatic="set by the quality",
         flag="--detail",
         help="How much of the sampled residual is added to the prediction of models that have one.",
+    ),
+    Control(
+        name="keep_low_band",
+        type=bool,
+        default=True,
+        flag="--keep-low-band",
+        help="Keep the input below the cutoff as it is; otherwise the model makes that anew as well.",
     ),
 )
 """What ``RenderSettings`` holds, in the order of its fields."""

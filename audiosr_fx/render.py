@@ -1,7 +1,8 @@
 """Long, multichannel audio through the model: blocks of the input plus its generated upper band.
 
 The input stays what it is: below the crossover it passes through, its level and length are kept, and only
-what ``HighBand`` generates is added to it. Memory does not grow with the length.
+what ``HighBand`` generates is added to it. Memory does not grow with the length. Where the low band is not to
+be kept, what ``FullBand`` generates takes the input's place.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from audiosr_fx.bandwidth import Verdict, crossover, judge
 from audiosr_fx.errors import AudioFormatError
+from audiosr_fx.fullband import FullBand
 from audiosr_fx.highband import HighBand
 from audiosr_fx.meltrack import (
     HOP,
@@ -221,10 +223,11 @@ class RenderStream:
         self._windows_done = 0
         self._base = _at_rate(source, sample_rate, engine)
         self._band: Source | None = None
+        self._keeps_low_band = settings.keep_low_band
         self._block = max(1, round(_PASS_BLOCK_S * sample_rate))
         if verdict.process and self.frames > 0:
             plan = BandPlan(crossover=crossover(verdict), gains=gains)
-            band = HighBand(
+            band = (HighBand if settings.keep_low_band else FullBand)(
                 self._base if sample_rate == SAMPLE_RATE else _at_rate(source, SAMPLE_RATE, engine),
                 engine,
                 settings,
@@ -244,9 +247,12 @@ class RenderStream:
             raise StopIteration
         stop_if_asked(self._should_cancel)
         stop = min(self._stop, (self._position // self._block + 1) * self._block)
-        out = self._base.read(self._position, stop)
-        if self._band is not None:
-            out = out + self._band.read(self._position, stop)
+        if self._band is None:
+            out = self._base.read(self._position, stop)
+        elif self._keeps_low_band:
+            out = self._base.read(self._position, stop) + self._band.read(self._position, stop)
+        else:
+            out = self._band.read(self._position, stop)
         self._position = stop
         if stop == self._stop:
             self._windows_done = self._windows[1] - self._windows[0]
@@ -309,6 +315,8 @@ def _verdict(source: Source, settings: RenderSettings, sample_rate: int) -> Verd
     if verdict.process and verdict.cutoff_hz is not None and (full or verdict.cutoff_hz > limit_hz):
         reason = f"{verdict.reason}; a result at {sample_rate} Hz has no room for more"
         return replace(verdict, process=False, reason=reason)
+    if verdict.process and not settings.keep_low_band:
+        return replace(verdict, reason=f"{verdict.reason}; below it the input is not kept but made anew")
     return verdict
 
 

@@ -28,6 +28,8 @@ class RenderSettings:
         spacing: timestep spacing, ``reference`` or ``trailing``.
         eta: fresh noise per step, 0 (none) to 1.
         detail: how much of the sampled residual is added to the prediction, for models with a predictor.
+        keep_low_band: False replaces the input below the cutoff too by what the model makes of it, for models
+            that were trained to clean; only those whose vocoder makes the whole band can.
 
     Raises:
         ParameterError: a value outside its range.
@@ -43,6 +45,7 @@ class RenderSettings:
     spacing: Spacing | None = None
     eta: float = 0.0
     detail: float | None = None
+    keep_low_band: bool = True
 
     def __post_init__(self) -> None:
         check_controls(self)

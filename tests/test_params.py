@@ -8,10 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audiosr_fx.errors import ParameterError
-from audiosr_fx.params import RENDER_CONTROLS, Control, find_control
+from audiosr_fx.params import RENDER_CONTROLS, Control, Value, find_control
 from audiosr_fx.settings import RenderSettings
 
 ids = [control.name for control in RENDER_CONTROLS]
+
+
+def _outside(control: Control) -> Value:
+    if control.type in (str, bool):
+        return "no such choice" if control.choices else ""
+    return control.type((control.maximum or 0) + 1)
 
 
 @pytest.mark.parametrize("control", RENDER_CONTROLS, ids=ids)
@@ -21,7 +27,7 @@ def test_every_default_passes_its_own_check(control: Control) -> None:
 
 @pytest.mark.parametrize("control", RENDER_CONTROLS, ids=ids)
 def test_a_number_has_both_ends_and_takes_them(control: Control) -> None:
-    if control.type is str:
+    if control.type in (str, bool):
         assert control.minimum is None
         assert control.maximum is None
         return
@@ -33,8 +39,7 @@ def test_a_number_has_both_ends_and_takes_them(control: Control) -> None:
 
 @pytest.mark.parametrize("control", RENDER_CONTROLS, ids=ids)
 def test_what_is_outside_is_refused_by_name_value_and_range(control: Control) -> None:
-    outside = "no such choice" if control.choices else ""
-    wrong = outside if control.type is str else control.type((control.maximum or 0) + 1)
+    wrong = _outside(control)
     with pytest.raises(ParameterError) as refused:
         control.check(wrong)
     assert str(refused.value) == f"{control.name} is {wrong!r}; expected {control.allowed}"
@@ -85,4 +90,11 @@ def test_render_settings_hold_exactly_the_controls_with_their_defaults() -> None
 @pytest.mark.parametrize("control", [c for c in RENDER_CONTROLS if c.type is not str], ids=lambda c: c.name)
 def test_render_settings_refuse_what_the_table_refuses(control: Control) -> None:
     with pytest.raises(ParameterError, match=control.name):
-        RenderSettings(**{control.name: control.type((control.maximum or 0) + 1)})
+        RenderSettings(**{control.name: _outside(control)})
+
+
+@pytest.mark.parametrize("value", [0, 1, "yes", None, 0.0])
+def test_a_switch_is_true_or_false(value: Value) -> None:
+    assert find_control("keep_low_band").check(False) is False
+    with pytest.raises(ParameterError, match=r"keep_low_band is .+; expected True or False$"):
+        find_control("keep_low_band").check(value)

@@ -24,7 +24,7 @@ def control_option(name: str, *, panel: str | None = None) -> Any:
             raise typer.BadParameter(str(error)) from error
 
     return typer.Option(
-        control.flag,
+        f"{control.flag}/--no-{control.flag.removeprefix('--')}" if control.type is bool else control.flag,
         help=_help(control),
         metavar=_metavar(control),
         show_default=control.automatic or True,
@@ -33,7 +33,9 @@ def control_option(name: str, *, panel: str | None = None) -> Any:
     )
 
 
-def _metavar(control: Control) -> str:
+def _metavar(control: Control) -> str | None:
+    if control.type is bool:
+        return None
     if control.choices:
         return "|".join(control.choices)
     return control.unit.upper() or {int: "N", float: "X", str: "NAME"}[control.type]

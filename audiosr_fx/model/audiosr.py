@@ -31,6 +31,7 @@ class SamplerSettings:
         guidance_scale: None takes the model's own; at 1.0 there is no unconditional pass.
         eta: fresh noise per step, 0 (none) to 1.
         detail: how much of the sampled residual is added to the prediction, for models with a predictor.
+        keep_low_band: whether mel bands below the cutoff are put back as they were.
 
     Raises:
         ParameterError: a value outside its range.
@@ -42,6 +43,7 @@ class SamplerSettings:
     guidance_scale: float | None = None
     eta: float = 0.0
     detail: float = 1.0
+    keep_low_band: bool = True
 
     def __post_init__(self) -> None:
         if self.sampler not in SAMPLERS:
@@ -125,7 +127,7 @@ class AudioSRModel(nn.Module):
 
         Args:
             lowpass_mel: (B, L, M), L a multiple of 64.
-            cutoff_hz: (B,); mel bands wholly below it come out as they went in.
+            cutoff_hz: (B,); mel bands wholly below it come out as they went in if the settings keep them.
             settings: how to sample.
             condition_noise: (B, Z, L/8, F), samples the condition's posterior; None takes its mode.
             start_noise: (B, Z, L/8, F), needed unless ``settings.steps`` is 0.
@@ -150,7 +152,7 @@ class AudioSRModel(nn.Module):
             residual = self.sample(condition, settings, start_noise, step_noise) / self.scale_factor
             change = self.decode(condition + residual) - self.decode(condition)
             restored = predicted + settings.detail * change
-        return self.keep_low_bands(restored, lowpass_mel, cutoff_hz)
+        return self.keep_low_bands(restored, lowpass_mel, cutoff_hz) if settings.keep_low_band else restored
 
     def sample(
         self,

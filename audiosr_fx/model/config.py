@@ -117,6 +117,11 @@ class ModelConfig:
     guidance_scale: float = 3.5
     shared_encoder: bool = True
 
+    @property
+    def makes_low_band(self) -> bool:
+        """Whether the band below the cutoff can come from the model: not from a predictor or an Exciter."""
+        return self.predictor is None and isinstance(self.vocoder, HiFiGANConfig)
+
 
 BASIC = ModelConfig(name="basic")
 """The published general checkpoint."""

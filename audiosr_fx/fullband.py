@@ -1,0 +1,76 @@
+"""The model's whole band as a source: what takes the place of a signal whose low band is not to be kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from audiosr_fx.bandwidth import apply_fir
+from audiosr_fx.highband import BLOCK_FRAMES, HighBand
+from audiosr_fx.meltrack import HOP, BandPlan
+from audiosr_fx.recent import stop_if_asked
+from audiosr_fx.sources import Audio, Source
+
+if TYPE_CHECKING:
+    from audiosr_fx.engine import Engine
+    from audiosr_fx.settings import RenderSettings
+
+_MOST_GAIN = 10 ** (24.0 / 20.0)
+_INAUDIBLE = 1e-6  # RMS
+
+
+class FullBand(HighBand):
+    """What the model makes of a signal, all of it, at 48 kHz; zeros beside digital silence.
+
+    A vocoder's level is not the recording's, so one gain for the whole file, shared by all channels, brings
+    the two together: by their RMS below the crossover in the loudest block, where noise counts least.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        engine: Engine,
+        settings: RenderSettings,
+        plan: BandPlan,
+        *,
+        on_window: Callable[[int], None] = lambda index: None,
+        should_cancel: Callable[[], bool] | None = None,
+    ) -> None:
+        """``source`` is the input at 48 kHz."""
+        self._gain: float | None = None
+
+        def report(index: int) -> None:
+            if self._gain is not None:  # windows of the block that is measured come out of turn
+                on_window(index)
+
+        super().__init__(source, engine, settings, plan, on_window=report, should_cancel=should_cancel)
+
+    def _part(self, generated: Audio, recorded: Audio, start: int, stop: int) -> Audio:
+        """See ``HighBand``."""
+        if self._gain is None:
+            self._gain = self._measure_gain()
+        whole: Audio = generated[:, self._reach : self._reach + stop - start] * np.float32(self._gain)
+        return whole
+
+    def _measure_gain(self) -> float:
+        """What the generated signal needs to be as loud as the recording below the crossover."""
+        first = self._loudest_block() * BLOCK_FRAMES
+        stop = min(first + BLOCK_FRAMES, self.mel.frames)
+        recorded = self._source.read(first * HOP - self._reach, stop * HOP + self._reach)
+        levels = [
+            float(np.sqrt(np.mean(np.square(apply_fir(audio, self._lowpass)))))
+            for audio in (recorded, self._generated(first, stop))
+        ]
+        if min(levels) < _INAUDIBLE:
+            return 1.0
+        return float(np.clip(levels[0] / levels[1], 1.0 / _MOST_GAIN, _MOST_GAIN))
+
+    def _loudest_block(self) -> int:
+        energies = []
+        for start in range(0, self.frames, BLOCK_FRAMES * HOP):
+            stop_if_asked(self._should_cancel)
+            block = self._source.read(start, min(start + BLOCK_FRAMES * HOP, self.frames))
+            energies.append(float(np.square(block, dtype=np.float64).sum()))
+        return int(np.argmax(energies))
