@@ -17,8 +17,8 @@ from typing import BinaryIO, Final, TypeAlias
 import numpy as np
 import soundfile
 
-from audiosr_fx.bw64 import Bw64File, is_bw64
 from audiosr_fx.errors import AudioFormatError
+from audiosr_fx.plain_wav import open_plain_wav
 from audiosr_fx.sources import MAX_CHANNELS, Audio, GridSource, check_sample_rate
 
 _log = logging.getLogger(__name__)
@@ -28,6 +28,7 @@ FilePath: TypeAlias = str | os.PathLike[str]
 _READABLE_FORMATS: Final = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "FLAC", "OGG", "MP3"}
 _LINEAR_SUBTYPES: Final = {"PCM_U8", "PCM_S8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"}
 _LOSSY_SUBTYPES: Final = {"VORBIS", "OPUS", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III"}
+_WIDTHS: Final = {"PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
 _OPEN_LENGTHS: Final = {
     0xFFFFFFFF,
     0x7FFFFFFF,
@@ -161,9 +162,8 @@ def _open(path: Path) -> tuple[soundfile.SoundFile, AudioInfo]:
         if path.stat().st_size == 0:
             raise AudioFormatError(f"{name}: the file is empty (0 bytes): copy or export it again")
         with path.open("rb") as stream:
-            is_long = is_bw64(stream.read(4))
             claim = _claimed_data(stream)
-        file = Bw64File(path) if is_long else soundfile.SoundFile(native_name(path))
+        file = _decoder(path, claim)
     except AudioFormatError:
         raise
     except OSError as cause:
@@ -177,6 +177,35 @@ def _open(path: Path) -> tuple[soundfile.SoundFile, AudioInfo]:
     except BaseException:
         file.close()
         raise
+
+
+def _decoder(path: Path, claim: _DataClaim | None) -> soundfile.SoundFile:
+    """A decoder on a file; where other chunks of a WAV lead it astray, on its samples alone."""
+    try:
+        file = soundfile.SoundFile(native_name(path))
+    except soundfile.LibsndfileError:
+        if (plain := _plain_wav(path)) is not None:
+            return plain
+        raise
+    if _has_other_length(file, claim) and (plain := _plain_wav(path)) is not None:
+        file.close()
+        return plain
+    return file
+
+
+def _has_other_length(file: soundfile.SoundFile, claim: _DataClaim | None) -> bool:
+    """Whether a decoder found another number of samples than a whole file states."""
+    width = _WIDTHS.get(file.subtype, 0) * file.channels
+    is_whole = claim is not None and claim.claimed <= claim.present and claim.claimed not in _OPEN_LENGTHS
+    return bool(width and is_whole and claim is not None and claim.claimed // width != file.frames)
+
+
+def _plain_wav(path: Path) -> soundfile.SoundFile | None:
+    with path.open("rb") as stream:
+        if stream.read(4) in (b"RIFF", b"RF64", b"BW64"):
+            with suppress(ValueError, soundfile.LibsndfileError):
+                return open_plain_wav(path, chunks(stream))
+    return None
 
 
 def native_name(path: Path) -> str | bytes:

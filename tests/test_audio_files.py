@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from chunk_files import codes, wav
 
 from audiosr_fx import writer as writer_module
 from audiosr_fx.audio import Audio, AudioWriter, FileSource, read_info
@@ -50,6 +51,27 @@ def test_integers_are_read_bit_for_bit(tmp_path: Path, bits: int, container: str
     shifted = (codes << (32 - bits)).astype(np.int32)
     soundfile.write(str(path), shifted, 44_100, subtype=f"PCM_{bits}", format=container)
     assert np.array_equal(read_all(path).astype(np.float64) * 2 ** (bits - 1), codes.T)
+
+
+@pytest.mark.parametrize("mark", [b"RIFF", b"RF64", b"BW64"])
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        (b"bext", bytes(603)),
+        (b"smpl", bytes(20)),
+        (b"cue ", b"\x09\0\0\0"),
+        (b"acid", b"short"),
+        (b"LIST", b"adtllabl\x02\0\0\0ab"),
+    ],
+)
+def test_chunks_before_the_samples_do_not_lead_astray(
+    tmp_path: Path, mark: bytes, chunk: tuple[bytes, bytes]
+) -> None:
+    path = tmp_path / "in.wav"
+    samples = codes(70_000, 2)
+    path.write_bytes(wav(samples, before=[chunk], after=[chunk], mark=mark))
+    assert read_info(path).warning is None
+    assert np.array_equal(read_all(path) * 2.0**15, samples.T)
 
 
 def test_bw64_is_read_like_rf64(tmp_path: Path) -> None:

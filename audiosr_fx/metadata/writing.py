@@ -37,9 +37,10 @@ class Layout:
         """Rescale to the file's rate, add the coding history, leave out what held for other samples."""
         metadata = _with_tracks_marked(moved(metadata, sample_rate=sample_rate), format)
         bits = _BITS[subtype]
-        broadcast = with_history(metadata, sample_rate=sample_rate, bits=bits, channels=channels)
+        history = with_history(metadata, sample_rate=sample_rate, bits=bits, channels=channels)
+        broadcast = replace(history, loudness=None)  # of other samples
         if format == "WAV" or metadata.broadcast is not None:
-            metadata = replace(metadata, broadcast=replace(broadcast, loudness=None))
+            metadata = replace(metadata, broadcast=broadcast)
         ixml = finish_ixml(metadata.ixml, bits, broadcast.coding_history)
         self._metadata = replace(metadata, ixml=ixml)
         self._format = format

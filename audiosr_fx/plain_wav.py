@@ -1,0 +1,132 @@
+"""WAV, RF64 and BW64 files without their other chunks, for a decoder that stumbles over those.
+
+libsndfile does not know BW64, takes no odd-sized chunk before the samples of an RF64, and gives up on a
+malformed one before those of a WAV. It is shown a file of ``fmt`` and ``data`` alone instead.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import soundfile
+
+_LARGEST_FORMAT: Final = 4096
+_LARGEST_RIFF: Final = 0xFFFFFFFF - 4096
+_IN_DS64: Final = 0xFFFFFFFF
+
+
+class ChunkPlace(Protocol):
+    """Where a chunk's payload is."""
+
+    @property
+    def name(self) -> bytes:
+        """Four letters."""
+
+    @property
+    def start(self) -> int:
+        """Its first byte in the file."""
+
+    @property
+    def size(self) -> int:
+        """In bytes, as the file states it."""
+
+
+def open_plain_wav(path: Path, places: Iterable[ChunkPlace]) -> soundfile.SoundFile:
+    """Open the samples of a file whose chunks are known.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it has no format or no samples.
+        soundfile.LibsndfileError: the format is not one that is known.
+    """
+    plain = _Plain(path, places)
+    try:
+        return _PlainFile(plain)
+    except BaseException:
+        plain.close()
+        raise
+
+
+class _PlainFile(soundfile.SoundFile):  # type: ignore[misc] # soundfile ships no types
+    def __init__(self, plain: _Plain) -> None:
+        self._plain = plain
+        super().__init__(plain)
+
+    def close(self) -> None:
+        super().close()
+        self._plain.close()
+
+
+class _Plain(io.RawIOBase):
+    """The bytes of a file with nothing but format and samples: a header made here, the rest from the file."""
+
+    def __init__(self, path: Path, places: Iterable[ChunkPlace]) -> None:
+        self._file = path.open("rb")
+        try:
+            found: dict[bytes, ChunkPlace] = {}
+            for place in places:
+                found.setdefault(place.name, place)
+                if b"fmt " in found and b"data" in found:
+                    break
+            else:
+                raise ValueError("there is no format or no data")
+            self._file.seek(found[b"fmt "].start)
+            format = self._file.read(min(found[b"fmt "].size, _LARGEST_FORMAT))
+            self._start = found[b"data"].start
+            present = self._file.seek(0, os.SEEK_END) - self._start
+            size = max(0, min(found[b"data"].size, present))
+            if size == 0 and present > 0:  # the length was left open
+                size = present
+        except BaseException:
+            self._file.close()
+            raise
+        self._header = _header(format, size)
+        self._size = len(self._header) + size
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        origin = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
+        self._position = max(0, origin + offset)
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer).cast("B")
+        piece = self._header[self._position : self._position + len(view)]
+        if not piece:
+            self._file.seek(self._start + self._position - len(self._header))
+            piece = self._file.read(max(0, min(len(view), self._size - self._position)))
+        elif len(piece) < len(view):
+            self._file.seek(self._start)
+            piece += self._file.read(min(len(view) - len(piece), self._size - len(self._header)))
+        view[: len(piece)] = piece
+        self._position += len(piece)
+        return len(piece)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def _header(format: bytes, size: int) -> bytes:
+    body = b"fmt " + struct.pack("<I", len(format)) + format + bytes(len(format) % 2)
+    if size <= _LARGEST_RIFF:
+        riff = b"RIFF" + struct.pack("<I", 4 + len(body) + 8 + size) + b"WAVE"
+        return riff + body + b"data" + struct.pack("<I", size)
+    long_sizes = struct.pack("<QQQI", 4 + 36 + len(body) + 8 + size, size, 0, 0)
+    marked = struct.pack("<I", _IN_DS64)
+    ds64 = b"ds64" + struct.pack("<I", len(long_sizes)) + long_sizes
+    return b"RF64" + marked + b"WAVE" + ds64 + body + b"data" + marked
