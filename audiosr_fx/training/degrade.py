@@ -38,6 +38,7 @@ _GRID_HZ = np.linspace(0.0, 24_000.0, 4097)
 
 _USUAL_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000)
 _CODEC_WEIGHTS = {"mp3": 4.0, "vorbis": 4.0, "opus": 2.0, "aac": 1.0}  # AAC starts two programs a time
+_NEVER_DULL = ("opus", SAMPLE_RATE)  # fills every band up to 20 kHz with noise where bits are short
 _CODEC_KBPS = {"mp3": (24.0, 72.0), "vorbis": (32.0, 64.0), "opus": (10.0, 40.0), "aac": (20.0, 72.0)}
 
 
@@ -146,7 +147,8 @@ def draw_degradation(random: np.random.Generator, settings: DegradeSettings) -> 
     lowpass = resampling = codec = None
     if place < codec_share:
         codec = _draw_codec(random, codecs)
-        if _happens(random, s.lowpass_before_codec):
+        is_full = (codec.name, codec.sample_rate) == _NEVER_DULL
+        if _happens(random, 1.0 if is_full else s.lowpass_before_codec):
             lowpass = draw_lowpass(random, lowest_hz=s.cutoff_range_hz[0], highest_hz=s.cutoff_range_hz[1])
     elif place < codec_share + s.resampler_share:
         resampling = _draw_resampling(random, s.cutoff_range_hz)
@@ -183,13 +185,13 @@ def apply_degradation(waveform: np.ndarray, degradation: Degradation) -> Degrade
     if degradation.lowpass is not None:
         dull, cutoff_hz = apply_lowpass(dull, degradation.lowpass), degradation.lowpass.cutoff_hz
     if degradation.resampling is not None:
-        before, dull = dull, resample(dull, degradation.resampling)
-        cutoff_hz = min(cutoff_hz, measure_cutoff(before, dull, degradation.resampling.sample_rate))
+        after = resample(dull, degradation.resampling)
+        measured_hz = measure_cutoff(dull, after, degradation.resampling.sample_rate)
+        dull, cutoff_hz = _cut_above(after, measured_hz), min(cutoff_hz, measured_hz)
     if degradation.codec is not None:
-        before, dull = dull, round_trip(dull, degradation.codec)
-        cutoff_hz = min(cutoff_hz, measure_cutoff(before, dull, degradation.codec.sample_rate))
-    if degradation.resampling is not None or degradation.codec is not None:
-        dull = _cut_above(dull, cutoff_hz)
+        after = round_trip(dull, degradation.codec)
+        measured_hz = measure_cutoff(dull, after, degradation.codec.sample_rate)
+        dull, cutoff_hz = _cut_above(after, measured_hz), min(cutoff_hz, measured_hz)
     return Degraded(dull.astype(np.float32), cutoff_hz)
 
 

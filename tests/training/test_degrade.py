@@ -104,7 +104,9 @@ def test_a_machine_without_codecs_draws_the_others(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("seed", range(12))
 def test_every_degradation_is_reproducible_in_place_and_dull_above_its_cutoff(seed: int) -> None:
-    settings = DegradeSettings(codec_share=0.5, resampler_share=0.5, codecs=("mp3", "vorbis"))
+    settings = DegradeSettings(
+        codec_share=0.5, resampler_share=0.5, codecs=("mp3", "vorbis"), lowpass_before_codec=0.0
+    )
     bright = _noise(24_001)
     kept = bright.copy()
     degradation = draw_degradation(np.random.default_rng(seed), settings)
@@ -130,6 +132,26 @@ def test_a_cutoff_is_the_filters_own_or_measured_where_there_is_none() -> None:
     for up in ("VHQ", "linear", "hold"):
         resampled = Degradation(resampling=Resampling(sample_rate=16_000, up=up))
         assert apply_degradation(_noise(), resampled).cutoff_hz == pytest.approx(7_500, abs=400)
+
+
+def test_a_gentle_fall_before_a_codec_stays_gentle() -> None:
+    lowpass = LowPass(family="butterworth", order=2, cutoff_hz=4_000.0)
+    codec = Codec(name="vorbis", bitrate_kbps=96.0, sample_rate=32_000)
+    dull, cutoff_hz = apply_degradation(_noise(), Degradation(lowpass=lowpass, codec=codec))
+    filtered = apply_lowpass(_noise(), lowpass)
+    assert cutoff_hz == 4_000.0
+    after, before = (np.square(np.abs(np.fft.rfft(x))) for x in (dull, filtered))  # a bin is 2 Hz
+    assert after[4_000:5_000].sum() > 0.5 * before[4_000:5_000].sum()
+    assert after[8_000:].sum() < 1e-3 * before[8_000:].sum()
+
+
+def test_a_codec_that_fills_every_band_follows_a_filter() -> None:
+    random = np.random.default_rng(0)
+    settings = DegradeSettings(codec_share=1.0, resampler_share=0.0, codecs=("opus",))
+    drawn = [draw_degradation(random, settings) for _ in range(100)]
+    full = [d.lowpass is not None for d in drawn if d.codec is not None and d.codec.sample_rate == 48_000]
+    assert len(full) > 5
+    assert all(full)
 
 
 def test_noise_stands_in_what_comes_out() -> None:
