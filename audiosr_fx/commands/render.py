@@ -274,7 +274,7 @@ def _provenance(stream: RenderStream, settings: RenderSettings, source_rate: int
     if not stream.verdict.process:
         return Provenance(action="untouched" if stream.sample_rate == source_rate else "resampled")
     defaults = RenderSettings()
-    by_hand = ("steps", "guidance_scale", "sampler", "spacing", "eta", "detail")
+    by_hand = ("steps", "guidance_scale", "sampler", "spacing", "eta", "detail", "keep_low_band")
     given = ((name, getattr(settings, name)) for name in by_hand)
     return Provenance(
         model=Path(settings.model).stem if settings.model.endswith(".safetensors") else settings.model,
