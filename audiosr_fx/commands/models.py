@@ -1,4 +1,4 @@
-"""``audiosr-fx models``: what there is, where it comes from, and whether it is whole."""
+"""``audiosr-fx models``: what there is, where it comes from, what its card says, and whether it is whole."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class PublishedModel(StrEnum):
     SPEECH = "speech"
 
 
-app = typer.Typer(no_args_is_help=True, help="List, fetch, import and verify models.")
+app = typer.Typer(no_args_is_help=True, help="List, show, fetch, import and verify models.")
 
 
 @app.command("list")
@@ -31,7 +31,9 @@ def list_command(
     """Show every model, and where its weights lie."""
     from audiosr_fx.model.checkpoint import list_models
 
-    for entry in list_models():
+    entries = list_models()
+    width = max(len(entry.name) for entry in entries) + 2
+    for entry in entries:
         if json:
             path = None if entry.path is None else str(entry.path)
             say_json(
@@ -44,13 +46,27 @@ def list_command(
                 }
             )
         else:
-            say(f"{entry.name:<8}{entry.description} (licence: {entry.licence})\n{'':<8}{_place(entry)}")
+            say(f"{entry.name:<{width}}{entry.description} (licence: {entry.licence})")
+            say(f"{'':<{width}}{_place(entry)}")
 
 
 def _place(entry: ModelEntry) -> str:
     if entry.path is not None:
         return f"{entry.path}, {entry.size_bytes / 1e6:.1f} MB"
     return f"not here; to fetch it: audiosr-fx models pull {entry.name}"
+
+
+@app.command("show")
+def show_command(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME|FILE", help="A model by name, or a .safetensors file.")
+    ],
+) -> None:
+    """Print a model's card: its licence, whose recordings it learned from, and how."""
+    from audiosr_fx.model.checkpoint import read_card
+
+    card = read_card(name)
+    say(card.card.rstrip() or f"{name} is a {card.config.name} model; its file has no card.")
 
 
 @app.command("pull")

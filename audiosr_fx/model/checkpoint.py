@@ -41,6 +41,9 @@ MODELS_VARIABLE = "AUDIOSR_FX_MODELS"
 
 FORMAT = "audiosr-fx 1"
 
+NOTES = ("description", "licence", "attribution", "recipe_sha256")
+"""What a trained model's file says of itself beside its card."""
+
 _PACKAGED = Path(__file__).parent / "weights"
 _STORED_TYPES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
 _LARGEST_CONFIG = 1 << 16  # characters
@@ -105,6 +108,10 @@ class ModelCard:
     card: str
     source_sha256: str | None
     tensors_sha256: str | None
+    description: str = ""
+    licence: str = ""
+    attribution: str = ""
+    recipe_sha256: str = ""
 
 
 def models_folder() -> Path:
@@ -197,6 +204,7 @@ def save_model(
     dtype: torch.dtype = torch.float16,
     *,
     source_sha256: str | None = None,
+    notes: Mapping[str, str] | None = None,
 ) -> Path:
     """Write a model file, whole or not at all.
 
@@ -206,6 +214,7 @@ def save_model(
         card: free text about training, licence and attribution.
         dtype: of all stored tensors but single numbers, which stay float32.
         source_sha256: of the file the weights came from, if they were imported.
+        notes: the card's shorter parts by name, of ``NOTES``.
 
     Returns:
         The path.
@@ -217,7 +226,7 @@ def save_model(
         name: tensor.detach().to("cpu", dtype if tensor.ndim else torch.float32).contiguous()
         for name, tensor in model.state_dict().items()
     }
-    return save_tensors(tensors, model.config, path, card=card, source_sha256=source_sha256)
+    return save_tensors(tensors, model.config, path, card=card, source_sha256=source_sha256, notes=notes)
 
 
 def save_tensors(
@@ -227,6 +236,7 @@ def save_tensors(
     *,
     card: str = "",
     source_sha256: str | None = None,
+    notes: Mapping[str, str] | None = None,
 ) -> Path:
     """As :func:`save_model`, from a state dict whose tensors are on the CPU and contiguous."""
     path = Path(path)
@@ -235,7 +245,9 @@ def save_tensors(
     for name, tensor in tensors.items():
         if not torch.isfinite(tensor).all():
             raise CheckpointError(f"{name} holds values that are not finite as {tensor.dtype}")
+    assert set(notes or {}) <= set(NOTES)
     metadata = {
+        **(notes or {}),
         "format": FORMAT,
         "config": config_to_json(config),
         "card": card,
@@ -359,6 +371,7 @@ def _card(path: Path, metadata: Mapping[str, str] | None) -> ModelCard:
         card=metadata.get("card", ""),
         source_sha256=metadata.get("source_sha256"),
         tensors_sha256=metadata.get("tensors_sha256"),
+        **{name: metadata.get(name, "") for name in NOTES},
     )
 
 
@@ -422,21 +435,30 @@ def _model_files(folder: Path) -> list[Path]:
 
 def _entry(name: str, path: Path | None) -> ModelEntry:
     known = KNOWN_MODELS.get(name)
+    description, licence = (known.description, known.licence) if known else _own_words(path)
     return ModelEntry(
         name=name,
-        description=known.description if known else "imported",
-        licence=known.licence if known else "",
+        description=description,
+        licence=licence,
         path=path,
         size_bytes=path.stat().st_size if path else 0,
     )
 
 
+def _own_words(path: Path | None) -> tuple[str, str]:
+    """Description and licence as a user's model file gives them."""
+    try:
+        card = read_card(str(path))
+    except CheckpointError:
+        return "cannot be read; audiosr-fx models verify says why", "unknown"
+    return card.description or "imported", card.licence or "not stated"
+
+
 def _way_out(name: str) -> str:
     known = KNOWN_MODELS.get(name)
     if known is None:
-        return (
-            f"model is {name!r}; expected one of {', '.join(KNOWN_MODELS)}, or a path ending in .safetensors"
-        )
+        there = ", ".join(entry.name for entry in list_models())
+        return f"model is {name!r}; expected one of {there}, or a path ending in .safetensors"
     if known.repository is None:
         return f"model {name!r} belongs to the package but its file is missing; install the package again"
     return (

@@ -2,53 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from audiosr_fx.errors import ParameterError
+from audiosr_fx.model.audiosr import AudioSRModel
 from audiosr_fx.model.config import ModelConfig
-from audiosr_fx.model.mel import LogMel, mel_band_edges_hz
-from audiosr_fx.model.predictor import Predictor
+from audiosr_fx.model.mel import mel_band_edges_hz
 from audiosr_fx.training.data import Clip
 from audiosr_fx.training.losses import DB_PER_NEPER, weighted_mean
-from audiosr_fx.training.segments import Batch, SegmentMaker, collate, misjudge
-from audiosr_fx.training.validation import validation_batches
+from audiosr_fx.training.segments import Batch, SegmentMaker, misjudge
+from audiosr_fx.training.stage import Example, Stage, TrainSettings
+from audiosr_fx.training.validation import SHOWN, mean_figure, validation_batches
 
 
-class PredictorStage:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictorSettings(TrainSettings):
+    """How the predictor is trained."""
+
+
+class PredictorStage(Stage):
     """Bright log-mel from dull log-mel, judged by the mean absolute error in dB above the cutoff."""
 
     name = "predictor"
 
-    def __init__(self, config: ModelConfig, maker: SegmentMaker, validation: Sequence[Clip]) -> None:
-        if config.predictor is None:
-            raise ValueError(f"model {config.name!r} has no predictor")
-        self.module: nn.Module = Predictor(config.predictor, config.mel)
-        self.mel = LogMel(config.mel)
-        self.maker = maker
-        self.band = BandWeights(config)
+    def __init__(
+        self,
+        model: AudioSRModel,
+        settings: PredictorSettings,
+        maker: SegmentMaker,
+        validation: Sequence[Clip],
+        device: torch.device,
+    ) -> None:
+        super().__init__(maker, device, settings.precision)
+        if model.predictor is None:
+            raise ParameterError(f"model {model.config.name!r} has no predictor to train")
+        self.module: nn.Module = model.predictor.requires_grad_(True)
+        self.mel = model.mel
+        self.band = BandWeights(model.config, device)
         self._validation = list(validation_batches(validation))
 
-    def loss(self, random: np.random.Generator, batch_size: int) -> Mapping[str, Tensor]:
-        batch = collate([self.maker.make(random) for _ in range(batch_size)])
-        told_hz = misjudge(random, batch.cutoff_hz)
-        with torch.autocast("cpu", torch.bfloat16):
-            predicted = self._predict(self.module, batch, told_hz)
+    def loss(self, batch: Batch, random: np.random.Generator, step: int) -> Mapping[str, Tensor]:
+        told_hz = misjudge(random, batch.cutoff_hz).to(self.device)
+        batch = self.move(batch)
+        with torch.no_grad():
+            dull = self.mel(batch.dull).log_mel
+        with self.autocast():
+            predicted = self.module(dull, told_hz)
         return {"total": self._error(predicted.float(), batch, told_hz, self.band.weight)}
 
     def validate(self, module: nn.Module) -> Mapping[str, float]:
         figures: dict[str, float] = {}
         for cutoff_hz, batch in self._validation:
-            predicted = self._predict(module, batch, batch.cutoff_hz)
+            batch = self.move(batch)
+            predicted = module(self.mel(batch.dull).log_mel, batch.cutoff_hz)
             error = self._error(predicted, batch, batch.cutoff_hz, torch.ones_like(self.band.weight))
             figures[f"error_db_{cutoff_hz:.0f}"] = float(error) * DB_PER_NEPER
-        return figures
+        return mean_figure(figures, "error_db")
 
-    def _predict(self, module: nn.Module, batch: Batch, told_hz: Tensor) -> Tensor:
-        predicted: Tensor = module(self.mel(batch.dull).log_mel, told_hz)
-        return predicted
+    def examples(self, module: nn.Module) -> Iterator[Example]:
+        for cutoff_hz, batch in self._validation[:1]:
+            batch = self.move(Batch(*(tensor[:SHOWN] for tensor in batch)))
+            dull, true = self.mel(batch.dull).log_mel, self.mel(batch.target).log_mel
+            made = module(dull, batch.cutoff_hz)
+            for index in range(len(dull)):
+                mels = {"dull": dull[index], "predicted": made[index], "true": true[index]}
+                yield Example(name=f"{cutoff_hz:.0f} Hz, clip {index + 1}", mels=mels)
 
     def _error(self, predicted: Tensor, batch: Batch, told_hz: Tensor, weight: Tensor) -> Tensor:
         target = self.mel(batch.target).log_mel
@@ -59,8 +82,8 @@ class PredictorStage:
 class BandWeights:
     """Which mel bands count, and how much: by the square root of their width in Hz."""
 
-    def __init__(self, config: ModelConfig) -> None:
-        edges = torch.from_numpy(mel_band_edges_hz(config.mel)).float()
+    def __init__(self, config: ModelConfig, device: torch.device) -> None:
+        edges = torch.from_numpy(mel_band_edges_hz(config.mel)).float().to(device)
         self.lower_hz, self.upper_hz = edges[:-2], edges[2:]
         self.weight = (self.upper_hz - self.lower_hz).sqrt()
 

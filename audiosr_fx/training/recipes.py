@@ -1,109 +1,223 @@
-"""How each stage of a model is trained: settings, what it builds on, and the model they add up to."""
+"""Recipes: one TOML file says what a model is made of, what it learns from, and how each stage is trained."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from pickle import UnpicklingError
+from typing import Any
 
-import torch
-from torch import nn
-
-from audiosr_fx.errors import CheckpointError, ParameterError
-from audiosr_fx.model.audiosr import AudioSRModel
-from audiosr_fx.model.config import BASIC, MINI, SPEECH, ExciterConfig, ModelConfig
-from audiosr_fx.training.data import Clip
-from audiosr_fx.training.ldm import LatentDenoiser, LatentStage
-from audiosr_fx.training.predictor import PredictorStage
-from audiosr_fx.training.segments import AugmentSettings, SegmentMaker
-from audiosr_fx.training.trainer import Stage, TrainSettings
-from audiosr_fx.training.vae import VAEStage
-from audiosr_fx.training.vocoder import ExciterStage
+from audiosr_fx.errors import ParameterError
+from audiosr_fx.model.config import BASIC, MINI, SPEECH, ExciterConfig, HiFiGANConfig, ModelConfig
+from audiosr_fx.training.data import SAMPLE_RATE
+from audiosr_fx.training.ldm import LDMSettings
+from audiosr_fx.training.predictor import PredictorSettings
+from audiosr_fx.training.segments import AugmentSettings
+from audiosr_fx.training.stage import TrainSettings
+from audiosr_fx.training.tables import check_keys, read_table
+from audiosr_fx.training.vae import VAESettings
+from audiosr_fx.training.vocoder import VocoderSettings
 
 CONFIGS: Mapping[str, ModelConfig] = {config.name: config for config in (MINI, BASIC, SPEECH)}
 
-KIND_WEIGHTS: Mapping[str, float] = {"speech": 1.8, "mix": 1.8, "drums": 1.3}
+STAGES = ("predictor", "vae", "vocoder", "ldm")
+"""In the order in which ``train all`` takes them."""
+
+NEEDS: Mapping[str, tuple[str, ...]] = {"vocoder": ("predictor",), "ldm": ("predictor", "vae")}
+"""The stages that each builds on; a model without a predictor builds on none."""
+
+_FOLDER = Path(__file__).parent / "recipes"
+_VOCODERS = {"hifigan": HiFiGANConfig, "exciter": ExciterConfig}
+_HOP_LENGTH = 480
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StageRecipe:
-    """Settings of one stage; ``needs`` names the stages that must have been trained before."""
+class DataSettings:
+    """How clips are weighted and split.
 
-    training: TrainSettings
-    segment_s: float
-    needs: tuple[str, ...] = ()
-    augment: AugmentSettings = field(default_factory=AugmentSettings)
-
-    def maker(self, clips: Sequence[Clip]) -> SegmentMaker:
-        return SegmentMaker(clips, replace(self.augment, seconds=self.segment_s), dict(KIND_WEIGHTS))
-
-
-RECIPES: Mapping[str, StageRecipe] = {
-    "predictor": StageRecipe(training=TrainSettings(steps=4_500), segment_s=2.56),
-    "vae": StageRecipe(training=TrainSettings(steps=1_600, batch_size=8, ema_decay=0.998), segment_s=1.28),
-    "vocoder": StageRecipe(
-        training=TrainSettings(steps=1_200, batch_size=8, ema_decay=0.995),
-        segment_s=1.28,
-        needs=("predictor",),
-    ),
-    "ldm": StageRecipe(training=TrainSettings(steps=3_000), segment_s=2.56, needs=("predictor", "vae")),
-}
-"""In the order in which ``train all`` takes them."""
-
-
-def build_stage(
-    name: str, model: AudioSRModel, training: Sequence[Clip], validation: Sequence[Clip]
-) -> Stage:
-    """The stage ``name`` of ``model``, starting from the weights the model holds.
+    Attributes:
+        held_out: sources that are kept from training.
+        held_out_fraction: share of the sources kept from it where none of those is there.
+        validation_clips: how many of the held-out clips at most are validated on.
+        kind_weights: how often a kind is drawn, beside the square root of its sources' lengths.
 
     Raises:
-        ParameterError: no such stage, or one that the model's config does not have.
+        ParameterError: a value outside its range.
     """
-    config = model.config
-    builders: Mapping[str, Callable[[SegmentMaker], Stage]] = {
-        "predictor": lambda maker: PredictorStage(config, maker, validation),
-        "vae": lambda maker: VAEStage(config, maker, validation),
-        "vocoder": lambda maker: ExciterStage(config, maker, validation, model.predictor),
-        "ldm": lambda maker: LatentStage(model, maker, validation),
+
+    held_out: tuple[str, ...] = ()
+    held_out_fraction: float = 0.1
+    validation_clips: int = 64
+    kind_weights: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.held_out_fraction < 1.0:
+            raise ParameterError(f"held_out_fraction is {self.held_out_fraction}; expected 0 to below 1")
+        if self.validation_clips < 1:
+            raise ParameterError(f"validation_clips is {self.validation_clips}; expected 1 or more")
+        for kind, weight in self.kind_weights.items():
+            if not 0.0 <= weight < float("inf"):
+                raise ParameterError(f"the weight of {kind} is {weight}; expected 0 or more")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """Everything about a training run but its data and the machine.
+
+    Attributes:
+        name: of the recipe.
+        description: one line.
+        model: what is built; None takes that of the weights a run starts from.
+        stages: those that ``train all`` trains.
+        data, predictor, vae, vocoder, ldm: the tables of the file; a stage may be missing.
+    """
+
+    name: str
+    description: str = ""
+    model: ModelConfig | None = None
+    stages: tuple[str, ...] = STAGES
+    data: DataSettings = field(default_factory=DataSettings)
+    predictor: PredictorSettings | None = None
+    vae: VAESettings | None = None
+    vocoder: VocoderSettings | None = None
+    ldm: LDMSettings | None = None
+
+    def settings(self, stage: str) -> TrainSettings:
+        """The settings of a stage.
+
+        Raises:
+            ParameterError: no such stage, or this recipe says nothing about it.
+        """
+        if stage not in STAGES:
+            raise ParameterError(f"stage is {stage!r}; expected one of {', '.join(STAGES)}")
+        settings: TrainSettings | None = getattr(self, stage)
+        if settings is None:
+            there = ", ".join(name for name in STAGES if getattr(self, name) is not None)
+            raise ParameterError(f"recipe {self.name!r} has no table [{stage}]; it has: {there}")
+        return settings
+
+    def with_overrides(self, **overrides: Any) -> Recipe:
+        """A recipe with these settings in all stages; None leaves a setting as it is."""
+        given = {key: value for key, value in overrides.items() if value is not None}
+        changed = {
+            name: replace(getattr(self, name), **given) for name in STAGES if getattr(self, name) is not None
+        }
+        return replace(self, **changed)
+
+    def to_table(self) -> dict[str, Any]:
+        """All of it, defaults included, as a file could say it."""
+        table = asdict(self)
+        if self.model is not None:
+            table["model"]["base"] = "basic" if self.model.predictor is None else "mini"
+            table["model"]["vocoder"]["kind"] = _vocoder_kind(self.model)
+        return table
+
+    def to_json(self) -> str:
+        """The table in one form, whatever the file looked like."""
+        return json.dumps(self.to_table(), sort_keys=True, separators=(",", ":"))
+
+    @property
+    def sha256(self) -> str:
+        """Of :meth:`to_json`."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+
+def recipe_names() -> list[str]:
+    """The recipes that come with the package."""
+    return sorted(path.stem for path in _FOLDER.glob("*.toml"))
+
+
+def load_recipe(name_or_path: str) -> Recipe:
+    """Read a recipe by name, or from a file ending in ``.toml``.
+
+    Raises:
+        ParameterError: no such recipe, or one with a fault; the message names file, key and what is allowed.
+    """
+    if name_or_path.endswith(".toml"):
+        path = Path(name_or_path).expanduser()
+    else:
+        path = _FOLDER / f"{name_or_path}.toml"
+        if name_or_path not in recipe_names():
+            raise ParameterError(
+                f"recipe is {name_or_path!r}; expected one of {', '.join(recipe_names())},"
+                " or a file ending in .toml"
+            )
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ParameterError(f"{path}: {error.strerror or error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ParameterError(f"{path} is no TOML file ({error})") from error
+    try:
+        return read_recipe(table, path.stem)
+    except ParameterError as error:
+        raise ParameterError(f"{path}: {error}") from error
+
+
+def read_recipe(table: Mapping[str, Any], name: str) -> Recipe:
+    """A recipe from the tables of its file.
+
+    ``[augment]`` holds for every stage; a stage's own ``augment`` table comes on top. ``[model]`` is a
+    ``base`` (``mini`` or ``basic``) and what differs from it.
+
+    Raises:
+        ParameterError: an unknown key or a value that does not fit.
+    """
+    allowed = [field.name for field in fields(Recipe)] + ["augment"]
+    check_keys(table, allowed, "the recipe")
+    augment = read_table(AugmentSettings, table.get("augment", {}), "augment")
+    kinds = {
+        "predictor": PredictorSettings,
+        "vae": VAESettings,
+        "vocoder": VocoderSettings,
+        "ldm": LDMSettings,
     }
-    if name not in builders:
-        raise ParameterError(f"stage is {name!r}; expected one of {', '.join(builders)}")
-    if name == "predictor" and config.predictor is None:
-        raise ParameterError(f"model {config.name!r} has no predictor to train")
-    if name == "vocoder" and not isinstance(config.vocoder, ExciterConfig):
-        raise ParameterError(f"the vocoder of model {config.name!r} cannot be trained yet")
-    stage = builders[name](RECIPES[name].maker(training))
-    if name != "ldm":  # which trains the model's own
-        stage.module.load_state_dict(_module_of(model, name).state_dict())
-    return stage
+    values: dict[str, Any] = {key: value for key, value in table.items() if key not in (*kinds, "augment")}
+    stages: dict[str, Any] = {
+        stage: _read_stage(kind, table[stage], stage, augment)
+        for stage, kind in kinds.items()
+        if stage in table
+    }
+    model = _read_model(values.pop("model")) if "model" in values else None
+    recipe = read_table(Recipe, {"name": name, **values}, "the recipe")
+    for stage in recipe.stages:
+        if stage not in STAGES:
+            raise ParameterError(f"stages names {stage!r}; expected some of {', '.join(STAGES)}")
+    return replace(recipe, model=model, **stages)
 
 
-def load_stages(model: AudioSRModel, folder: Path, names: Sequence[str]) -> None:
-    """Put the moving averages of trained stages into ``model``.
-
-    Raises:
-        CheckpointError: a stage has no checkpoint in ``folder``, or one that does not fit.
-    """
-    for name in names:
-        path = folder / f"{name}.pt"
-        if not path.is_file():
-            raise CheckpointError(f"{path} does not exist; train stage {name!r} first")
-        try:
-            _module_of(model, name).load_state_dict(torch.load(path, weights_only=True)["average"])
-        except (KeyError, RuntimeError, EOFError, UnpicklingError) as error:
-            raise CheckpointError(f"{path} does not fit model {model.config.name!r} ({error})") from error
+def _read_stage(kind: type[TrainSettings], table: Any, stage: str, augment: AugmentSettings) -> TrainSettings:
+    check_keys(table, [field.name for field in fields(kind)], stage)
+    own = read_table(AugmentSettings, table.get("augment", {}), f"{stage}.augment", augment)
+    settings = read_table(kind, {key: value for key, value in table.items() if key != "augment"}, stage)
+    frames = round(settings.segment_s * SAMPLE_RATE / _HOP_LENGTH)
+    return replace(settings, augment=replace(own, seconds=frames * _HOP_LENGTH / SAMPLE_RATE))
 
 
-def trained_model(config: ModelConfig, folder: Path) -> AudioSRModel:
-    """The model that all stages in ``folder`` add up to."""
-    model = AudioSRModel(config).eval().requires_grad_(False)
-    names = [name for name in RECIPES if name != "predictor" or config.predictor is not None]
-    load_stages(model, folder, names)
-    return model
+def _read_model(table: Any) -> ModelConfig:
+    check_keys(table, [*(field.name for field in fields(ModelConfig)), "base"], "model")
+    base = table.get("base", "mini")
+    if base not in CONFIGS:
+        raise ParameterError(f"model.base is {base!r}; expected one of {', '.join(CONFIGS)}")
+    values = {key: value for key, value in table.items() if key not in ("base", "vocoder")}
+    config = read_table(ModelConfig, values, "model", CONFIGS[base])
+    return replace(config, vocoder=_read_vocoder(table["vocoder"], config)) if "vocoder" in table else config
 
 
-def _module_of(model: AudioSRModel, name: str) -> nn.Module:
-    """The part of a model, not a copy, that a stage trains."""
-    module: nn.Module = LatentDenoiser(model) if name == "ldm" else getattr(model, name)
-    return module
+def _vocoder_kind(config: ModelConfig) -> str:
+    return "hifigan" if isinstance(config.vocoder, HiFiGANConfig) else "exciter"
+
+
+def _read_vocoder(table: Any, config: ModelConfig) -> HiFiGANConfig | ExciterConfig:
+    own = _vocoder_kind(config)
+    check_keys(table, list(table) if isinstance(table, Mapping) else [], "model.vocoder")
+    kind = table.get("kind", own)
+    if kind not in _VOCODERS:
+        raise ParameterError(f"model.vocoder.kind is {kind!r}; expected {' or '.join(_VOCODERS)}")
+    base: Any = config.vocoder if kind == own else _VOCODERS[kind]()
+    rest = {key: value for key, value in table.items() if key != "kind"}
+    vocoder: HiFiGANConfig | ExciterConfig = read_table(type(base), rest, "model.vocoder", base)
+    return vocoder

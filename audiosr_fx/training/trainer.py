@@ -1,91 +1,86 @@
-"""The loop every stage shares: warm-up, decay, moving average, checkpoints, log."""
+"""The loop every stage shares: passes, steps, moving average, validation, early stop, checkpoints."""
 
 from __future__ import annotations
 
 import copy
-import csv
 import logging
 import math
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from audiosr_fx.errors import CheckpointError
+from audiosr_fx.errors import CheckpointError, ParameterError
+from audiosr_fx.training.batches import Batches, BatchPlace
+from audiosr_fx.training.board import Board
+from audiosr_fx.training.compute import Compute
+from audiosr_fx.training.figures import append_figures
+from audiosr_fx.training.segments import Batch
+from audiosr_fx.training.stage import Stage, TrainSettings
 
 logger = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainSettings:
-    """How long and how fast one stage is trained.
-
-    The learning rate warms up linearly, stays, and falls linearly to zero over the last
-    ``decay_fraction`` of the steps. A run can be continued with another number of steps.
-    """
-
-    steps: int
-    batch_size: int = 16
-    learning_rate: float = 1e-3
-    betas: tuple[float, float] = (0.9, 0.99)
-    weight_decay: float = 1e-2
-    warmup_steps: int = 200
-    decay_fraction: float = 0.25
-    gradient_norm: float = 1.0
-    ema_decay: float = 0.999
-    validate_every: int = 250
-    checkpoint_every: int = 100
-    seed: int = 0
-
-    def learning_rate_at(self, step: int) -> float:
-        """Learning rate of step ``step`` (counted from 0)."""
-        decay_start = self.steps * (1.0 - self.decay_fraction)
-        remaining = (self.steps - step) / max(self.steps - decay_start, 1.0)
-        return self.learning_rate * min(1.0, (step + 1) / self.warmup_steps, max(remaining, 0.0))
-
-
-class Stage(Protocol):
-    """One trainable stage: a module, how its loss is computed, how it is judged."""
-
-    name: str
-    module: nn.Module
-
-    def loss(self, random: np.random.Generator, batch_size: int) -> Mapping[str, Tensor]:
-        """Losses of one fresh batch; the key ``total`` is minimised."""
-
-    def validate(self, module: nn.Module) -> Mapping[str, float]:
-        """Figures on fixed held-out material, for ``module`` (the moving average)."""
+_LOG_EVERY = 25  # steps
 
 
 class Trainer:
     """Trains a stage in ``folder``, continuing from its checkpoint when there is one.
 
-    Batches are a function of (seed, step), so a run that was interrupted continues as if it had not been.
+    Batches and all other randomness are a function of (seed, step, part, rank), so a run that was interrupted
+    continues as if it had not been, bit for bit on the same device.
     """
 
-    def __init__(self, stage: Stage, settings: TrainSettings, folder: Path) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        settings: TrainSettings,
+        folder: Path,
+        *,
+        compute: Compute | None = None,
+        workers: int = 0,
+        board: bool = False,
+        record: Mapping[str, Any] | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> None:
+        """Set up, and load the checkpoint if there is one.
+
+        Args:
+            stage: what to train; its tensors are on the device of ``compute``.
+            settings: how.
+            folder: for ``<stage>.pt``, ``<stage>.csv`` and the TensorBoard files.
+            compute: device and processes; None takes the CPU.
+            workers: processes that make batches ahead; 0 makes them in this one.
+            board: write TensorBoard files as well.
+            record: plain values kept in the checkpoint, for the model's card.
+            should_stop: asked after every step; True saves and ends the run.
+
+        Raises:
+            CheckpointError: a checkpoint of something else.
+        """
         self.stage = stage
         self.settings = settings
         self.folder = folder
+        self.compute = Compute("cpu") if compute is None else compute
         self.step = 0
+        self.record: dict[str, Any] = dict(record or {})
+        self._workers = workers
+        self._should_stop = should_stop
+        self._best: dict[str, Any] | None = None
+        self._waited = 0
         folder.mkdir(parents=True, exist_ok=True)
+        self._board = Board(folder / "board" / stage.name) if board and self.compute.is_main else None
         self.average = copy.deepcopy(stage.module).eval().requires_grad_(False)
-        decayed = [p for p in stage.module.parameters() if p.ndim > 1]
-        plain = [p for p in stage.module.parameters() if p.ndim <= 1]
-        self.optimizer = torch.optim.AdamW(
-            [
-                {"params": decayed, "weight_decay": settings.weight_decay},
-                {"params": plain, "weight_decay": 0.0},
-            ],
-            lr=settings.learning_rate,
-            betas=settings.betas,
-        )
+        self.optimizer = _adamw(stage.module, settings.weight_decay, settings.betas)
+        self.critics_optimizer = None
+        if stage.adversary is not None:
+            self.critics_optimizer = _adamw(
+                stage.adversary.critics, settings.weight_decay, stage.adversary.settings.betas
+            )
         if self.checkpoint_path.exists():
             self._load()
 
@@ -93,83 +88,204 @@ class Trainer:
     def checkpoint_path(self) -> Path:
         return self.folder / f"{self.stage.name}.pt"
 
-    def run(self) -> None:
-        """Train until ``settings.steps``; write a checkpoint at regular steps and at the end."""
-        for losses, seconds in self._steps():
-            if self.step % 25 == 0:
-                figures = {key: float(value) for key, value in losses.items()}
-                logger.info(
-                    "%s step %d  %s  %.2f s/step",
-                    self.stage.name,
-                    self.step,
-                    "  ".join(f"{k} {v:.4f}" for k, v in figures.items()),
-                    seconds,
-                )
-            last = self.step == self.settings.steps
-            if self.step % self.settings.checkpoint_every == 0 or last:
-                self.save()
-            if self.step % self.settings.validate_every == 0 or last:
-                self._log({key: float(value) for key, value in losses.items()})
+    @property
+    def has_lost_patience(self) -> bool:
+        """Whether the watched figure has not improved for as many validations as are allowed."""
+        return 0 < self.settings.patience <= self._waited
 
-    def _steps(self) -> Iterator[tuple[Mapping[str, Tensor], float]]:
-        module = self.stage.module.train()
-        while self.step < self.settings.steps:
+    def run(self) -> bool:
+        """Train until ``settings.steps``, or until patience is lost.
+
+        Returns:
+            Whether the run is finished; False when ``should_stop`` ended it.
+
+        Raises:
+            ParameterError: ``settings.watch`` is no figure of the stage's validation.
+        """
+        stopped = False
+        with closing(self._steps()) as steps:
+            for losses, seconds in steps:
+                stopped = self.compute.any(self._should_stop is not None and self._should_stop())
+                self._after_step(losses, seconds, stopped)
+                if stopped:
+                    break
+        if self.has_lost_patience and self._best is not None:
+            logger.info(
+                "%s ended at step %d: best %s was at step %d",
+                self.stage.name,
+                self.step,
+                self.settings.watch,
+                self._best["step"],
+            )
+        if self._board is not None:
+            self._board.close()
+        return not stopped
+
+    def _steps(self) -> Generator[tuple[Mapping[str, float], float]]:
+        self.stage.module.train()
+        batches = Batches(
+            self.stage.maker,
+            batch_size=self.settings.batch_size,
+            parts=self.settings.accumulate,
+            seed=self.settings.seed,
+            rank=self.compute.rank,
+        ).between(self.step, self.settings.steps, self._workers)
+        while self.step < self.settings.steps and not self.has_lost_patience:
             started = time.perf_counter()
-            random = np.random.default_rng((self.settings.seed, self.step))
-            torch.manual_seed(int(random.integers(2**62)))
-            for group in self.optimizer.param_groups:
-                group["lr"] = self.settings.learning_rate_at(self.step)
-            losses = self.stage.loss(random, self.settings.batch_size)
-            self.optimizer.zero_grad(set_to_none=True)
-            torch.autograd.backward(losses["total"])
-            norm = nn.utils.clip_grad_norm_(module.parameters(), self.settings.gradient_norm)
-            if math.isfinite(float(norm)):
-                self.optimizer.step()
-            else:
-                logger.warning("step %d skipped: its gradient is not finite", self.step)
+            losses = self._gradients(batches)
+            losses.update(self._step_optimizers())
             self._update_average()
             self.step += 1
-            yield {key: value.detach() for key, value in losses.items()}, time.perf_counter() - started
+            yield losses, time.perf_counter() - started
+
+    def _gradients(self, batches: Iterator[tuple[BatchPlace, Batch]]) -> dict[str, float]:
+        """Gradients of one step in place, and the mean of its losses."""
+        parts = self.settings.accumulate
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.critics_optimizer is not None:
+            self.critics_optimizer.zero_grad(set_to_none=True)
+        sums: dict[str, Tensor] = {}
+        for _ in range(parts):
+            place, batch = next(batches)
+            random = place.random(self.settings.seed, 1)
+            torch.manual_seed(int(random.integers(2**62)))
+            losses = self.stage.loss(batch, random, self.step)
+            self.compute.backward(losses["total"] / parts)
+            if "critics" in losses:
+                self.compute.backward(losses["critics"] / parts)
+            for name, loss in losses.items():
+                sums[name] = sums.get(name, 0.0) + loss.detach() / parts
+        return {name: float(value) for name, value in sums.items()}
+
+    def _step_optimizers(self) -> dict[str, float]:
+        share = self.settings.learning_rate_share(self.step)
+        rate = self.settings.learning_rate * share
+        norms = {"learning_rate": rate}
+        norms["gradient_norm"] = self._step_optimizer(self.optimizer, self.stage.module, rate)
+        adversary = self.stage.adversary
+        if adversary is not None and self.critics_optimizer is not None:
+            rate = adversary.settings.learning_rate * share
+            if self.step >= adversary.settings.start_step:
+                self._step_optimizer(self.critics_optimizer, adversary.critics, rate)
+        return norms
+
+    def _step_optimizer(self, optimizer: torch.optim.Optimizer, module: nn.Module, rate: float) -> float:
+        """Step with clipped gradients unless they are not finite; returns their norm."""
+        self.compute.average_gradients(module.parameters())
+        norm = float(nn.utils.clip_grad_norm_(module.parameters(), self.settings.gradient_norm))
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        if math.isfinite(norm):
+            optimizer.step()
+        else:
+            logger.warning("step %d skipped: its gradient is not finite", self.step)
+        return norm
 
     @torch.no_grad()
     def _update_average(self) -> None:
         decay = min(self.settings.ema_decay, (1 + self.step) / (10 + self.step))
-        for average, current in zip(self.average.parameters(), self.stage.module.parameters(), strict=True):
-            average.lerp_(current, 1.0 - decay)
+        averages: list[Tensor] = list(self.average.parameters())
+        currents: list[Tensor] = list(self.stage.module.parameters())
+        torch._foreach_lerp_(averages, currents, 1.0 - decay)
 
-    def _log(self, losses: Mapping[str, float]) -> None:
+    def _after_step(self, losses: Mapping[str, float], seconds: float, stopped: bool) -> None:
+        last = self.step == self.settings.steps
+        if self.compute.is_main and self.step % _LOG_EVERY == 0:
+            text = "  ".join(f"{name} {value:.4g}" for name, value in losses.items())
+            logger.info("%s step %d  %s  %.2f s/step", self.stage.name, self.step, text, seconds)
+            if self._board is not None:
+                self._board.write_figures(self.step, losses)
+        if self.step % self.settings.validate_every == 0 or last:
+            if self.compute.is_main:
+                self._validate(losses)
+            if self.compute.any(self.has_lost_patience):  # which only the main process knows
+                self._waited = max(self._waited, self.settings.patience)
+                last = True
+        if self.step % self.settings.checkpoint_every == 0 or last or stopped:
+            self.save()
+
+    def _validate(self, losses: Mapping[str, float]) -> None:
+        torch.manual_seed(0)
         with torch.inference_mode():
-            figures = {"step": self.step, **losses, **self.stage.validate(self.average)}
-        logger.info("%s validation %s", self.stage.name, figures)
-        path = self.folder / f"{self.stage.name}.csv"
-        is_new = not path.exists()
-        with path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, fieldnames=list(figures))
-            if is_new:
-                writer.writeheader()
-            writer.writerow({key: round(value, 5) for key, value in figures.items()})
+            found = self.stage.validate(self.average)
+            if self._board is not None:
+                self._board.write_figures(self.step, found, "validation")
+                for example in self.stage.examples(self.average):
+                    self._board.write_example(self.step, example)
+        text = "  ".join(f"{name} {value:.4g}" for name, value in found.items())
+        logger.info("%s validation at step %d  %s", self.stage.name, self.step, text)
+        self.record["figures"] = dict(found)
+        append_figures(self.folder / f"{self.stage.name}.csv", {"step": self.step, **losses, **found})
+        if self.settings.patience:
+            self._judge(found)
+
+    def _judge(self, found: Mapping[str, float]) -> None:
+        watch = self.settings.watch
+        if watch not in found:
+            raise ParameterError(
+                f"watch is {watch!r}; stage {self.stage.name} has {', '.join(found) or 'no validation clips'}"
+            )
+        if self._best is None or found[watch] < self._best["value"]:
+            average = {name: value.cpu().clone() for name, value in self.average.state_dict().items()}
+            self._best = {
+                "value": found[watch],
+                "step": self.step,
+                "average": average,
+                "figures": dict(found),
+            }
+            self._waited = 0
+        else:
+            self._waited += 1
 
     def save(self) -> None:
         """Write the checkpoint next to its final name, then rename it."""
-        state: dict[str, Any] = {
-            "step": self.step,
-            "module": self.stage.module.state_dict(),
-            "average": self.average.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-        }
-        temporary = self.checkpoint_path.with_suffix(".tmp")
-        torch.save(state, temporary)
-        temporary.replace(self.checkpoint_path)
+        if self.compute.is_main:
+            state: dict[str, Any] = {
+                "step": self.step,
+                "module": self.stage.module.state_dict(),
+                "average": self.average.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "best": self._best,
+                "waited": self._waited,
+                "record": self.record,
+            }
+            if self.stage.adversary is not None and self.critics_optimizer is not None:
+                state["critics"] = self.stage.adversary.critics.state_dict()
+                state["critics_optimizer"] = self.critics_optimizer.state_dict()
+            temporary = self.checkpoint_path.with_suffix(".tmp")
+            try:
+                torch.save(state, temporary)
+                temporary.replace(self.checkpoint_path)
+            except (OSError, RuntimeError) as error:
+                temporary.unlink(missing_ok=True)
+                raise OSError(f"{self.checkpoint_path}: cannot be written ({error})") from error
+        self.compute.wait()
 
     def _load(self) -> None:
         try:
-            state = torch.load(self.checkpoint_path, weights_only=True)
+            state = torch.load(self.checkpoint_path, map_location=self.compute.device, weights_only=True)
             self.stage.module.load_state_dict(state["module"])
             self.average.load_state_dict(state["average"])
             self.optimizer.load_state_dict(state["optimizer"])
+            if self.stage.adversary is not None and self.critics_optimizer is not None and "critics" in state:
+                self.stage.adversary.critics.load_state_dict(state["critics"])
+                self.critics_optimizer.load_state_dict(state["critics_optimizer"])
             self.step = int(state["step"])
-        except (KeyError, ValueError, RuntimeError, EOFError, UnpicklingError) as error:
+            self._best, self._waited = state.get("best"), int(state.get("waited", 0))
+            self.record = {**dict(state.get("record") or {}), **self.record}
+        except (KeyError, TypeError, ValueError, RuntimeError, EOFError, UnpicklingError) as error:
             raise CheckpointError(
                 f"{self.checkpoint_path} does not fit this stage ({error}); move it away to start afresh"
             ) from error
         logger.info("%s continues at step %d", self.stage.name, self.step)
+
+
+def _adamw(module: nn.Module, weight_decay: float, betas: tuple[float, float]) -> torch.optim.AdamW:
+    """An optimiser that decays matrices and kernels, and leaves biases and gains alone."""
+    decayed = [p for p in module.parameters() if p.ndim > 1]
+    plain = [p for p in module.parameters() if p.ndim <= 1]
+    return torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}],
+        lr=1e-3,
+        betas=betas,
+    )

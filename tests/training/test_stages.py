@@ -1,4 +1,4 @@
-"""Every stage learns, and a run that is interrupted continues as if it had not been."""
+"""Every stage learns, and its parts add up to a model."""
 
 from __future__ import annotations
 
@@ -9,123 +9,212 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny import WITH_PREDICTOR
+from tiny import TINY, WITH_PREDICTOR, tiny_model
+from tiny_training import CASES, recipe_of
 
 from audiosr_fx.errors import CheckpointError, ParameterError
 from audiosr_fx.model.audiosr import AudioSRModel
 from audiosr_fx.model.checkpoint import load_model, save_model
-from audiosr_fx.training.data import Clip
-from audiosr_fx.training.recipes import RECIPES, StageRecipe, build_stage, load_stages, trained_model
-from audiosr_fx.training.segments import AugmentSettings, SegmentMaker
-from audiosr_fx.training.trainer import Stage, Trainer, TrainSettings
-
-SETTINGS = TrainSettings(
-    steps=12, batch_size=2, learning_rate=3e-3, warmup_steps=2, validate_every=12, checkpoint_every=4
+from audiosr_fx.model.config import ModelConfig
+from audiosr_fx.training.adversarial import AdversarialSettings, Adversary, band_between
+from audiosr_fx.training.assemble import (
+    build_stage,
+    fresh_model,
+    load_stages,
+    needed_stages,
+    starting_model,
+    trained_model,
 )
+from audiosr_fx.training.batches import Batches
+from audiosr_fx.training.data import Clip
+from audiosr_fx.training.recipes import STAGES, Recipe
+from audiosr_fx.training.stage import Stage
+from audiosr_fx.training.trainer import Trainer
 
 
 @pytest.fixture
-def model() -> AudioSRModel:
-    torch.manual_seed(0)
-    return AudioSRModel(WITH_PREDICTOR)
+def make_stage(clips: list[Clip]) -> Callable[..., Stage]:
+    def make(name: str, recipe: Recipe, model: AudioSRModel | None = None) -> Stage:
+        assert recipe.model is not None
+        return build_stage(name, model or fresh_model(recipe.model), recipe, clips[:4], clips[4:])
+
+    return make
 
 
-@pytest.fixture
-def make_stage(
-    clips: list[Clip], model: AudioSRModel, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[str], Stage]:
-    def maker(recipe: StageRecipe, training: list[Clip]) -> SegmentMaker:
-        return SegmentMaker(training, AugmentSettings(seconds=0.64))
-
-    monkeypatch.setattr(StageRecipe, "maker", maker)
-    return lambda name: build_stage(name, model, clips[:4], clips[4:])
-
-
-@pytest.mark.parametrize("name", list(RECIPES))
-def test_a_stage_learns_and_is_logged(name: str, make_stage: Callable[[str], Stage], tmp_path: Path) -> None:
-    stage = make_stage(name)
-    if name == "vocoder":  # it starts out with the right envelope: put it 9 dB off
+@pytest.mark.parametrize("case", CASES)
+def test_a_stage_learns_and_is_logged(case: str, make_stage: Callable[..., Stage], tmp_path: Path) -> None:
+    config, name, adversarial = CASES[case]
+    recipe = recipe_of(config, adversarial=adversarial, steps=16, validate_every=16)
+    stage = make_stage(name, recipe)
+    if case.startswith("mini vocoder"):  # it starts out with the right envelope: put it 9 dB off
         stage.module.project_out.bias.data += 1.0
     before = _loss_on_a_fixed_batch(stage)
-    Trainer(stage, replace(SETTINGS, steps=30, validate_every=30), tmp_path).run()
-    assert _loss_on_a_fixed_batch(stage) < before
+    assert Trainer(stage, recipe.settings(name), tmp_path).run()
+    after = _loss_on_a_fixed_batch(stage)
+    assert after["total"] < before["total"]
+    assert ("critics" in after) == adversarial
     header, row = (tmp_path / f"{name}.csv").read_text().splitlines()
     logged = dict(zip(header.split(","), map(float, row.split(",")), strict=True))
-    assert logged["step"] == 30
+    assert logged["step"] == 16
     assert all(np.isfinite(value) for value in logged.values())
+    with torch.inference_mode():
+        assert set(stage.validate(stage.module)) < set(logged)
 
 
-def _loss_on_a_fixed_batch(stage: Stage) -> float:
+def _loss_on_a_fixed_batch(stage: Stage) -> dict[str, float]:
+    place, batch = next(Batches(stage.maker, batch_size=4, parts=1, seed=9, rank=0).between(0, 1, 0))
     torch.manual_seed(0)
     with torch.no_grad():
-        return float(stage.loss(np.random.default_rng(0), 8)["total"])
+        losses = stage.loss(batch, place.random(9, 1), 100)
+    figures = {key: float(value) for key, value in losses.items()}
+    figures["total"] -= figures.get("adversarial", 0.0)  # critics learn too, and say worse of the same
+    return figures
 
 
-def test_an_interrupted_run_continues_as_if_it_had_not_been(
-    make_stage: Callable[[str], Stage], tmp_path: Path
+def test_critics_learn_to_tell_and_are_not_moved_by_the_stage() -> None:
+    torch.manual_seed(0)
+    critic = torch.nn.Conv1d(1, 1, 9)
+    adversary = Adversary([_Wrapped(critic)], AdversarialSettings(feature_weight=0.0))
+    made = torch.zeros(2, 100, requires_grad=True)
+    losses = adversary.losses(torch.randn(2, 100), made, 0)
+    losses["adversarial"].backward(retain_graph=True)
+    assert critic.weight.grad is None
+    assert made.grad is not None
+    made.grad = None
+    losses["critics"].backward()
+    assert critic.weight.grad is not None
+    assert made.grad is None
+
+
+class _Wrapped(torch.nn.Module):
+    def __init__(self, layer: torch.nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, waveform: torch.Tensor) -> list[tuple[torch.Tensor, list[torch.Tensor]]]:
+        return [(self.layer(waveform[:, None]), [])]
+
+
+def test_critics_are_silent_before_their_first_step() -> None:
+    adversary = Adversary([torch.nn.Identity()], AdversarialSettings(start_step=5))
+    assert adversary.losses(torch.ones(1, 10), torch.ones(1, 10), 4) == {}
+
+
+def test_a_band_is_what_lies_between_and_nothing_else() -> None:
+    time = torch.arange(4_800, dtype=torch.float64) / 48_000
+    low, high = (torch.sin(2 * torch.pi * hz * time) for hz in (1_000.0, 9_000.0))
+    band = band_between((low + high)[None], torch.tensor([5_000.0]), torch.tensor([20_000.0]), 48_000)
+    torch.testing.assert_close(band[0], high, atol=1e-9, rtol=0)
+
+
+def test_gradients_of_accumulated_passes_are_those_of_one_large_batch(
+    make_stage: Callable[..., Stage], tmp_path: Path
 ) -> None:
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    Trainer(make_stage("predictor"), SETTINGS, whole).run()
-    first = Trainer(make_stage("predictor"), SETTINGS, parts)
-    for _ in zip(first._steps(), range(5), strict=False):
-        pass
-    first.save()
-    Trainer(make_stage("predictor"), SETTINGS, parts).run()
-    weights = [torch.load(folder / "predictor.pt", weights_only=True)["module"] for folder in (whole, parts)]
-    for key, value in weights[0].items():
-        assert torch.equal(value, weights[1][key]), key
+    recipe = recipe_of(WITH_PREDICTOR, accumulate=3, precision="float32")
+    trainer = Trainer(make_stage("vae", recipe), recipe.settings("vae"), tmp_path)
+    batches = list(Batches(trainer.stage.maker, batch_size=2, parts=3, seed=0, rank=0).between(0, 1, 0))
+    trainer._gradients(iter(batches))
+    accumulated = [p.grad.clone() for p in trainer.stage.module.parameters() if p.grad is not None]
+    expected = [torch.zeros_like(gradient) for gradient in accumulated]
+    for place, batch in batches:
+        random = place.random(0, 1)
+        torch.manual_seed(int(random.integers(2**62)))
+        trainer.optimizer.zero_grad()
+        trainer.stage.loss(batch, random, 0)["total"].backward()
+        for total, p in zip(expected, trainer.stage.module.parameters(), strict=True):
+            total += p.grad / 3
+    for ours, theirs in zip(accumulated, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
 
 
-def test_a_checkpoint_of_another_shape_is_refused(make_stage: Callable[[str], Stage], tmp_path: Path) -> None:
-    torch.save({"module": {}, "average": {}, "optimizer": {}, "step": 1}, tmp_path / "vae.pt")
-    with pytest.raises(CheckpointError, match="does not fit this stage"):
-        Trainer(make_stage("vae"), SETTINGS, tmp_path)
-    (tmp_path / "vae.pt").write_bytes(b"cut short")
-    with pytest.raises(CheckpointError, match="does not fit this stage"):
-        Trainer(make_stage("vae"), SETTINGS, tmp_path)
-
-
-@pytest.mark.parametrize("name", list(RECIPES))
-def test_an_average_that_is_not_the_whole_stage_is_refused(
-    name: str, model: AudioSRModel, tmp_path: Path
-) -> None:
-    torch.save({"average": {}}, tmp_path / f"{name}.pt")
-    with pytest.raises(CheckpointError, match="does not fit model 'tiny'"):
-        load_stages(model, tmp_path, [name])
-
-
+@pytest.mark.parametrize("config", [WITH_PREDICTOR, TINY], ids=["mini", "published"])
 def test_trained_stages_add_up_to_a_model_that_exports(
-    make_stage: Callable[[str], Stage], model: AudioSRModel, tmp_path: Path
+    config: ModelConfig, make_stage: Callable[..., Stage], tmp_path: Path
 ) -> None:
-    for name in RECIPES:
-        Trainer(make_stage(name), replace(SETTINGS, steps=2, validate_every=100), tmp_path).run()
-    trained = trained_model(model.config, tmp_path)
-    path = save_model(trained, tmp_path / "model.safetensors", "a card")
-    loaded = load_model(path)
-    assert loaded.config == model.config
+    recipe = recipe_of(config, steps=2, validate_every=100)
+    for name in STAGES if config.predictor else STAGES[1:]:
+        model = fresh_model(config)
+        load_stages(model, tmp_path, needed_stages(name, config))
+        Trainer(make_stage(name, recipe, model), recipe.settings(name), tmp_path).run()
+    trained, records = trained_model(tmp_path, recipe)
+    assert all(record["step"] == 2 for record in records.values())
+    loaded = load_model(save_model(trained, tmp_path / "model.safetensors", "a card"))
+    assert loaded.config == config
     assert float(loaded.scale_factor) == pytest.approx(float(trained.scale_factor))
+    assert float(loaded.scale_factor) != 1.0
     torch.testing.assert_close(
-        loaded.predictor.project_out.weight, trained.predictor.project_out.weight, rtol=1e-3, atol=1e-4
+        loaded.vae.decoder.conv_out.weight, trained.vae.decoder.conv_out.weight, rtol=1e-3, atol=1e-4
     )
 
 
-def test_a_trained_model_keeps_its_latent_scales(
-    make_stage: Callable[[str], Stage], model: AudioSRModel
-) -> None:
-    make_stage("ldm")
+def test_a_trained_model_keeps_its_latent_scales(make_stage: Callable[..., Stage]) -> None:
+    recipe = recipe_of(WITH_PREDICTOR)
+    model = fresh_model(WITH_PREDICTOR)
+    make_stage("ldm", recipe, model)
     measured = float(model.scale_factor)
     assert measured != 1.0
     with torch.no_grad():
         model.scale_factor.mul_(1.5)
         model.condition_scale.mul_(0.5)
     kept = float(model.condition_scale)
-    make_stage("ldm")
+    make_stage("ldm", recipe, model)
     assert float(model.scale_factor) == pytest.approx(1.5 * measured)
     assert float(model.condition_scale) == kept
 
 
-def test_a_stage_that_is_missing_is_named(model: AudioSRModel, tmp_path: Path) -> None:
+def test_sampled_posteriors_are_wider_than_their_modes(make_stage: Callable[..., Stage]) -> None:
+    recipe = recipe_of(TINY)
+    stages = []
+    for sampled in (False, True):
+        assert recipe.ldm is not None
+        changed = replace(recipe, ldm=replace(recipe.ldm, sample_posterior=sampled))
+        model = tiny_model()
+        with torch.no_grad():  # a posterior of unit variance
+            model.vae.quant_conv.weight[model.latent_channels :] = 0.0
+            model.vae.quant_conv.bias[model.latent_channels :] = 0.0
+        make_stage("ldm", changed, model)
+        stages.append(float(model.scale_factor))
+    assert stages[1] < stages[0]
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_an_average_that_is_not_the_whole_stage_is_refused(name: str, tmp_path: Path) -> None:
+    torch.save({"average": {}}, tmp_path / f"{name}.pt")
+    with pytest.raises(CheckpointError, match="does not fit model 'tiny'"):
+        load_stages(fresh_model(WITH_PREDICTOR), tmp_path, [name])
+
+
+def test_a_stage_that_is_missing_is_named(make_stage: Callable[..., Stage], tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="train stage 'predictor' first"):
-        load_stages(model, tmp_path, ["predictor"])
+        load_stages(fresh_model(WITH_PREDICTOR), tmp_path, ["predictor"])
     with pytest.raises(ParameterError, match="expected one of predictor, vae, vocoder, ldm"):
-        build_stage("unet", model, [], [])
+        make_stage("unet", recipe_of(WITH_PREDICTOR))
+    with pytest.raises(ParameterError, match="model 'tiny' has no predictor"):
+        make_stage("predictor", recipe_of(TINY))
+    with pytest.raises(CheckpointError, match="holds no trained stage"):
+        trained_model(tmp_path, recipe_of(TINY))
+
+
+def test_stages_of_two_models_in_one_folder_are_told_apart(
+    make_stage: Callable[..., Stage], tmp_path: Path
+) -> None:
+    for name, config in (("vae", "{}"), ("ldm", "{ }")):
+        torch.save({"average": {}, "step": 1, "record": {"config": config}}, tmp_path / f"{name}.pt")
+    with pytest.raises(CheckpointError, match="are of different models"):
+        trained_model(tmp_path, recipe_of(TINY))
+
+
+def test_a_recipe_and_the_weights_it_starts_from_must_be_of_one_make(tmp_path: Path) -> None:
+    path = str(save_model(tiny_model(), tmp_path / "tiny.safetensors"))
+    with pytest.raises(ParameterError, match="is made otherwise"):
+        starting_model(recipe_of(WITH_PREDICTOR), path)
+    without_model = replace(recipe_of(TINY), model=None)
+    assert starting_model(without_model, path).config == TINY
+    with pytest.raises(ParameterError, match="say from which with --init"):
+        starting_model(without_model, None)
+
+
+def test_a_model_that_cannot_be_built_is_the_recipes_fault() -> None:
+    odd = replace(TINY, vae=replace(TINY.vae, norm_groups=3))
+    with pytest.raises(ParameterError, match="no model can be built"):
+        fresh_model(odd)

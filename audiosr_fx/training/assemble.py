@@ -1,0 +1,199 @@
+"""From a recipe and a run's folder to stages, and from trained stages to a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from torch import nn
+
+from audiosr_fx.errors import CheckpointError, ParameterError
+from audiosr_fx.model.audiosr import AudioSRModel
+from audiosr_fx.model.checkpoint import config_from_json, load_model
+from audiosr_fx.model.config import HiFiGANConfig, ModelConfig
+from audiosr_fx.training.data import Clip
+from audiosr_fx.training.hifigan import HiFiGANStage
+from audiosr_fx.training.ldm import LatentDenoiser, LatentStage
+from audiosr_fx.training.predictor import PredictorStage
+from audiosr_fx.training.recipes import NEEDS, STAGES, Recipe
+from audiosr_fx.training.segments import SegmentMaker
+from audiosr_fx.training.stage import Stage
+from audiosr_fx.training.vae import VAEStage
+from audiosr_fx.training.vocoder import ExciterStage
+
+
+def starting_model(recipe: Recipe, init: str | None) -> AudioSRModel:
+    """The model a run starts from: that of ``init`` (a name or a file), else a fresh one of the recipe.
+
+    Raises:
+        ParameterError: the recipe has no model and ``init`` is None, or the two differ.
+        CheckpointError: no such weights.
+    """
+    if init is None:
+        if recipe.model is None:
+            raise ParameterError(
+                f"recipe {recipe.name!r} goes on from trained weights; say from which with --init"
+                " (mini, basic, speech or a .safetensors file)"
+            )
+        return fresh_model(recipe.model)
+    model = load_model(init)
+    if recipe.model is not None and _shape(recipe.model) != _shape(model.config):
+        raise ParameterError(
+            f"the model of recipe {recipe.name!r} is made otherwise than {init!r};"
+            " take --recipe finetune, or leave --init away"
+        )
+    return model
+
+
+def fresh_model(config: ModelConfig, seed: int = 0) -> AudioSRModel:
+    """A model with random weights, the same ones for the same seed.
+
+    Raises:
+        ParameterError: no model can be built from this config.
+    """
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return AudioSRModel(config)
+    except (RuntimeError, ValueError, ArithmeticError) as error:
+        raise ParameterError(f"no model can be built from [model] of the recipe ({error})") from error
+
+
+def _shape(config: ModelConfig) -> object:
+    return (config.mel, config.vae, config.unet, config.diffusion, config.vocoder, config.predictor)
+
+
+def build_stage(
+    name: str,
+    model: AudioSRModel,
+    recipe: Recipe,
+    training: Sequence[Clip],
+    validation: Sequence[Clip],
+    device: torch.device | str = "cpu",
+) -> Stage:
+    """The stage ``name`` of ``model``, whose weights it trains in place.
+
+    Args:
+        name: one of ``STAGES``.
+        model: moved to ``device``; all but the stage's part of it stays as it is.
+        recipe: its table of that name is used.
+        training: at least one clip.
+        validation: none is allowed; there are no validation figures then.
+        device: for everything.
+
+    Raises:
+        ParameterError: no such stage, or one that the model or the recipe does not have.
+    """
+    settings: Any = recipe.settings(name)
+    if name == "predictor" and model.config.predictor is None:
+        raise ParameterError(f"model {model.config.name!r} has no predictor to train")
+    is_hifigan = isinstance(model.config.vocoder, HiFiGANConfig)
+    builders: Mapping[str, Callable[..., Stage]] = {
+        "predictor": PredictorStage,
+        "vae": VAEStage,
+        "vocoder": HiFiGANStage if is_hifigan else ExciterStage,
+        "ldm": LatentStage,
+    }
+    model = model.to(device).requires_grad_(False)
+    maker = SegmentMaker(training, settings.augment, dict(recipe.data.kind_weights))
+    with torch.random.fork_rng(devices=[]):  # critics start out the same in every process
+        torch.manual_seed(settings.seed)
+        return builders[name](model, settings, maker, validation, torch.device(device))
+
+
+def needed_stages(name: str, config: ModelConfig) -> list[str]:
+    """The stages that must have been trained, or come from other weights, before ``name``."""
+    return [stage for stage in NEEDS.get(name, ()) if stage in stages_of(config)]
+
+
+def stages_of(config: ModelConfig) -> list[str]:
+    """The stages that a model of this config has."""
+    return [name for name in STAGES if name != "predictor" or config.predictor is not None]
+
+
+def read_stage(folder: Path, name: str) -> dict[str, Any]:
+    """The checkpoint of a stage, on the CPU.
+
+    Raises:
+        CheckpointError: there is none in ``folder``, or none that can be read.
+    """
+    path = folder / f"{name}.pt"
+    if not path.is_file():
+        raise CheckpointError(f"{path} does not exist; train stage {name!r} first")
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (KeyError, RuntimeError, EOFError, UnpicklingError, OSError) as error:
+        raise CheckpointError(
+            f"{path} cannot be read ({error}); restore it or train the stage again"
+        ) from error
+    if not isinstance(state, dict) or not isinstance(state.get("average"), Mapping):
+        raise CheckpointError(f"{path} is no checkpoint of a stage")
+    return state
+
+
+def load_stages(model: AudioSRModel, folder: Path, names: Sequence[str]) -> None:
+    """Put the moving averages of trained stages into ``model``, the best ones where validation was watched.
+
+    Raises:
+        CheckpointError: a stage has no checkpoint in ``folder``, or one that does not fit.
+    """
+    for name in names:
+        state = read_stage(folder, name)
+        best = state.get("best")
+        average = best["average"] if isinstance(best, Mapping) else state["average"]
+        try:
+            _module_of(model, name).load_state_dict(average)
+        except (AttributeError, TypeError, RuntimeError) as error:
+            raise CheckpointError(
+                f"{folder / name}.pt does not fit model {model.config.name!r} ({error})"
+            ) from error
+
+
+def trained_model(folder: Path, recipe: Recipe) -> tuple[AudioSRModel, dict[str, dict[str, Any]]]:
+    """The model that the stages in ``folder`` add up to, and the record of each of them.
+
+    Stages that were not trained come from the weights that the others started from.
+
+    Raises:
+        CheckpointError: nothing was trained here, or stages are missing or do not fit together.
+    """
+    trained = [name for name in STAGES if (folder / f"{name}.pt").is_file()]
+    if not trained:
+        raise CheckpointError(
+            f"{folder} holds no trained stage; train one first: audiosr-fx train all --help"
+        )
+    records = {name: _record(read_stage(folder, name)) for name in trained}
+    configs = {record["config"] for record in records.values() if "config" in record}
+    inits = {record["init"] for record in records.values() if record.get("init")}
+    if len(configs) > 1 or len(inits) > 1:
+        raise CheckpointError(
+            f"the stages in {folder} are of different models; keep each model's in its own folder"
+        )
+    if inits:
+        model = load_model(inits.pop())
+    else:
+        config = config_from_json(configs.pop()) if configs else recipe.model
+        if config is None:
+            raise CheckpointError(f"{folder} does not say what model its stages are of; give its --recipe")
+        model = fresh_model(config)
+        trained = stages_of(config)
+    load_stages(model, folder, trained)
+    return model.eval().requires_grad_(False), records
+
+
+def _record(state: Mapping[str, Any]) -> dict[str, Any]:
+    """What a checkpoint says of its run, with the step and figures of the weights that are taken."""
+    record = dict(state.get("record") or {})
+    best = state.get("best")
+    if isinstance(best, Mapping):
+        return {**record, "step": best["step"], "figures": best["figures"]}
+    return {**record, "step": state.get("step", 0)}
+
+
+def _module_of(model: AudioSRModel, name: str) -> nn.Module:
+    """The part of a model, not a copy, that a stage trains."""
+    module: nn.Module = LatentDenoiser(model) if name == "ldm" else getattr(model, name)
+    return module

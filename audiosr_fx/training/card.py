@@ -1,0 +1,147 @@
+"""The card of a trained model: what it is, who may use it how, whose recordings it learned from, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from audiosr_fx.training.data import Clip
+
+NOT_STATED = "not stated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """What is written into a model file beside its weights; ``text`` holds all of it for people."""
+
+    description: str
+    licence: str
+    attribution: str
+    recipe_sha256: str
+    text: str
+
+
+def data_rows(clips: Iterable[Clip]) -> list[dict[str, Any]]:
+    """Clips counted by origin, licence and author, the most seconds first; plain values."""
+    rows: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for clip in clips:
+        key = (clip.origin, clip.licence, clip.author)
+        row = rows.setdefault(
+            key,
+            {"origin": key[0], "licence": key[1], "author": key[2], "kinds": [], "clips": 0, "seconds": 0.0},
+        )
+        row["clips"] += 1
+        row["seconds"] += clip.seconds
+        row["kinds"] = sorted({*row["kinds"], clip.kind})
+    return sorted(rows.values(), key=lambda row: (-row["seconds"], row["origin"], row["author"]))
+
+
+def write_card(
+    name: str,
+    records: Mapping[str, Mapping[str, Any]],
+    *,
+    parameters: int,
+    licence: str = "",
+    description: str = "",
+    notes: str = "",
+    ancestor: tuple[str, str] | None = None,
+) -> Card:
+    """Put the card of a model together.
+
+    Args:
+        name: of the model.
+        records: what each stage's checkpoint says of its run.
+        parameters: how many the model has.
+        licence: of the weights, as their maker states it.
+        description: one line.
+        notes: text of the maker's own, added at the end.
+        ancestor: name and card of the model whose weights the run started from.
+    """
+    data = _all_data(records)
+    attribution = _attribution(data)
+    hashes = {str(record["recipe_sha256"]) for record in records.values() if "recipe_sha256" in record}
+    description = description or f"trained from recipe {_recipe_names(records)}"
+    licence = licence or NOT_STATED
+    parts = [
+        f"# {name}",
+        description,
+        f"Licence of the weights: {licence}.",
+        f"{parameters / 1e6:.2f} M parameters, for audiosr_fx.",
+        "## Training",
+        _stage_table(records),
+        *_figures(records),
+        "## Data",
+        _data_table(data) if data else "Not recorded.",
+        *(["## Attribution", attribution] if attribution else []),
+        *([f"## Started from {ancestor[0]}, whose card says", ancestor[1] or "Nothing."] if ancestor else []),
+        *(["## Notes", notes.strip()] if notes.strip() else []),
+    ]
+    return Card(
+        description=description,
+        licence=licence,
+        attribution=attribution,
+        recipe_sha256=", ".join(sorted(hashes)),
+        text="\n\n".join(parts) + "\n",
+    )
+
+
+def _recipe_names(records: Mapping[str, Mapping[str, Any]]) -> str:
+    names = {str(record.get("recipe_name", "unknown")) for record in records.values()}
+    return " and ".join(sorted(names))
+
+
+def _all_data(records: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of all stages; stages mostly share them, so the longest count of each counts."""
+    found: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for row in (row for record in records.values() for row in record.get("data", ())):
+        key = (row["origin"], row["licence"], row["author"])
+        if key not in found or found[key]["seconds"] < row["seconds"]:
+            found[key] = dict(row)
+    return sorted(found.values(), key=lambda row: (-row["seconds"], row["origin"], row["author"]))
+
+
+def _attribution(data: Sequence[Mapping[str, Any]]) -> str:
+    """One line for each author and licence."""
+    lines = {f"- {row['author']} ({row['licence'] or NOT_STATED})" for row in data if row["author"]}
+    return "\n".join(sorted(lines))
+
+
+def _stage_table(records: Mapping[str, Mapping[str, Any]]) -> str:
+    lines = ["| stage | recipe | SHA-256 of the recipe | steps |", "|---|---|---|---|"]
+    for stage, record in records.items():
+        name, sha256 = record.get("recipe_name", ""), record.get("recipe_sha256", "")
+        lines.append(f"| {stage} | {name} | {sha256} | {record['step']} |")
+    return "\n".join(lines)
+
+
+def _figures(records: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    lines = []
+    for stage, record in records.items():
+        figures = record.get("figures", {})
+        if figures:
+            text = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
+            lines.append(f"- {stage}: {text}")
+    if not lines:
+        return ["No validation figures."]
+    return ["Figures on validation clips, which no stage was trained on (lower is better):", "\n".join(lines)]
+
+
+def _data_table(data: Sequence[Mapping[str, Any]]) -> str:
+    clips, minutes = sum(row["clips"] for row in data), sum(row["seconds"] for row in data) / 60.0
+    lines = [
+        f"{clips} clips, {minutes:.1f} minutes.\n",
+        "| from | licence | whose | kinds | clips | minutes |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in data:
+        cells = [
+            row["origin"] or "files of its maker's own",
+            row["licence"] or NOT_STATED,
+            row["author"] or NOT_STATED,
+            ", ".join(row["kinds"]),
+            str(row["clips"]),
+            f"{row['seconds'] / 60.0:.1f}",
+        ]
+        lines.append("| " + " | ".join(" ".join(cell.replace("|", "/").split()) for cell in cells) + " |")
+    return "\n".join(lines)

@@ -1,0 +1,80 @@
+"""Where training runs: the device, and the processes that share a run, by way of accelerate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from audiosr_fx.engine import choose_device
+from audiosr_fx.errors import ParameterError
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+class Compute:
+    """One process of a run.
+
+    Alone unless it was started by ``accelerate launch`` or ``torchrun``. Every process holds the same
+    weights, draws batches of its own, and steps with the mean of all gradients.
+
+    Attributes: ``device``; ``rank``, 0 for the one that writes files; ``processes``.
+    """
+
+    def __init__(self, device: str = "auto") -> None:
+        """``device``: one of ``DEVICES``.
+
+        Raises:
+            ParameterError: a device that is not here, or accelerate is not installed.
+        """
+        if device not in DEVICES:
+            raise ParameterError(f"device is {device!r}; expected one of {', '.join(DEVICES)}")
+        choose_device(device)
+        try:
+            from accelerate import Accelerator
+        except ImportError as error:
+            raise ParameterError(
+                f"training needs more packages ({error}); install them with: pip install 'audiosr-fx[train]'"
+            ) from error
+        self._accelerator: Any = Accelerator(cpu=device == "cpu")
+        self.device: torch.device = self._accelerator.device
+        self.rank = int(self._accelerator.process_index)
+        self.processes = int(self._accelerator.num_processes)
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this is the process that writes."""
+        return self.rank == 0
+
+    def backward(self, loss: Tensor) -> None:
+        """Add the gradients of ``loss``."""
+        self._accelerator.backward(loss)
+
+    def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Make every process's gradients the mean of all."""
+        if self.processes == 1:
+            return
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        if not gradients:
+            return
+        flat = self._accelerator.reduce(torch.cat([g.reshape(-1) for g in gradients]), reduction="mean")
+        for gradient, mean in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+            gradient.copy_(mean.view_as(gradient))
+
+    def any(self, flag: bool) -> bool:
+        """Whether it is true in any of the processes."""
+        if self.processes == 1:
+            return flag
+        total = self._accelerator.reduce(torch.tensor(float(flag), device=self.device), reduction="sum")
+        return bool(total > 0)
+
+    def wait(self) -> None:
+        """Until all processes are here."""
+        self._accelerator.wait_for_everyone()
+
+    def close(self) -> None:
+        """Leave the group of processes, if there is one."""
+        if self.processes > 1:
+            self._accelerator.end_training()

@@ -1,0 +1,189 @@
+"""What one ``audiosr-fx train`` command does: read the data, train its stages in turn, keep a record."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from audiosr_fx import __version__
+from audiosr_fx.errors import AudioFormatError
+from audiosr_fx.model.audiosr import AudioSRModel
+from audiosr_fx.model.checkpoint import config_to_json
+from audiosr_fx.training.assemble import (
+    build_stage,
+    load_stages,
+    needed_stages,
+    stages_of,
+    starting_model,
+)
+from audiosr_fx.training.card import data_rows
+from audiosr_fx.training.compute import Compute
+from audiosr_fx.training.data import Clip, DataFolder, choose_validation, split_corpus
+from audiosr_fx.training.folders import load_data
+from audiosr_fx.training.recipes import DataSettings, Recipe
+from audiosr_fx.training.tables import read_table
+from audiosr_fx.training.trainer import Trainer
+
+logger = logging.getLogger(__name__)
+
+_MOST_WORKERS = 12
+_LIMITS_NAME = "data.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainRequest:
+    """One command: which stages, from what, where and how."""
+
+    stages: Sequence[str]
+    data: Sequence[DataFolder]
+    runs: Path
+    recipe: Recipe
+    init: str | None = None
+    device: str = "auto"
+    workers: int | None = None
+    board: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopped:
+    """Where a run was when it was asked to stop."""
+
+    stage: str
+    step: int
+    steps: int
+    checkpoint: Path
+
+
+def train_stages(request: TrainRequest, should_stop: Callable[[], bool]) -> Stopped | None:
+    """Train the stages of a request one after the other, each from where it stopped.
+
+    Args:
+        request: what to do.
+        should_stop: asked after every step; True saves a checkpoint and ends the run.
+
+    Returns:
+        None when all is trained.
+
+    Raises:
+        AudioFormatError: data that cannot be used.
+        CheckpointError: weights that are missing or do not fit.
+        ParameterError: settings that do not fit each other, or a device that is not here.
+    """
+    compute = Compute(request.device)
+    if not compute.is_main:
+        logging.getLogger("audiosr_fx").setLevel(logging.ERROR)
+    _prefer_repeatable(compute.device)
+    for name in request.stages:
+        request.recipe.settings(name)
+    model = starting_model(request.recipe, request.init)
+    clips = load_data(request.data, request.runs / _LIMITS_NAME if compute.is_main else None)
+    training, validation = split_data(clips, request.recipe.data)
+    _describe(request.recipe, training, validation)
+    stopped = None
+    for name in [name for name in request.stages if name in stages_of(model.config)] or request.stages:
+        stopped = _train_stage(request, name, compute, training, validation, should_stop)
+        if stopped is not None:
+            break
+    compute.close()
+    return stopped
+
+
+def split_data(clips: Sequence[Clip], settings: DataSettings) -> tuple[list[Clip], list[Clip]]:
+    """Training clips and the validation clips that are used.
+
+    Raises:
+        AudioFormatError: nothing is left to train on.
+    """
+    training, validation, _ = split_corpus(clips, frozenset(settings.held_out), settings.held_out_fraction)
+    if not training:
+        raise AudioFormatError("every source of the data is held out; nothing is left to train on")
+    return training, choose_validation(validation, settings.validation_clips)
+
+
+def recorded_data_settings(record: dict[str, Any], recipe: Recipe) -> DataSettings:
+    """How the data of a recorded run was split; as the recipe says where it is not recorded."""
+    if "recipe" not in record:
+        return recipe.data
+    return read_table(DataSettings, json.loads(record["recipe"])["data"], "data")
+
+
+def _train_stage(
+    request: TrainRequest,
+    name: str,
+    compute: Compute,
+    training: Sequence[Clip],
+    validation: Sequence[Clip],
+    should_stop: Callable[[], bool],
+) -> Stopped | None:
+    model = starting_model(request.recipe, request.init)
+    _load_what_it_builds_on(model, name, request)
+    settings = request.recipe.settings(name)
+    trainer = Trainer(
+        build_stage(name, model, request.recipe, training, validation, compute.device),
+        settings,
+        request.runs,
+        compute=compute,
+        workers=_workers(request.workers, compute),
+        board=request.board,
+        record=_record(request, model, [*training, *validation]),
+        should_stop=should_stop,
+    )
+    if trainer.run():
+        return None
+    return Stopped(stage=name, step=trainer.step, steps=settings.steps, checkpoint=trainer.checkpoint_path)
+
+
+def _load_what_it_builds_on(model: AudioSRModel, name: str, request: TrainRequest) -> None:
+    """Trained stages of this run in place of those the model came with; those it needs must be there."""
+    needed = needed_stages(name, model.config)
+    useful = [*needed, "vocoder"] if name == "ldm" else needed
+    there = [stage for stage in useful if (request.runs / f"{stage}.pt").is_file()]
+    missing = [stage for stage in needed if stage not in there]
+    load_stages(model, request.runs, [*there, *(missing if request.init is None else [])])
+
+
+def _record(request: TrainRequest, model: AudioSRModel, clips: Sequence[Clip]) -> dict[str, Any]:
+    return {
+        "version": __version__,
+        "config": config_to_json(model.config),
+        "recipe_name": request.recipe.name,
+        "recipe": request.recipe.to_json(),
+        "recipe_sha256": request.recipe.sha256,
+        "init": request.init,
+        "data": data_rows(clips),
+    }
+
+
+def _describe(recipe: Recipe, training: Sequence[Clip], validation: Sequence[Clip]) -> None:
+    logger.info(
+        "recipe %s (%s): %d clips, %.1f minutes, of %d sources to train on, %d to validate on",
+        recipe.name,
+        recipe.sha256[:12],
+        len(training),
+        sum(clip.seconds for clip in training) / 60.0,
+        len({clip.source for clip in training}),
+        len(validation),
+    )
+
+
+def _workers(wanted: int | None, compute: Compute) -> int:
+    """A CPU that trains has no time to spare; beside a GPU most of them do."""
+    if wanted is not None:
+        return wanted
+    if compute.device.type == "cpu":
+        return 0
+    return max(1, min(_MOST_WORKERS, ((os.cpu_count() or 2) - 1) // compute.processes))
+
+
+def _prefer_repeatable(device: torch.device) -> None:
+    """On CUDA the same kernels every time, and single precision in the fast form that training can take."""
+    if device.type == "cuda":
+        torch.backends.cudnn.deterministic = True
+        torch.set_float32_matmul_precision("high")

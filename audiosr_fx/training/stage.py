@@ -1,0 +1,149 @@
+"""One trainable stage: how long and how fast it is trained, and what the loop asks of it."""
+
+from __future__ import annotations
+
+import functools
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from audiosr_fx.errors import ParameterError
+from audiosr_fx.training.adversarial import Adversary
+from audiosr_fx.training.segments import AugmentSettings, Batch, SegmentMaker
+
+PRECISIONS = ("float32", "bfloat16")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainSettings:
+    """How long and how fast one stage is trained, and on what.
+
+    The learning rate warms up linearly, stays, and falls linearly to zero over the last
+    ``decay_fraction`` of the steps. A run can be continued with another number of steps.
+
+    Attributes:
+        steps: of the optimiser.
+        segment_s: length of an example.
+        batch_size: examples per pass and process.
+        accumulate: passes per step.
+        ema_decay: of the moving average of the weights, which is what a stage is judged by and exported as.
+        precision: of matrix products and convolutions, ``float32`` or ``bfloat16``.
+        watch: the validation figure that early stopping looks at; lower is better.
+        patience: validations without a new best before training ends; 0 trains to the last step.
+        augment: how clips are varied, cut off and mixed.
+
+    Raises:
+        ParameterError: a value outside its range.
+    """
+
+    steps: int
+    segment_s: float = 2.56
+    batch_size: int = 16
+    accumulate: int = 1
+    learning_rate: float = 1e-3
+    betas: tuple[float, float] = (0.9, 0.99)
+    weight_decay: float = 1e-2
+    warmup_steps: int = 200
+    decay_fraction: float = 0.25
+    gradient_norm: float = 1.0
+    ema_decay: float = 0.999
+    precision: str = "bfloat16"
+    validate_every: int = 250
+    checkpoint_every: int = 100
+    watch: str = ""
+    patience: int = 0
+    seed: int = 0
+    augment: AugmentSettings = field(default_factory=AugmentSettings)
+
+    def __post_init__(self) -> None:
+        for name in (
+            "steps",
+            "batch_size",
+            "accumulate",
+            "warmup_steps",
+            "validate_every",
+            "checkpoint_every",
+        ):
+            check_range(self, name, 1, 10**9)
+        for name in ("learning_rate", "gradient_norm"):
+            check_range(self, name, 1e-12, 1e6)
+        for name in ("weight_decay", "decay_fraction", "ema_decay"):
+            check_range(self, name, 0.0, 1.0)
+        check_range(self, "segment_s", 0.08, 60.0)
+        check_range(self, "patience", 0, 10**9)
+        check_range(self, "seed", 0, 2**32 - 1)
+        if not all(0.0 <= beta < 1.0 for beta in self.betas):
+            raise ParameterError(f"betas is {self.betas}; expected two numbers from 0 to below 1")
+        if self.precision not in PRECISIONS:
+            raise ParameterError(f"precision is {self.precision!r}; expected {' or '.join(PRECISIONS)}")
+        if self.patience and not self.watch:
+            raise ParameterError(f"patience is {self.patience} but watch names no figure to look at")
+
+    def learning_rate_share(self, step: int) -> float:
+        """Share of the full learning rate at step ``step`` (counted from 0)."""
+        decay_start = self.steps * (1.0 - self.decay_fraction)
+        remaining = (self.steps - step) / max(self.steps - decay_start, 1.0)
+        return min(1.0, (step + 1) / self.warmup_steps, max(remaining, 0.0))
+
+
+def check_range(settings: object, name: str, lowest: float, highest: float) -> None:
+    """Raise a ParameterError unless an attribute lies between two numbers, both allowed."""
+    value = getattr(settings, name)
+    if not (math.isfinite(value) and lowest <= value <= highest):
+        raise ParameterError(f"{name} is {value}; expected {lowest:g} to {highest:g}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """Something to look at and listen to: log-mels (L, M) and waveforms (T,) at 48 kHz, by title."""
+
+    name: str
+    mels: Mapping[str, Tensor] = field(default_factory=dict)
+    sounds: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+class Stage(ABC):
+    """One trainable stage of a model.
+
+    Attributes:
+        name: of the stage, and of its files.
+        module: what is trained and averaged.
+        adversary: the critics it is trained against, if any.
+        maker: makes its examples.
+        device: where all of its tensors are.
+    """
+
+    name: str
+    module: nn.Module
+    adversary: Adversary | None = None
+
+    def __init__(self, maker: SegmentMaker, device: torch.device, precision: str) -> None:
+        self.maker = maker
+        self.device = device
+        self.autocast = functools.partial(
+            torch.autocast, device.type, torch.bfloat16, enabled=precision == "bfloat16"
+        )
+
+    @abstractmethod
+    def loss(self, batch: Batch, random: np.random.Generator, step: int) -> Mapping[str, Tensor]:
+        """Losses of one batch, which is on the CPU.
+
+        ``total`` is minimised by the module, ``critics``, if it is there, by the adversary.
+        """
+
+    @abstractmethod
+    def validate(self, module: nn.Module) -> Mapping[str, float]:
+        """Figures on fixed held-out material, for ``module`` (the moving average); lower is better."""
+
+    def examples(self, module: nn.Module) -> Iterator[Example]:
+        """What ``module`` makes of a few held-out clips."""
+        yield from ()
+
+    def move(self, batch: Batch) -> Batch:
+        """The batch on this stage's device."""
+        return Batch(*(tensor.to(self.device, non_blocking=True) for tensor in batch))

@@ -1,0 +1,209 @@
+"""A run that is interrupted, on whatever stage, goes on as if it had not been; and it ends when it should."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny import WITH_PREDICTOR
+from tiny_training import CASES, recipe_of
+from torch import Tensor, nn
+
+from audiosr_fx.errors import AudioFormatError, CheckpointError, ParameterError
+from audiosr_fx.training.assemble import build_stage, fresh_model, load_stages, read_stage
+from audiosr_fx.training.batches import Batches
+from audiosr_fx.training.data import Clip
+from audiosr_fx.training.figures import append_figures, read_figures
+from audiosr_fx.training.segments import AugmentSettings, Batch, SegmentMaker
+from audiosr_fx.training.stage import Stage, TrainSettings
+from audiosr_fx.training.trainer import Trainer
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_an_interrupted_run_continues_as_if_it_had_not_been(
+    case: str, clips: list[Clip], tmp_path: Path
+) -> None:
+    config, name, adversarial = CASES[case]
+    recipe = recipe_of(config, adversarial=adversarial, steps=4, accumulate=2, batch_size=1, validate_every=4)
+    settings = recipe.settings(name)
+
+    def trainer(folder: str, stop_at: int = -1) -> Trainer:
+        stage = build_stage(name, fresh_model(config), recipe, clips[:4], clips[4:])
+        made = Trainer(stage, settings, tmp_path / folder, should_stop=lambda: made.step == stop_at)
+        return made
+
+    whole = trainer("whole")
+    assert whole.run()
+    assert not trainer("parts", stop_at=1).run()
+    resumed = trainer("parts", stop_at=3)
+    assert resumed.step == 1
+    assert not resumed.run()
+    assert trainer("parts").run()
+    logs = [read_figures(tmp_path / folder / f"{name}.csv") for folder in ("whole", "parts")]
+    assert logs[0] == logs[1]
+    assert [row["step"] for row in logs[0]] == [4]
+    ours, theirs = (read_stage(tmp_path / folder, name) for folder in ("whole", "parts"))
+    assert ("critics" in ours) == adversarial
+    for part in ("module", "average", *(["critics"] if adversarial else [])):
+        for key, value in ours[part].items():
+            assert torch.equal(value, theirs[part][key]), (part, key)
+
+
+class Slope(Stage):
+    """One number that is pulled to 1, and validation figures as a test writes them."""
+
+    name = "slope"
+
+    def __init__(self, clips: list[Clip], figures: Sequence[float] = ()) -> None:
+        maker = SegmentMaker(clips, AugmentSettings(seconds=0.08, layer_weights=(1.0,)))
+        super().__init__(maker, torch.device("cpu"), "float32")
+        self.module: nn.Module = nn.Linear(1, 1)
+        self.figures = iter(figures)
+
+    def loss(self, batch: Batch, random: np.random.Generator, step: int) -> Mapping[str, Tensor]:
+        return {"total": (self.module(torch.ones(1, 1)) - 1.0).square().mean()}
+
+    def validate(self, module: nn.Module) -> Mapping[str, float]:
+        return {"error": next(self.figures, 9.0)}
+
+
+QUICK = TrainSettings(
+    steps=20, segment_s=0.08, batch_size=1, warmup_steps=1, validate_every=2, precision="float32"
+)
+
+
+def test_a_run_ends_when_validation_gains_no_more_and_keeps_the_best(
+    clips: list[Clip], tmp_path: Path
+) -> None:
+    settings = replace(QUICK, watch="error", patience=3)
+    stage = Slope(clips, [5.0, 3.0, 4.0, 3.5, 3.0, 1.0])
+    trainer = Trainer(stage, settings, tmp_path)
+    assert trainer.run()
+    assert trainer.step == 10
+    best = read_stage(tmp_path, "slope")["best"]
+    assert (best["step"], best["value"], best["figures"]) == (4, 3.0, {"error": 3.0})
+    again = Trainer(Slope(clips), settings, tmp_path)
+    assert again.run()
+    assert again.step == 10, "it has ended already"
+    longer = Trainer(Slope(clips, [1.0]), replace(settings, patience=4, steps=12), tmp_path)
+    assert longer.run()
+    assert longer.step == 12
+    assert read_stage(tmp_path, "slope")["best"]["step"] == 12
+
+
+def test_the_best_average_is_what_a_model_is_made_of(clips: list[Clip], tmp_path: Path) -> None:
+    recipe = recipe_of(
+        WITH_PREDICTOR, steps=4, validate_every=1, watch="error_db", patience=2, learning_rate=0.5
+    )
+    stage = build_stage("vae", fresh_model(WITH_PREDICTOR), recipe, clips[:4], clips[4:])
+    Trainer(stage, recipe.settings("vae"), tmp_path).run()
+    state = read_stage(tmp_path, "vae")
+    model = fresh_model(WITH_PREDICTOR)
+    load_stages(model, tmp_path, ["vae"])
+    for key, value in model.vae.state_dict().items():
+        assert torch.equal(value, state["best"]["average"][key])
+
+
+def test_a_figure_that_is_not_there_cannot_be_watched(clips: list[Clip], tmp_path: Path) -> None:
+    settings = replace(QUICK, watch="lsd", patience=1)
+    with pytest.raises(ParameterError, match="watch is 'lsd'; stage slope has error"):
+        Trainer(Slope(clips), settings, tmp_path).run()
+
+
+def test_a_gradient_that_is_not_finite_is_not_taken(
+    clips: list[Clip], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage = Slope(clips)
+    before = stage.module.state_dict()["weight"].clone()
+    stage.loss = lambda batch, random, step: {"total": stage.module(torch.full((1, 1), torch.inf)).sum()}  # type: ignore[method-assign]
+    Trainer(stage, replace(QUICK, steps=1), tmp_path).run()
+    assert torch.equal(stage.module.state_dict()["weight"], before)
+    assert "step 0 skipped: its gradient is not finite" in caplog.text
+
+
+def test_a_checkpoint_of_another_shape_is_refused(clips: list[Clip], tmp_path: Path) -> None:
+    path = tmp_path / "slope.pt"
+    torch.save({"module": {}, "average": {}, "optimizer": {}, "step": 1}, path)
+    for content in (path.read_bytes(), b"cut short"):
+        path.write_bytes(content)
+        with pytest.raises(CheckpointError, match="does not fit this stage"):
+            Trainer(Slope(clips), QUICK, tmp_path)
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(
+    clips: list[Clip], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Trainer(Slope(clips), replace(QUICK, steps=1), tmp_path).run()
+    before = (tmp_path / "slope.pt").read_bytes()
+
+    def full(state: object, path: Path) -> None:
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OSError, match="cannot be written"):
+        Trainer(Slope(clips), QUICK, tmp_path).save()
+    assert (tmp_path / "slope.pt").read_bytes() == before
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_batches_are_a_function_of_seed_step_part_and_rank(clips: list[Clip]) -> None:
+    maker = SegmentMaker(clips, AugmentSettings(seconds=0.08, layer_weights=(1.0,)))
+
+    def batches(first: int, *, seed: int = 0, rank: int = 0) -> list[Batch]:
+        made = Batches(maker, batch_size=2, parts=2, seed=seed, rank=rank)
+        return [batch for _, batch in made.between(first, 3, 0)]
+
+    whole, late = batches(0), batches(2)
+    assert len(whole) == 6
+    for ours, theirs in zip(whole[4:], late, strict=True):
+        assert torch.equal(ours.dull, theirs.dull)
+    others = [*whole, *batches(0, seed=1), *batches(0, rank=1)]
+    assert len({float(batch.target.double().sum()) for batch in others}) == len(others)
+
+
+@pytest.mark.slow
+def test_workers_make_the_same_batches_ahead(clips: list[Clip]) -> None:
+    maker = SegmentMaker(clips, AugmentSettings(seconds=0.32))
+    made = Batches(maker, batch_size=2, parts=1, seed=3, rank=0)
+    inline, ahead = (list(made.between(4, 12, workers)) for workers in (0, 2))
+    assert [place for place, _ in inline] == [place for place, _ in ahead]
+    for (_, ours), (_, theirs) in zip(inline, ahead, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
+
+
+def test_a_clip_that_is_gone_ends_the_run_in_one_line(tmp_path: Path) -> None:
+    class Gone:
+        def __len__(self) -> int:
+            return 48_000
+
+        def __getitem__(self, where: slice) -> np.ndarray:
+            raise AudioFormatError("clip.wav: no such file")
+
+    clip = Clip(name="clip.wav", kind="k", source="s", limit_hz=24_000.0, samples=Gone())  # type: ignore[arg-type]
+    maker = SegmentMaker([clip], AugmentSettings(seconds=0.08))
+    with pytest.raises(AudioFormatError, match=r"clip\.wav: no such file"):
+        next(Batches(maker, batch_size=1, parts=1, seed=0, rank=0).between(0, 1, 0))
+
+
+def test_the_log_takes_new_columns_and_forgets_what_was_set_back(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    append_figures(path, {"step": 1, "total": 0.123456789})
+    append_figures(path, {"step": 2, "total": 0.5})
+    append_figures(path, {"step": 3, "total": 0.4, "critics": 2.0})
+    append_figures(path, {"step": 2, "total": 0.7, "critics": 3.0})
+    assert read_figures(path) == [{"step": 1, "total": 0.12346}, {"step": 2, "total": 0.7, "critics": 3.0}]
+    assert path.read_text().splitlines()[0] == "step,total,critics"
+
+
+def test_the_learning_rate_warms_up_stays_and_falls() -> None:
+    settings = replace(QUICK, steps=100, warmup_steps=10, decay_fraction=0.2)
+    shares = [settings.learning_rate_share(step) for step in range(100)]
+    assert shares[0] == pytest.approx(0.1)
+    assert shares[9:80] == [1.0] * 71
+    assert shares[90] == pytest.approx(0.5)
+    assert 0.0 < shares[99] < 0.1
