@@ -6,7 +6,7 @@ import io
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -27,6 +27,7 @@ SAMPLE_RATES: Mapping[str, tuple[int, ...]] = {
 
 _LEAD = 4_096  # samples of mirror image on both sides: encoders start and end in their own ways
 _PEAK = 0.7  # encoders judge by loudness what can be heard
+_PROBE_KBPS = 64.0
 _DRIFT = 48  # samples by which one signal may lie elsewhere than another
 _FFMPEG_TIMEOUT_S = 60.0
 # Nominal kbit/s of one channel at qualities 0 to 1 in tenths: half of what the encoder states for two.
@@ -90,7 +91,7 @@ def round_trip(waveform: NDArray[np.floating], codec: Codec) -> Floats:
         return np.zeros(waveform.shape, np.float32)
     padded = np.pad(np.asarray(waveform * (_PEAK / peak), np.float32), _LEAD, mode="reflect")
     decoded = _transcode(padded, codec)
-    coarse = _probe_delay(codec)
+    coarse = _probe_delay(codec if codec.name == "mp3" else replace(codec, bitrate_kbps=_PROBE_KBPS))
     delay = coarse + _find_delay(padded, _shifted(decoded, coarse, len(padded)), _DRIFT)
     aligned = _shifted(decoded, delay, len(padded))[_LEAD : _LEAD + len(waveform)]
     return np.asarray(aligned * np.float32(peak / _PEAK), np.float32)
@@ -98,6 +99,7 @@ def round_trip(waveform: NDArray[np.floating], codec: Codec) -> Floats:
 
 @lru_cache(maxsize=1024)
 def _probe_delay(codec: Codec) -> int:
+    """Of MP3 it depends on the bit rate too: small frames have no room to state it for the decoder."""
     noise = np.random.default_rng(0).standard_normal(SAMPLE_RATE // 2).astype(np.float32) * 0.1
     return _find_delay(noise, _transcode(noise, codec), SAMPLE_RATE // 8)
 

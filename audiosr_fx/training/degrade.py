@@ -39,7 +39,12 @@ _GRID_HZ = np.linspace(0.0, 24_000.0, 4097)
 _USUAL_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000)
 _CODEC_WEIGHTS = {"mp3": 4.0, "vorbis": 4.0, "opus": 2.0, "aac": 1.0}  # AAC starts two programs a time
 _NEVER_DULL = ("opus", SAMPLE_RATE)  # fills every band up to 20 kHz with noise where bits are short
-_CODEC_KBPS = {"mp3": (24.0, 72.0), "vorbis": (32.0, 64.0), "opus": (10.0, 40.0), "aac": (20.0, 72.0)}
+_CODEC_KBPS = {  # few values, because the delay of each is measured once
+    "mp3": (24, 32, 40, 48, 56, 64),
+    "vorbis": (32, 40, 48, 56, 64),
+    "opus": (10, 12, 16, 20, 24, 32, 40),
+    "aac": (20, 24, 32, 40, 48, 64),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,7 +245,7 @@ def _draw_codec(random: np.random.Generator, names: list[str]) -> Codec:
     name = str(random.choice(names, p=weights / weights.sum()))
     return Codec(
         name=name,
-        bitrate_kbps=_draw_evenly(random, _CODEC_KBPS[name]),
+        bitrate_kbps=float(random.choice(_CODEC_KBPS[name])),
         sample_rate=int(random.choice(SAMPLE_RATES[name])),
     )
 
