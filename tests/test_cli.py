@@ -143,6 +143,16 @@ def test_render_changes_nothing_below_the_cutoff(run: Run, dull: Path) -> None:
     assert np.max(spectrum[low]) / (len(difference) / 4) < 10 ** (-90 / 20)
 
 
+def test_a_low_band_that_is_not_kept_is_made_anew_and_said_to_be(run: Run, dull: Path) -> None:
+    result = run("render", dull, "-o", "clean.wav", "--no-keep-low-band", *QUICK)
+    assert result.exit_code == ExitCode.OK, result.output
+    assert "rendered from 6000 Hz (cutoff given: 6000 Hz; below it the input is not kept" in result.stdout
+    before, after = (np.abs(np.fft.rfft(soundfile.read(path)[0], axis=0)) for path in (dull, "clean.wav"))
+    assert before.shape == after.shape
+    low = slice(0, int(5000 * len(before) / 24_000))
+    assert np.corrcoef(before[low, 0], after[low, 0])[0, 1] < 0.9
+
+
 def test_render_into_a_folder_keeps_names_and_goes_on_after_a_failure(run: Run, dull: Path) -> None:
     shutil.copy(dull, "again.wav")
     Path("broken.wav").write_bytes(b"RIFF")
