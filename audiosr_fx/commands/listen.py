@@ -1,0 +1,317 @@
+"""``audiosr-fx listen``: make a blind listening test as one page, and evaluate the answers."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from audiosr_fx.commands.terminal import (
+    ExitCode,
+    OutputError,
+    describe_error,
+    output_errors,
+    printable,
+    say,
+    say_error,
+    say_json,
+    say_note,
+)
+from audiosr_fx.errors import AudioSRError, ParameterError
+
+if TYPE_CHECKING:
+    from audiosr_fx.quality.listen import ListeningTest, ListenSettings
+    from audiosr_fx.quality.listen_results import Results
+
+_MAKING = "Making a test"
+_SUMMARY = "Evaluating answers"
+
+
+def listen(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="DIR|RESULTS...",
+            help="A folder with one sub-folder per system, files of the same names in each; with --summary,"
+            " files of results.",
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="HTML", help="The page to write.", rich_help_panel=_MAKING),
+    ] = None,
+    mode: Annotated[
+        str,
+        typer.Option(
+            "--mode",
+            metavar="mushra|ab|abx",
+            help="Rate all systems on scales, prefer one of two, or tell which of two X is.",
+            rich_help_panel=_MAKING,
+        ),
+    ] = "mushra",
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            "--reference",
+            metavar="NAME",
+            help="Sub-folder of the reference; 'reference' when not given.",
+            rich_help_panel=_MAKING,
+        ),
+    ] = None,
+    anchor: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--anchor",
+            metavar="lowpass:HZ|none",
+            help="Add the reference without its highs; may be repeated. When not given: lowpass:3500, unless"
+            " there is a sub-folder 'anchor'.",
+            rich_help_panel=_MAKING,
+        ),
+    ] = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option(
+            "--seconds", metavar="S", help="Take the first seconds of each file.", rich_help_panel=_MAKING
+        ),
+    ] = None,
+    loudness: Annotated[
+        float,
+        typer.Option(
+            "--loudness",
+            metavar="LUFS",
+            help="Loudness of everything; lower where a true peak would pass -1 dBTP.",
+            rich_help_panel=_MAKING,
+        ),
+    ] = -23.0,
+    format: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="flac|wav",
+            help="How audio lies in the page, 16 bit either way.",
+            rich_help_panel=_MAKING,
+        ),
+    ] = "flac",
+    repeats: Annotated[
+        int,
+        typer.Option(
+            "--repeats", metavar="N", help="Ask every trial so many times.", rich_help_panel=_MAKING
+        ),
+    ] = 1,
+    seed: Annotated[
+        int,
+        typer.Option(
+            "--seed",
+            metavar="N",
+            help="Of the orders, which also differ between participants.",
+            rich_help_panel=_MAKING,
+        ),
+    ] = 0,
+    title: Annotated[
+        str, typer.Option("--title", metavar="TEXT", help="Stands above the test.", rich_help_panel=_MAKING)
+    ] = "Listening test",
+    reveal: Annotated[
+        bool,
+        typer.Option(
+            "--reveal",
+            help="Show participants their own results at the end.",
+            rich_help_panel=_MAKING,
+        ),
+    ] = False,
+    summary: Annotated[
+        bool,
+        typer.Option("--summary", help="Evaluate files of results instead.", rich_help_panel=_SUMMARY),
+    ] = False,
+    keep_all: Annotated[
+        bool,
+        typer.Option(
+            "--keep-all",
+            help="Count those, too, who fail the post-screening of BS.1534-3.",
+            rich_help_panel=_SUMMARY,
+        ),
+    ] = False,
+    csv: Annotated[
+        Path | None,
+        typer.Option("--csv", metavar="FILE", help="Write the summary as a table.", rich_help_panel=_SUMMARY),
+    ] = None,
+    answers: Annotated[
+        Path | None,
+        typer.Option(
+            "--answers",
+            metavar="FILE",
+            help="Write every single answer as a table (CSV).",
+            rich_help_panel=_SUMMARY,
+        ),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
+) -> None:
+    """Make a blind listening test that is one page, or evaluate the answers to it.
+
+    [bold]audiosr-fx listen systems -o test.html[/bold]
+
+    [bold]audiosr-fx listen --summary results/*.json[/bold]
+
+    The page needs no network and no server: send it to listeners, who open it in a browser, and collect the
+    files that they save. All systems of an item are matched in loudness and play in step.
+    """
+    if summary:
+        if out is not None:
+            raise ParameterError(f"output is {out}; with --summary expected none: use --csv or --answers")
+        _summarise(paths, keep_all=keep_all, csv=csv, answers=answers, overwrite=overwrite, json=json)
+        return
+    if csv is not None or answers is not None or keep_all:
+        raise ParameterError("--csv, --answers and --keep-all go with --summary; add it")
+    if len(paths) != 1:
+        raise ParameterError(f"folders: {len(paths)}; expected one with a sub-folder per system")
+    if out is None or out.suffix.lower() not in (".html", ".htm"):
+        raise ParameterError(f"output is {out}; expected a name in .html: give it with -o test.html")
+    settings = _settings(
+        mode, reference, anchor, seconds, loudness, format, repeats, seed, title, reveal=reveal
+    )
+    _make(paths[0], out, settings, overwrite=overwrite, json=json)
+
+
+def _settings(
+    mode: str,
+    reference: str | None,
+    anchor: list[str] | None,
+    seconds: float | None,
+    loudness: float,
+    format: str,
+    repeats: int,
+    seed: int,
+    title: str,
+    *,
+    reveal: bool,
+) -> ListenSettings:
+    from audiosr_fx.quality.embed import EmbeddedFormat
+    from audiosr_fx.quality.listen import ListenSettings, Mode
+
+    if mode not in list(Mode):
+        raise ParameterError(f"mode is {mode}; expected mushra, ab or abx")
+    if format not in list(EmbeddedFormat):
+        raise ParameterError(f"format is {format}; expected flac or wav")
+    return ListenSettings(
+        mode=Mode(mode),
+        reference=reference,
+        anchors_hz=None if anchor is None else _anchors_hz(anchor),
+        seconds=seconds,
+        target_lufs=loudness,
+        format=EmbeddedFormat(format),
+        repeats=repeats,
+        seed=seed,
+        title=title,
+        reveal=reveal,
+    )
+
+
+def _anchors_hz(texts: list[str]) -> tuple[int, ...]:
+    """The cutoffs of anchors as they were typed: ``lowpass:3500``, or ``none`` alone."""
+    if texts == ["none"]:
+        return ()
+    found = []
+    for text in texts:
+        match = re.fullmatch(r"lowpass:([1-9][0-9]{0,5})", text)
+        if match is None:
+            raise ParameterError(f"anchor is {text}; expected lowpass:HZ, as in lowpass:3500, or none")
+        found.append(int(match[1]))
+    return tuple(found)
+
+
+def _make(folder: Path, out: Path, settings: ListenSettings, *, overwrite: bool, json: bool) -> None:
+    from audiosr_fx.quality.embed import write_whole
+    from audiosr_fx.quality.listen import build_test
+
+    _refuse_taken(out, overwrite=overwrite)
+    test = build_test(folder, settings)
+    with output_errors():
+        write_whole(out, test.html.encode("utf-8"), overwrite=overwrite)
+    for item in test.quieter:
+        say_note(
+            f"{printable(item)}: matched at {test.loudness_lufs[item]:.1f} LUFS, because of its true peaks"
+        )
+    if json:
+        say_json(
+            {
+                "path": str(out),
+                "size_bytes": test.size_bytes,
+                "page": test.page,
+                "mode": test.mode,
+                "trials": test.trials,
+                "items": list(test.items),
+                "systems": [{"name": name, "role": role} for name, role in test.systems],
+                "loudness_lufs": dict(test.loudness_lufs),
+            }
+        )
+    else:
+        say(_described(out, test))
+
+
+def _described(out: Path, test: ListeningTest) -> str:
+    systems = ", ".join(name if role == "system" else f"{name} ({role})" for name, role in test.systems)
+    loudness = max(test.loudness_lufs.values())
+    return printable(
+        f"{out}: {test.size_bytes / 1e6:.1f} MB, {test.mode}, {test.trials} trials, {len(test.items)} items"
+        f" at {loudness:.1f} LUFS, {len(test.systems)} systems: {systems}"
+    )
+
+
+def _refuse_taken(path: Path, *, overwrite: bool) -> None:
+    """Say that a name is taken before the work, not after it."""
+    if path.exists() and not overwrite:
+        raise OutputError(f"{path}: exists already; choose another name, or add --overwrite")
+
+
+def _summarise(
+    paths: list[Path],
+    *,
+    keep_all: bool,
+    csv: Path | None,
+    answers: Path | None,
+    overwrite: bool,
+    json: bool,
+) -> None:
+    from audiosr_fx.quality import listen_report, listen_summary
+    from audiosr_fx.quality.embed import write_whole
+
+    for path in (csv, answers):
+        if path is not None:
+            _refuse_taken(path, overwrite=overwrite)
+    results, failed = _read_all(paths)
+    if not results:
+        say_error("no results to evaluate; expected files that the pages of audiosr-fx listen save")
+        raise typer.Exit(ExitCode.SOME_FAILED)
+    summary = listen_summary.summarise(results, keep_all=keep_all)
+    with output_errors():
+        if csv is not None:
+            write_whole(csv, listen_report.summary_csv(summary), overwrite=overwrite)
+        if answers is not None:
+            write_whole(answers, listen_report.answers_csv(results, summary), overwrite=overwrite)
+    if json:
+        for record in listen_report.records(summary):
+            say_json(record)
+    else:
+        for line in listen_report.lines(summary):
+            say(printable(line))
+    raise typer.Exit(ExitCode.SOME_FAILED if failed else ExitCode.OK)
+
+
+def _read_all(paths: list[Path]) -> tuple[list[Results], bool]:
+    """All results that can be used, and whether some could not: each of those has had its line."""
+    from audiosr_fx.quality.listen_results import pool_results, read_results
+
+    results: list[tuple[Path, Results]] = []
+    failed = False
+    for path in paths:
+        try:
+            results.append((path, read_results(path)))
+        except (AudioSRError, OSError) as error:
+            failed = True
+            say_error(f"{describe_error(error, about=path)}; skipped")
+    pooled, complaints = pool_results(results)
+    for complaint in complaints:
+        say_error(complaint)
+    return pooled, failed or bool(complaints)
