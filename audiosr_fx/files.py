@@ -18,7 +18,7 @@ import numpy as np
 import soundfile
 
 from audiosr_fx.errors import AudioFormatError
-from audiosr_fx.plain_wav import open_plain_wav
+from audiosr_fx.plain_file import open_plain_file
 from audiosr_fx.sources import MAX_CHANNELS, Audio, GridSource, check_sample_rate
 
 _log = logging.getLogger(__name__)
@@ -180,14 +180,14 @@ def _open(path: Path) -> tuple[soundfile.SoundFile, AudioInfo]:
 
 
 def _decoder(path: Path, claim: _DataClaim | None) -> soundfile.SoundFile:
-    """A decoder on a file; where other chunks of a WAV lead it astray, on its samples alone."""
+    """A decoder on a file; where other chunks of a WAV or AIFF lead it astray, on its samples alone."""
     try:
         file = soundfile.SoundFile(native_name(path))
     except soundfile.LibsndfileError:
-        if (plain := _plain_wav(path)) is not None:
+        if (plain := _plain_file(path)) is not None:
             return plain
         raise
-    if _has_other_length(file, claim) and (plain := _plain_wav(path)) is not None:
+    if _has_other_length(file, claim) and (plain := _plain_file(path)) is not None:
         file.close()
         return plain
     return file
@@ -200,11 +200,11 @@ def _has_other_length(file: soundfile.SoundFile, claim: _DataClaim | None) -> bo
     return bool(width and is_whole and claim is not None and claim.claimed // width != file.frames)
 
 
-def _plain_wav(path: Path) -> soundfile.SoundFile | None:
+def _plain_file(path: Path) -> soundfile.SoundFile | None:
     with path.open("rb") as stream:
-        if stream.read(4) in (b"RIFF", b"RF64", b"BW64"):
+        if stream.read(4) in (b"RIFF", b"RF64", b"BW64", b"FORM"):
             with suppress(ValueError, soundfile.LibsndfileError):
-                return open_plain_wav(path, chunks(stream))
+                return open_plain_file(path, chunks(stream))
     return None
 
 

@@ -68,8 +68,8 @@ def chunks_of(metadata: Metadata) -> list[tuple[bytes, bytes]]:
         if name in AIFF_OF_TAG and name != "COMMENT":
             made.append((AIFF_OF_TAG[name], "; ".join(texts).encode("utf-8", "replace")))
     remarks = [text for name, text in tags if name == "COMMENT"]
-    remarks += [str(step) for step in metadata.provenance]
-    made += [(b"ANNO", text.encode("utf-8", "replace")) for text in remarks]
+    steps = [str(step) for step in metadata.provenance]
+    made += [(b"ANNO", text.encode("utf-8", "replace")) for text in (*remarks, *steps)]
     markers = [replace(marker, number=number) for number, marker in enumerate(metadata.markers, 1)]
     instrument, ends = _instrument_payload(metadata.instrument, len(markers) + 1)
     if markers or ends:
@@ -79,10 +79,12 @@ def chunks_of(metadata: Metadata) -> list[tuple[bytes, bytes]]:
     if instrument:
         made.append((b"INST", instrument))
     extra = extra_comments(metadata)
+    if len(remarks) > 1:  # ANNO chunks keep them apart, an ID3 tag does not
+        tags = tuple(tag for tag in tags if tag[0] != "COMMENT")
     has_place = all(name in AIFF_OF_TAG and len(texts) == 1 for name, texts in grouped(tags).items())
     if not has_place or extra or metadata.pictures or metadata.id3_frames:
-        steps = [(PROVENANCE_FIELD, str(step)) for step in metadata.provenance]
-        made.append((b"ID3 ", build_id3([*tags, *extra, *steps], metadata.pictures, metadata.id3_frames)))
+        extra += [(PROVENANCE_FIELD, step) for step in steps]
+        made.append((b"ID3 ", build_id3([*tags, *extra], metadata.pictures, metadata.id3_frames)))
     return made
 
 

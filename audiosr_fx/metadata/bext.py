@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from audiosr_fx.metadata.parts import Broadcast, Loudness, Metadata
-from audiosr_fx.metadata.provenance import find_provenance
+from audiosr_fx.metadata.provenance import provenance_in_history
 
 _FIXED: Final = struct.Struct("<256s32s32s10s8sQH64s5h180s")
 _UNSET: Final = 0x7FFF  # Tech 3285, section 2.4: a field that is not used
@@ -94,7 +94,7 @@ def with_history(metadata: Metadata, *, sample_rate: int, bits: int, channels: i
     """The broadcast fields with a line of coding history for each step of provenance that has none yet."""
     broadcast = metadata.broadcast or Broadcast()
     history = broadcast.coding_history.rstrip("\r\n\0 ")
-    written = len(find_provenance(history))
+    written = len(provenance_in_history(history))
     mode = {1: ",M=mono", 2: ",M=stereo"}.get(channels, "")
     lines = [f"A=PCM,F={sample_rate},W={bits}{mode},T={made}" for made in metadata.provenance[written:]]
     text = "".join(f"{line}\r\n" for line in [*([history] if history else []), *lines])

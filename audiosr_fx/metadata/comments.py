@@ -15,7 +15,13 @@ from typing import Any, Final
 
 from audiosr_fx.metadata.findings import MAX_CHUNKS, MAX_MARKERS, Findings
 from audiosr_fx.metadata.parts import Broadcast, Instrument, Loop, Marker, Metadata, Picture, Tag
-from audiosr_fx.metadata.provenance import SOFTWARE, find_provenance, parse_provenance, without_provenance
+from audiosr_fx.metadata.provenance import (
+    SOFTWARE,
+    find_provenance,
+    parse_provenance,
+    provenance_in_history,
+    without_provenance,
+)
 from audiosr_fx.metadata.tags import check_tag, still_true
 
 PROVENANCE_FIELD: Final = "AUDIOSR_FX"
@@ -113,10 +119,11 @@ def parse_picture(payload: bytes) -> Picture:
     Raises:
         ValueError: lengths that do not fit.
     """
-    kind, mime, at = _sized(payload, 4, struct.unpack_from(">I", payload)[0])
-    _, description, at = _sized(payload, at, 0)
+    kind = struct.unpack_from(">I", payload)[0]
+    mime, at = _sized(payload, 4)
+    description, at = _sized(payload, at)
     width, height, depth, colours = struct.unpack_from(">4I", payload, at)
-    _, data, _ = _sized(payload, at + 16, 0)
+    data, _ = _sized(payload, at + 16)
     if not data:
         raise ValueError("it is empty")
     return Picture(
@@ -162,12 +169,13 @@ def pictures_in(tags: Iterable[Tag], findings: Findings) -> tuple[tuple[Tag, ...
     return tuple(kept), tuple(pictures)
 
 
-def _sized(payload: bytes, at: int, value: int) -> tuple[int, bytes, int]:
+def _sized(payload: bytes, at: int) -> tuple[bytes, int]:
+    """A field that begins with its length, and where it ends."""
     length = struct.unpack_from(">I", payload, at)[0]
     end = at + 4 + length
     if end > len(payload):
         raise ValueError(f"a field of {length} bytes passes the end")
-    return value, payload[at + 4 : end], end
+    return payload[at + 4 : end], end
 
 
 def _with_chapters(metadata: Metadata, findings: Findings) -> Metadata:
@@ -242,8 +250,11 @@ def _with_provenance(metadata: Metadata) -> Metadata:
     history = metadata.broadcast.coding_history if metadata.broadcast else ""
     fields = [text for name, text in metadata.tags if name == PROVENANCE_FIELD]
     remarks = [text for name, text in metadata.tags if name == "COMMENT"]
-    places = ["\n".join(fields), "\n".join(remarks), history]
-    found = max((find_provenance(place) for place in places), key=len)
+    places = [
+        *(find_provenance("\n".join(texts)) for texts in (fields, remarks)),
+        provenance_in_history(history),
+    ]
+    found = max(places, key=len)
     tags = []
     for name, text in metadata.tags:
         if name == "COMMENT":

@@ -46,7 +46,7 @@ class Id3:
             Marker(
                 position=round(start * sample_rate), label=label, length=round((stop - start) * sample_rate)
             )
-            for start, stop, label in self.chapters
+            for start, stop, label in sorted(self.chapters)
         )
 
 

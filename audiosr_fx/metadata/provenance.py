@@ -12,7 +12,7 @@ from typing import Any, Final
 from audiosr_fx import __version__
 
 SOFTWARE: Final = f"audiosr_fx {__version__}"
-_LINE: Final = re.compile(r"audiosr_fx \d[\w.+-]*(?:; [a-z0-9_]+=[^;,\r\n\x00]*)*")
+_LINE: Final = re.compile(r"audiosr_fx \d[\w.+-]*(?:; [a-z0-9_]+=[^;,\s\x00]*)*")
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.+:/-]+")
 _NO_NAME: Final = re.compile(r"[^a-z0-9_]+")
 _LONGEST: Final = 100
@@ -81,9 +81,14 @@ def parse_provenance(text: str) -> Provenance | None:
 
 
 def find_provenance(text: str) -> list[Provenance]:
-    """All such lines of a longer text, in order; they may stand in the T field of a coding history."""
-    lines = (line.rpartition("T=")[2].strip() if "T=" in line else line.strip() for line in text.splitlines())
-    return [found for line in lines if (found := parse_provenance(line)) is not None]
+    """All such lines of a comment, in order."""
+    return [found for line in text.splitlines() if (found := parse_provenance(line.strip())) is not None]
+
+
+def provenance_in_history(coding_history: str) -> list[Provenance]:
+    """All such lines of a coding history, where they stand in the field T, in order."""
+    lines = (line.partition(",T=")[2] for line in coding_history.splitlines())
+    return [found for line in lines if (found := parse_provenance(line.strip())) is not None]
 
 
 def without_provenance(text: str) -> str:

@@ -1,7 +1,8 @@
-"""WAV, RF64 and BW64 files without their other chunks, for a decoder that stumbles over those.
+"""WAV, RF64, BW64 and AIFF files without their other chunks, for a decoder that stumbles over those.
 
 libsndfile does not know BW64, takes no odd-sized chunk before the samples of an RF64, and gives up on a
-malformed one before those of a WAV. It is shown a file of ``fmt`` and ``data`` alone instead.
+malformed one before the samples of a WAV or AIFF, or loses its place. It is shown a file of format and
+samples alone instead.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class ChunkPlace(Protocol):
         """In bytes, as the file states it."""
 
 
-def open_plain_wav(path: Path, places: Iterable[ChunkPlace]) -> soundfile.SoundFile:
+def open_plain_file(path: Path, places: Iterable[ChunkPlace]) -> soundfile.SoundFile:
     """Open the samples of a file whose chunks are known.
 
     Raises:
@@ -68,24 +69,18 @@ class _Plain(io.RawIOBase):
     def __init__(self, path: Path, places: Iterable[ChunkPlace]) -> None:
         self._file = path.open("rb")
         try:
-            found: dict[bytes, ChunkPlace] = {}
-            for place in places:
-                found.setdefault(place.name, place)
-                if b"fmt " in found and b"data" in found:
-                    break
-            else:
-                raise ValueError("there is no format or no data")
-            self._file.seek(found[b"fmt "].start)
-            format = self._file.read(min(found[b"fmt "].size, _LARGEST_FORMAT))
-            self._start = found[b"data"].start
+            kind = self._file.read(12)
+            format, samples = _format_and_samples(places)
+            self._file.seek(format.start)
+            payload = self._file.read(min(format.size, _LARGEST_FORMAT))
+            self._start = samples.start
             present = self._file.seek(0, os.SEEK_END) - self._start
-            size = max(0, min(found[b"data"].size, present))
-            if size == 0 and present > 0:  # the length was left open
-                size = present
         except BaseException:
             self._file.close()
             raise
-        self._header = _header(format, size)
+        size = min(samples.size, present) or present  # 0 is a length that was left open
+        is_aiff = kind[:4] == b"FORM"
+        self._header = _aiff_header(kind[8:], payload, size) if is_aiff else _wav_header(payload, size)
         self._size = len(self._header) + size
         self._position = 0
 
@@ -121,7 +116,29 @@ class _Plain(io.RawIOBase):
         super().close()
 
 
-def _header(format: bytes, size: int) -> bytes:
+def _format_and_samples(places: Iterable[ChunkPlace]) -> tuple[ChunkPlace, ChunkPlace]:
+    format = None
+    for place in places:
+        if place.name in (b"fmt ", b"COMM"):
+            format = format or place
+        elif place.name in (b"data", b"SSND") and format is not None:
+            return format, place
+    raise ValueError("there is no format, or there are no samples")
+
+
+def _aiff_header(form: bytes, format: bytes, size: int) -> bytes:
+    body = b"COMM" + struct.pack(">I", len(format)) + format + bytes(len(format) % 2)
+    return (
+        b"FORM"
+        + struct.pack(">I", 4 + len(body) + 8 + size)
+        + form
+        + body
+        + b"SSND"
+        + struct.pack(">I", size)
+    )
+
+
+def _wav_header(format: bytes, size: int) -> bytes:
     body = b"fmt " + struct.pack("<I", len(format)) + format + bytes(len(format) % 2)
     if size <= _LARGEST_RIFF:
         riff = b"RIFF" + struct.pack("<I", 4 + len(body) + 8 + size) + b"WAVE"
