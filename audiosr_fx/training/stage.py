@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -125,9 +125,7 @@ class Stage(ABC):
     def __init__(self, maker: SegmentMaker, device: torch.device, precision: str) -> None:
         self.maker = maker
         self.device = device
-        self.autocast = functools.partial(
-            torch.autocast, device.type, torch.bfloat16, enabled=precision == "bfloat16"
-        )
+        self._precision = precision
 
     @abstractmethod
     def loss(self, batch: Batch, random: np.random.Generator, step: int) -> Mapping[str, Tensor]:
@@ -143,6 +141,12 @@ class Stage(ABC):
     def examples(self, module: nn.Module) -> Iterator[Example]:
         """What ``module`` makes of a few held-out clips."""
         yield from ()
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """Products and convolutions inside are of the stage's precision."""
+        if self._precision == "float32":
+            return nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16)
 
     def move(self, batch: Batch) -> Batch:
         """The batch on this stage's device."""
