@@ -20,6 +20,7 @@ import soxr
 from numpy.typing import NDArray
 
 from audiosr_fx.errors import AudioFormatError
+from audiosr_fx.files import one_line
 from audiosr_fx.training.data import SAMPLE_RATE
 
 DRUM_BANK: Final = 128
@@ -302,7 +303,8 @@ def _read(path: Path) -> tuple[str, tuple[int, int], dict[str, np.ndarray]]:
     except (OSError, struct.error, ValueError) as error:
         if isinstance(error, AudioFormatError):
             raise
-        raise AudioFormatError(f"{path} cannot be read as a soundfont: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else one_line(error)
+        raise AudioFormatError(f"{path} cannot be read as a soundfont: {reason}") from error
     missing = sorted(set(_TABLES) - set(tables))
     if samples is None or missing:
         raise AudioFormatError(f"{path} is damaged: without {', '.join(missing or ['samples'])}")
