@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from audiosr_fx import __version__
-from audiosr_fx.commands import doctor, inspect, models, render, upstream
+from audiosr_fx.commands import doctor, evaluate, inspect, models, render, upstream
 from audiosr_fx.commands.terminal import EXIT_CODES_HELP, INTERRUPTS, say, translated_errors
 
 
@@ -61,6 +61,7 @@ app.command("inspect")(inspect.inspect_files)
 app.add_typer(models.app, name="models")
 app.command("doctor")(doctor.doctor)
 app.command("upstream")(upstream.upstream)
+app.command("evaluate")(evaluate.evaluate)
 
 _PASS_ALL_ON: dict[str, Any] = {
     "allow_extra_args": True,
@@ -73,12 +74,6 @@ _PASS_ALL_ON: dict[str, Any] = {
 def train(context: typer.Context) -> None:
     """Train a model; [bold]audiosr-fx train --help[/bold] lists the stages."""
     _run_training(context.args)
-
-
-@app.command("evaluate", context_settings=_PASS_ALL_ON, add_help_option=False)
-def evaluate(context: typer.Context) -> None:
-    """Score a model against naive baselines on clips that training never saw."""
-    _run_training(["evaluate", *context.args])
 
 
 def _run_training(arguments: list[str]) -> None:

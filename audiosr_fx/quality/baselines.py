@@ -84,7 +84,8 @@ def fill_with_envelope(
     above = frequencies >= cutoff_hz
     scale = signal.get_window("hann", _N_FFT).sum()
     mean_magnitude = np.abs(noise).mean()
-    envelope = magnitude[:, : spectrum.shape[1]]
+    lacking = max(0, spectrum.shape[1] - magnitude.shape[1])  # of a signal shorter than a window
+    envelope = np.pad(magnitude, ((0, 0), (0, lacking)), mode="edge")[:, : spectrum.shape[1]]
     spectrum[above] = noise[above] / mean_magnitude * envelope[above] / scale
     return _synthesise(spectrum, sample_rate, len(dull))
 

@@ -51,6 +51,14 @@ class Metrics:
     stoi: float = float("nan")
 
 
+PROTOCOL = (
+    "Spectra: n_fft 2048, hop 512, Hann; level aligned on the band below 0.9 times the cutoff, frames under"
+    " -60 dB of the original's loudest left out, bins floored at -100 dB of its loudest, and nothing counted"
+    " above what the original can be trusted for. LSD is of log10 power from 0 Hz up; envelope and flatness"
+    " are errors of 32 log-spaced bands above the cutoff, frame by frame, the former floored at -80 dB."
+)
+"""How the figures in tables come about, in a few sentences."""
+
 METRIC_NAMES = tuple(field.name for field in fields(Metrics))
 
 

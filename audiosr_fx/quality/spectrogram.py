@@ -66,11 +66,20 @@ def _column_db(source: Source, centre: int) -> NDArray[np.float32]:
 
 
 def save_spectrogram(path: str | os.PathLike[str], panels: Sequence[Panel]) -> None:
-    """Draw panels below one another into a PNG file, with common axes and a common colour scale.
+    """Draw panels into a PNG file; see :func:`draw_spectrogram`.
 
     Raises:
         AudioFormatError: no panels.
         OSError: the file cannot be written.
+    """
+    Path(path).write_bytes(draw_spectrogram(panels))
+
+
+def draw_spectrogram(panels: Sequence[Panel]) -> bytes:
+    """Draw panels below one another as a PNG picture, with common axes and a common colour scale.
+
+    Raises:
+        AudioFormatError: no panels.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -100,4 +109,4 @@ def save_spectrogram(path: str | os.PathLike[str], panels: Sequence[Panel]) -> N
     figure.colorbar(image, ax=list(all_axes), label="dBFS")
     picture = BytesIO()
     figure.savefig(picture, format="png", metadata={"Software": "audiosr_fx"})
-    Path(path).write_bytes(picture.getvalue())
+    return picture.getvalue()

@@ -18,7 +18,6 @@ import typer
 
 from audiosr_fx.commands.terminal import INTERRUPTS, ExitCode, OutputError, say, say_note
 from audiosr_fx.errors import CheckpointError, ParameterError
-from audiosr_fx.training.instruments_cli import instruments
 
 if TYPE_CHECKING:
     from audiosr_fx.model.audiosr import AudioSRModel
@@ -237,9 +236,6 @@ def _interrupts_noted() -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-app.command()(instruments)
 
 
 @app.command("recipes")

@@ -1,0 +1,332 @@
+"""The work behind ``audiosr-fx evaluate``: run a plan, show how far it is, and keep what came of it."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from itertools import zip_longest
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from audiosr_fx.commands.terminal import OutputError, output_errors, printable, say, say_json, say_note
+from audiosr_fx.errors import AudioFormatError, ParameterError
+
+if TYPE_CHECKING:
+    from audiosr_fx.engine import Engine
+    from audiosr_fx.quality.cases import Case
+    from audiosr_fx.quality.conditions import Condition
+    from audiosr_fx.quality.plan import Plan
+    from audiosr_fx.quality.scores import Gap, Score
+    from audiosr_fx.quality.spectra import Waveform
+    from audiosr_fx.quality.systems import System
+    from audiosr_fx.quality.tables import Table
+    from audiosr_fx.training.data import Clip
+
+_CURVES = {"lsd_over_cutoff.png": "draw_over_cutoff", "lsd_over_steps.png": "draw_over_steps"}
+_PANELS = "spectrograms_{kind}.png"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results:
+    """Where results go beside the terminal; None for nowhere."""
+
+    csv: Path | None = None
+    markdown: Path | None = None
+    plots: Path | None = None
+    audio: Path | None = None
+    json: bool = False
+    overwrite: bool = False
+
+    def check(self, originals: Path) -> None:
+        """Refuse, before any work, what could not be kept in the end.
+
+        Raises:
+            OutputError: a name that is taken, or a folder that is not there.
+            ParameterError: audio among the originals.
+        """
+        for path in (self.csv, self.markdown):
+            if path is not None and path.exists() and not self.overwrite:
+                raise OutputError(f"{path}: exists; choose another name, or say --overwrite")
+            if path is not None and not path.absolute().parent.is_dir():
+                raise OutputError(f"{path}: there is no folder {path.parent}")
+        for folder, pattern in ((self.plots, "*.png"), (self.audio, "*")):
+            if folder is None:
+                continue
+            if folder.exists() and not folder.is_dir():
+                raise OutputError(f"{folder}: is not a folder")
+            if not self.overwrite and next(folder.glob(pattern), None) is not None:
+                raise OutputError(f"{folder}: holds files; choose another folder, or say --overwrite")
+        if self.audio is not None and self.audio.resolve().is_relative_to(originals.resolve()):
+            raise ParameterError(f"audio is {self.audio}; expected a folder outside the originals")
+
+
+@dataclass(slots=True, kw_only=True)
+class Comparison:
+    """What came of a plan so far.
+
+    ``examples`` holds, for one clip of each kind, the waveforms to draw; ``bare`` names cases with nothing
+    above their cutoff.
+    """
+
+    scores: list[Score] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+    bare: list[str] = field(default_factory=list)
+    examples: dict[str, list[tuple[str, Waveform]]] = field(default_factory=dict)
+    is_whole: bool = False
+
+
+def compare(
+    folder: Path, plan: Plan, outputs: Sequence[str], results: Results, *, everything: bool, device: str
+) -> Comparison:
+    """Run a plan; Ctrl-C ends it early with what there is.
+
+    Raises:
+        AudioSRError: nothing to compare on, no such model, or a plan that makes no sense.
+    """
+    from audiosr_fx.quality.cases import choose_clips
+    from audiosr_fx.quality.conditions import conditions_of
+    from audiosr_fx.quality.scores import Score, evaluate
+
+    conditions = conditions_of(
+        plan.cutoffs_hz, plan.families, plan.codecs, order=plan.order, hiss=plan.hiss, tones=plan.tones
+    )
+    clips = choose_clips(folder, everything=everything, limit=plan.limit, grouped=plan.grouped)
+    if not any(clips.values()):
+        raise AudioFormatError(f"{folder}: holds no clip that was held out of training; --all takes all")
+    systems = _systems(plan, outputs, conditions, device)
+    done = Comparison()
+    total = sum(map(len, clips.values())) * len(conditions) * len(systems)
+
+    def keep(system: System, case: Case, waveform: Waveform) -> None:
+        if case.condition == conditions[0]:
+            _remember(done, systems, system, case, waveform)
+        if results.audio is not None:
+            _save(results.audio, plan, system, case, waveform, overwrite=results.overwrite)
+
+    cases = _cases(clips, conditions, plan.seconds, done)
+    try:
+        with _Progress(total) as progress:
+            for found in evaluate(systems, cases, on_output=keep):
+                if isinstance(found, Score):
+                    done.scores.append(found)
+                else:
+                    done.gaps.append(found)
+                progress.update(len(done.scores) + len(done.gaps) + len(done.bare) * len(systems))
+        done.is_whole = True
+    except KeyboardInterrupt:
+        say_note(f"interrupted; what follows is {len(done.scores)} scores of {total}")
+    return done
+
+
+def report(done: Comparison, plan: Plan, results: Results) -> None:
+    """Print the tables, name what is missing, and write what was asked for.
+
+    Raises:
+        AudioFormatError: not one score.
+        OutputError: a result cannot be written.
+    """
+    from audiosr_fx.quality.metrics import PROTOCOL
+    from audiosr_fx.quality.scores import csv_text, write_text
+    from audiosr_fx.quality.tables import aggregate, count_clips, make_tables
+
+    _say_gaps(done, plan, results)
+    if not done.scores:
+        raise AudioFormatError("there is not one score; see the lines above, or --help")
+    tables = make_tables(done.scores, plan.metrics)
+    counted = count_clips(done.scores)
+    if results.json:
+        for cell in aggregate(done.scores):
+            record = asdict(cell)
+            say_json({**{name: record[name] for name in record if name != "means"}, **record["means"]})
+    else:
+        for table in tables:
+            _print(table)
+        say(counted)
+    with output_errors():
+        if results.csv is not None:
+            write_text(results.csv, csv_text(done.scores))
+        if results.markdown is not None:
+            text = "\n\n".join([*(table.markdown() for table in tables), f"{counted}. {PROTOCOL}"])
+            write_text(results.markdown, text + "\n")
+        if results.plots is not None:
+            _draw(done, results.plots)
+
+
+def _systems(
+    plan: Plan, outputs: Sequence[str], conditions: Sequence[Condition], device: str
+) -> list[System]:
+    from audiosr_fx.engine import load_engine
+    from audiosr_fx.quality.outputs import output_system, parse_outputs
+    from audiosr_fx.quality.systems import ModelRuns, baseline_systems, model_systems, stage_systems
+
+    runs = ModelRuns(
+        models=plan.models,
+        qualities=plan.qualities,
+        samplers=plan.samplers,
+        steps=plan.steps,
+        guidance=plan.guidance,
+        seeds=plan.seeds,
+        variants=plan.variants,
+    )
+    others = [output_system(*parse_outputs(text), conditions) for text in outputs]
+
+    @cache
+    def engine_of(model: str) -> Engine:
+        return load_engine(model, device)
+
+    systems = baseline_systems(plan.tilts_db_per_octave) if plan.baselines else []
+    systems += stage_systems(plan.models, engine_of, predictor=plan.predictor, bound=False)
+    systems += model_systems(runs, engine_of)
+    systems += others
+    if plan.vocoder_bound:
+        systems += stage_systems(plan.models, engine_of, predictor=False, bound=True)
+    if not systems:
+        raise ParameterError("there is nothing to compare; expected models, baselines or outputs")
+    return systems
+
+
+def _cases(
+    clips: dict[str, list[Clip]], conditions: Sequence[Condition], seconds: float, done: Comparison
+) -> Iterator[Case]:
+    """One clip of each kind in turn, so that what is there early covers all kinds."""
+    from audiosr_fx.quality.cases import make_case
+
+    for row in zip_longest(*clips.values()):
+        for kind, clip in zip(clips, row, strict=True):
+            for condition in conditions if clip is not None else ():
+                case = make_case(clip, kind, condition, seconds)
+                if case is None:
+                    done.bare.append(f"{clip.name} ({condition})")
+                else:
+                    yield case
+
+
+def _remember(
+    done: Comparison, systems: Sequence[System], system: System, case: Case, waveform: Waveform
+) -> None:
+    """Keep the first clip of a kind for its picture: the original and one waveform of each system."""
+    from audiosr_fx.quality.plots import MOST_PANELS
+
+    if system is systems[0] and case.kind not in done.examples:
+        done.examples[case.kind] = [(f"{case.clip}: original", case.bright)]
+    example = done.examples.get(case.kind, [])
+    if not example or not example[0][0].startswith(f"{case.clip}:"):
+        return
+    if len(example) < MOST_PANELS and system.name not in [title for title, _ in example]:
+        example.append((system.name, waveform))
+
+
+def _save(
+    folder: Path, plan: Plan, system: System, case: Case, waveform: Waveform, *, overwrite: bool
+) -> None:
+    """One folder per condition, in it one per system; the original and the input beside them."""
+    seeds = f" seed {system.seed}" if system.seed is not None and len(plan.seeds) > 1 else ""
+    name = str(Path(case.clip).with_suffix(".wav")).replace("/", "_")
+    base = folder / case.condition.slug
+    for place, samples in (
+        ("reference", case.bright),
+        ("input", case.dull),
+        (_slug(system.name + seeds), waveform),
+    ):
+        path = base / place / name
+        if place in ("reference", "input") and path.exists():
+            continue
+        _write_wav(path, samples, overwrite=overwrite)
+
+
+def _write_wav(path: Path, waveform: Waveform, *, overwrite: bool) -> None:
+    from audiosr_fx.audio import AudioWriter
+    from audiosr_fx.training.data import SAMPLE_RATE
+
+    with output_errors():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with AudioWriter(path, SAMPLE_RATE, 1, subtype="FLOAT", overwrite=overwrite) as writer:
+            writer.write(waveform[None])
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9.+-]+", "_", text).strip("_")
+
+
+def _say_gaps(done: Comparison, plan: Plan, results: Results) -> None:
+    from audiosr_fx.quality.speech import reason_without
+
+    by_reason: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for gap in done.gaps:
+        by_reason[gap.system, gap.reason].append(gap.clip)
+    for (system, reason), clips in by_reason.items():
+        names = list(dict.fromkeys(clips))
+        more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+        say_note(printable(f"{system}: {reason} ({', '.join(names[:8])}{more})"))
+    if done.bare:
+        more = f" and {len(done.bare) - 4} more" if len(done.bare) > 4 else ""
+        say_note(printable(f"nothing to restore above the cutoff: {', '.join(done.bare[:4])}{more}"))
+    if any(score.kind == "speech" for score in done.scores):
+        for package, metric in (("pesq", "pesq"), ("pystoi", "stoi")):
+            absent = reason_without(package)
+            if absent is not None and (metric in plan.metrics or results.csv is not None):
+                say_note(f"{metric} is skipped: {absent}")
+
+
+def _print(table: Table) -> None:
+    """On a terminal as wide as that is, elsewhere as wide as it needs."""
+    from rich.console import Console
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=10_000)
+    drawn = RichTable()
+    for number, name in enumerate(table.header):
+        drawn.add_column(Text(name), justify="right" if number else "left")
+    for row in table.rows:
+        drawn.add_row(*(Text(printable(text)) for text in row))
+    say(f"{table.title} ({table.note})")
+    console.print(drawn)
+
+
+def _draw(done: Comparison, folder: Path) -> None:
+    from audiosr_fx.quality import plots
+
+    folder.mkdir(parents=True, exist_ok=True)
+    pictures = {name: getattr(plots, function)(done.scores) for name, function in _CURVES.items()}
+    for kind, waveforms in done.examples.items():
+        pictures[_PANELS.format(kind=_slug(kind))] = plots.draw_panels([*waveforms[1:], waveforms[0]])
+    for name, picture in pictures.items():
+        if picture is not None:
+            (folder / name).write_bytes(picture)
+            say_note(f"drawn: {printable(str(folder / name))}")
+
+
+class _Progress:
+    """A bar on stderr, where that is a terminal."""
+
+    def __init__(self, total: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        console = Console(stderr=True)
+        self._progress = Progress(
+            TextColumn("scoring"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+            transient=True,
+        )
+        self._task = self._progress.add_task("scoring", total=total)
+
+    def __enter__(self) -> _Progress:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def update(self, finished: int) -> None:
+        self._progress.update(self._task, completed=finished)

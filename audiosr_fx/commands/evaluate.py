@@ -1,0 +1,242 @@
+"""``audiosr-fx evaluate``: score models, baselines and other systems against originals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from audiosr_fx.commands.terminal import ExitCode
+from audiosr_fx.errors import ParameterError
+
+T = TypeVar("T")
+
+_ROWS, _COLUMNS, _RESULTS = "Rows", "Columns", "Results"
+
+
+def evaluate(
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", help="Originals: a corpus with an INDEX.csv, or any folder of audio."),
+    ],
+    experiment: Annotated[
+        str | None,
+        typer.Option(
+            "--experiment",
+            metavar="NAME",
+            help="A prepared comparison: readme, low-band, bandwidth, codecs, noise, steps or domains; "
+            "what is given beside it counts instead.",
+        ),
+    ] = None,
+    models: Annotated[
+        str | None,
+        typer.Option(
+            "--models", metavar="NAME,...", help="Names or .safetensors files.", rich_help_panel=_ROWS
+        ),
+    ] = None,
+    qualities: Annotated[
+        str | None,
+        typer.Option("--qualities", metavar="NAME,...", help="draft, standard, best.", rich_help_panel=_ROWS),
+    ] = None,
+    samplers: Annotated[
+        str | None,
+        typer.Option("--samplers", metavar="NAME,...", help="ddim, dpmpp_2m.", rich_help_panel=_ROWS),
+    ] = None,
+    steps: Annotated[
+        str | None,
+        typer.Option("--steps", metavar="N,...", help="Sampling steps.", rich_help_panel=_ROWS),
+    ] = None,
+    guidance: Annotated[
+        str | None,
+        typer.Option("--guidance", metavar="X,...", help="Guidance scales.", rich_help_panel=_ROWS),
+    ] = None,
+    seeds: Annotated[
+        str | None,
+        typer.Option(
+            "--seeds", metavar="N,...", help="The spread over them is shown.", rich_help_panel=_ROWS
+        ),
+    ] = None,
+    variants: Annotated[
+        str | None,
+        typer.Option(
+            "--variants",
+            metavar="NAME,...",
+            help="plain (told the cutoff), found, junk (what lies above is kept), low-band (made anew).",
+            rich_help_panel=_ROWS,
+        ),
+    ] = None,
+    baselines: Annotated[
+        bool | None,
+        typer.Option(
+            "--baselines/--no-baselines", help="Unprocessed, folding and noise.", rich_help_panel=_ROWS
+        ),
+    ] = None,
+    tilts: Annotated[
+        str | None,
+        typer.Option(
+            "--tilts", metavar="DB,...", help="Of folding and noise, per octave.", rich_help_panel=_ROWS
+        ),
+    ] = None,
+    predictor: Annotated[
+        bool | None,
+        typer.Option(
+            "--predictor/--no-predictor", help="A model's first stage, with noise.", rich_help_panel=_ROWS
+        ),
+    ] = None,
+    vocoder_bound: Annotated[
+        bool | None,
+        typer.Option(
+            "--vocoder-bound/--no-vocoder-bound",
+            help="The true mel through each vocoder, and the true envelope with noise.",
+            rich_help_panel=_ROWS,
+        ),
+    ] = None,
+    outputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--outputs",
+            metavar="NAME=FOLDER",
+            help="Files that another system wrote, named as the originals; may be repeated.",
+            rich_help_panel=_ROWS,
+        ),
+    ] = None,
+    cutoffs: Annotated[
+        str | None,
+        typer.Option("--cutoffs", metavar="HZ,...", help="Of low-pass filters.", rich_help_panel=_COLUMNS),
+    ] = None,
+    families: Annotated[
+        str | None,
+        typer.Option(
+            "--families",
+            metavar="NAME,...",
+            help="chebyshev, elliptic, butterworth, bessel, boxcar.",
+            rich_help_panel=_COLUMNS,
+        ),
+    ] = None,
+    order: Annotated[
+        int | None, typer.Option("--order", help="Of the filters.", rich_help_panel=_COLUMNS)
+    ] = None,
+    codecs: Annotated[
+        str | None,
+        typer.Option(
+            "--codecs",
+            metavar="NAME:RATE,...",
+            help="mp3:64k, vorbis:48k, opus:16k, aac:32k (kbit/s of one channel).",
+            rich_help_panel=_COLUMNS,
+        ),
+    ] = None,
+    hiss: Annotated[
+        str | None,
+        typer.Option(
+            "--hiss", metavar="X,...", help="White noise, at a peak of 0.5.", rich_help_panel=_COLUMNS
+        ),
+    ] = None,
+    tones: Annotated[
+        str | None,
+        typer.Option("--tones", metavar="X,...", help="A tone of 1 kHz, likewise.", rich_help_panel=_COLUMNS),
+    ] = None,
+    everything: Annotated[
+        bool,
+        typer.Option(
+            "--all", help="Also clips that mini was trained on; otherwise those held out, where known."
+        ),
+    ] = False,
+    limit: Annotated[
+        int | None, typer.Option("--limit", metavar="N", help="Clips per kind, spread over sources.")
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", help="Of each clip, from its middle. [default: 5.12]")
+    ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            "--metrics", metavar="NAME,...", help="What tables show; a CSV has all.", rich_help_panel=_RESULTS
+        ),
+    ] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option("--csv", metavar="FILE", help="Every single score.", rich_help_panel=_RESULTS),
+    ] = None,
+    markdown: Annotated[
+        Path | None,
+        typer.Option("--markdown", metavar="FILE", help="The tables as Markdown.", rich_help_panel=_RESULTS),
+    ] = None,
+    plots: Annotated[
+        Path | None,
+        typer.Option("--plots", metavar="FOLDER", help="Curves and spectrograms.", rich_help_panel=_RESULTS),
+    ] = None,
+    audio: Annotated[
+        Path | None,
+        typer.Option(
+            "--audio",
+            metavar="FOLDER",
+            help="Keep what was compared: originals, inputs for other systems, and outputs.",
+            rich_help_panel=_RESULTS,
+        ),
+    ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="One JSON object per mean and line.", rich_help_panel=_RESULTS)
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace results that exist.", rich_help_panel=_RESULTS)
+    ] = False,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+) -> None:
+    """Score models and naive baselines on recordings whose highs are known.
+
+    [bold]audiosr-fx evaluate clips --models mini --cutoffs 4000,8000 --csv scores.csv --plots pictures[/bold]
+
+    Another system: let it work on [bold]--audio kept[/bold], then add [bold]--outputs NAME=FOLDER[/bold].
+    """
+    from audiosr_fx.commands.comparison import Results, compare, report
+    from audiosr_fx.quality.plan import make_plan
+
+    changes = {
+        "models": _words(models),
+        "qualities": _words(qualities),
+        "samplers": _words(samplers),
+        "steps": _numbers("steps", steps, int),
+        "guidance": _numbers("guidance", guidance, float),
+        "seeds": _numbers("seeds", seeds, int),
+        "variants": _words(variants),
+        "baselines": baselines,
+        "tilts_db_per_octave": _numbers("tilts", tilts, float),
+        "predictor": predictor,
+        "vocoder_bound": vocoder_bound,
+        "cutoffs_hz": _numbers("cutoffs", cutoffs, float),
+        "families": _words(families),
+        "order": order,
+        "codecs": _words(codecs),
+        "hiss": _numbers("hiss", hiss, float),
+        "tones": _numbers("tones", tones, float),
+        "limit": limit,
+        "seconds": seconds,
+        "metrics": _words(metrics),
+    }
+    plan = make_plan(experiment, {name: value for name, value in changes.items() if value is not None})
+    results = Results(csv=csv, markdown=markdown, plots=plots, audio=audio, json=json, overwrite=overwrite)
+    results.check(folder)
+    done = compare(folder, plan, outputs or [], results, everything=everything, device=device)
+    report(done, plan, results)
+    if not done.is_whole:
+        raise typer.Exit(ExitCode.CANCELLED)
+    raise typer.Exit(ExitCode.SOME_FAILED if done.gaps else ExitCode.OK)
+
+
+def _words(text: str | None) -> tuple[str, ...] | None:
+    """What stands between commas; None where nothing was said."""
+    if text is None:
+        return None
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _numbers(name: str, text: str | None, kind: Callable[[str], T]) -> tuple[T, ...] | None:
+    words = _words(text)
+    if words is None:
+        return None
+    try:
+        return tuple(kind(word) for word in words)
+    except ValueError as error:
+        raise ParameterError(f"{name} is {text!r}; expected numbers with commas between") from error

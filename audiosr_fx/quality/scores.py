@@ -1,0 +1,134 @@
+"""Scores: every system on every case, measured, and kept as rows of a table."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from audiosr_fx.errors import AudioFormatError, ParameterError
+from audiosr_fx.quality.cases import Case
+from audiosr_fx.quality.metrics import METRIC_NAMES, Metrics, measure
+from audiosr_fx.quality.spectra import Protocol, Waveform
+from audiosr_fx.quality.systems import System
+from audiosr_fx.training.data import SAMPLE_RATE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """One system, seed and case. ``filter_hz`` is None behind a codec, ``cutoff_hz`` what was measured."""
+
+    system: str
+    seed: int | None
+    sampler: str | None
+    steps: int | None
+    condition: str
+    filter_hz: float | None
+    cutoff_hz: float
+    kind: str
+    clip: str
+    source: str
+    highest_hz: float
+    metrics: Metrics
+
+    def row(self) -> dict[str, object]:
+        """Everything in one flat record; unknown is empty."""
+        record = asdict(self)
+        metrics: dict[str, float] = record.pop("metrics")
+        figures = {name: value if np.isfinite(value) else None for name, value in metrics.items()}
+        return {**record, **figures}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """A case that a system has no answer for, and why."""
+
+    system: str
+    condition: str
+    clip: str
+    reason: str
+
+
+def evaluate(
+    systems: Sequence[System],
+    cases: Iterable[Case],
+    *,
+    protocol: Protocol | None = None,
+    on_output: Callable[[System, Case, Waveform], None] | None = None,
+) -> Iterator[Score | Gap]:
+    """Score every system on every case, case by case.
+
+    Args:
+        systems: what to compare.
+        cases: what on; made as they are needed.
+        protocol: of the measures; None for the default.
+        on_output: hears what each system made.
+
+    Yields:
+        A score, or a gap where a system cannot do a case or has no output for it.
+    """
+    for case in cases:
+        for system in systems:
+            try:
+                waveform = system.restore(case)
+            except (AudioFormatError, ParameterError) as error:
+                yield Gap(
+                    system=system.name, condition=str(case.condition), clip=case.clip, reason=str(error)
+                )
+                continue
+            if on_output is not None:
+                on_output(system, case, waveform)
+            yield _score(system, case, waveform, protocol)
+
+
+def csv_text(scores: Sequence[Score]) -> str:
+    """A CSV table: a row per score, a column per fact and per measure."""
+    text = io.StringIO()
+    names = [name for name in Score.__dataclass_fields__ if name != "metrics"]
+    writer = csv.DictWriter(text, fieldnames=[*names, *METRIC_NAMES], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(score.row() for score in scores)
+    return text.getvalue()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _score(system: System, case: Case, waveform: Waveform, protocol: Protocol | None) -> Score:
+    return Score(
+        system=system.name,
+        seed=system.seed,
+        sampler=system.sampler,
+        steps=system.steps,
+        condition=str(case.condition),
+        filter_hz=None if case.condition.codec is not None else case.condition.cutoff_hz,
+        cutoff_hz=case.cutoff_hz,
+        kind=case.kind,
+        clip=case.clip,
+        source=case.source,
+        highest_hz=case.highest_hz,
+        metrics=measure(
+            case.bright,
+            waveform,
+            SAMPLE_RATE,
+            cutoff_hz=case.cutoff_hz,
+            highest_hz=case.highest_hz,
+            is_speech=case.kind == "speech",
+            protocol=protocol,
+        ),
+    )

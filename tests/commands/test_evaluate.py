@@ -1,0 +1,159 @@
+"""``audiosr-fx evaluate`` as a person uses it: tables, files, gaps, bad input and Ctrl-C."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from tiny import WITH_PREDICTOR, tiny_model
+from typer.testing import CliRunner, Result
+
+from audiosr_fx.cli import app
+from audiosr_fx.commands.terminal import ExitCode
+from audiosr_fx.engine import Engine
+
+RATE = 48_000
+QUICK = ("--qualities", "draft", "--seconds", "0.3")
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture(scope="module")
+def mini() -> Engine:
+    return Engine(tiny_model(config=WITH_PREDICTOR), "cpu")
+
+
+@pytest.fixture
+def run(mini: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    """The command in an empty folder beside a folder of two clips, over a toy model."""
+    monkeypatch.setattr("audiosr_fx.engine.load_engine", lambda *_: mini)
+    monkeypatch.chdir(tmp_path)
+    for number, name in enumerate(("speech/a.wav", "bells/b.wav")):
+        Path("clips", name).parent.mkdir(parents=True)
+        noise = 0.1 * np.random.default_rng(number).standard_normal(RATE // 2)
+        soundfile.write(Path("clips", name), noise, RATE, subtype="PCM_24")
+    return lambda *args: CliRunner().invoke(app, ["evaluate", *(str(arg) for arg in args)])
+
+
+def test_models_and_baselines_stand_in_a_table(run: Run) -> None:
+    result = run("clips", *QUICK)
+    assert result.exit_code == ExitCode.OK, result.output
+    for system in ("unprocessed", "folding, -12 dB/octave", "mini predictor + noise", "mini draft"):
+        assert f"│ {system} " in result.stdout
+    assert "chebyshev 8, 4 kHz (LSD / envelope dB / flatness dB" in result.stdout
+    assert "1 of speech, 1 of bells from 2 sources; seeds 0" in result.stdout
+
+
+def test_results_are_written_and_not_replaced(run: Run) -> None:
+    files = ("--csv", "scores.csv", "--markdown", "table.md", "--plots", "pictures", "--audio", "kept")
+    rows = ("--no-predictor", "--cutoffs", "4000,8000", "--seeds", "0,1")
+    result = run("clips", *QUICK, *files, *rows)
+    assert result.exit_code == ExitCode.OK, result.output
+    with Path("scores.csv").open() as file:
+        scores = list(csv.DictReader(file))
+    assert len(scores) == 2 * 2 * (3 + 2)
+    assert Path("table.md").read_text().count("| mini draft |") == 2
+    assert sorted(path.name for path in Path("pictures").iterdir()) == [
+        "lsd_over_cutoff.png",
+        "spectrograms_bells.png",
+        "spectrograms_speech.png",
+    ]
+    kept = Path("kept/chebyshev_8_4_khz")
+    assert sorted(path.name for path in kept.iterdir()) == [
+        "folding_-12_dB_octave",
+        "input",
+        "mini_draft_seed_0",
+        "mini_draft_seed_1",
+        "noise_-12_dB_octave",
+        "reference",
+        "unprocessed",
+    ]
+    assert (kept / "input/speech_a.wav").is_file()
+    for option, name in zip(files[::2], files[1::2], strict=True):
+        again = run("clips", *QUICK, option, name)
+        assert again.exit_code == ExitCode.OUTPUT
+        assert again.stderr.count("\n") == 1
+        assert "--overwrite" in again.stderr
+    assert run("clips", *QUICK, *files, *rows, "--overwrite").exit_code == ExitCode.OK
+
+
+def test_another_system_is_a_row_and_what_it_lacks_is_named_in_a_line(run: Run) -> None:
+    Path("theirs").mkdir()
+    audio, _ = soundfile.read("clips/speech/a.wav")
+    soundfile.write("theirs/a.wav", audio, RATE, subtype="PCM_24")
+    result = run("clips", *QUICK, "--outputs", "theirs=theirs", "--json", "--no-baselines", "--no-predictor")
+    assert result.exit_code == ExitCode.SOME_FAILED
+    assert result.stderr.splitlines() == ["theirs: no output of that name (bells/b.wav)"]
+    cells = [json.loads(line) for line in result.stdout.splitlines()]
+    [theirs] = [cell for cell in cells if cell["system"] == "theirs"]
+    assert theirs["kind"] == "speech"
+    assert theirs["lsd"] == pytest.approx(0.0, abs=1e-3)
+    assert theirs["pesq"] is None
+
+
+def test_ctrl_c_prints_what_there_is(run: Run, mini: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[int] = []
+
+    def interrupted(*args: object, **options: object) -> None:
+        heard.append(1)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("audiosr_fx.render.render_array", interrupted)
+    result = run("clips", *QUICK, "--csv", "scores.csv")
+    assert heard == [1]
+    assert result.exit_code == ExitCode.CANCELLED
+    assert "interrupted; what follows is 4 scores of 10" in result.stderr
+    assert "│ unprocessed " in result.stdout
+    assert len(Path("scores.csv").read_text().splitlines()) == 5
+
+
+def test_experiments_are_plans_that_can_be_changed(run: Run) -> None:
+    result = run("clips", "--experiment", "steps", "--steps", "0,1", "--seeds", "0,1", "--seconds", "0.3")
+    assert result.exit_code == ExitCode.OK, result.output
+    for system in ("mini ddim 0 steps", "mini ddim 1 steps", "mini dpmpp_2m 1 steps"):
+        assert f"│ {system} " in result.stdout
+    assert "mini ddim 4 steps" not in result.stdout
+    result = run("clips", "--experiment", "low-band", "--seconds", "0.3")
+    assert result.exit_code == ExitCode.SOME_FAILED
+    assert "mini standard, low band made anew: keep_low_band is False" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["nowhere"], ExitCode.BAD_AUDIO, "no such folder"),
+        (["clips", "--cutoffs", "4000,x"], ExitCode.USAGE, "cutoffs is '4000,x'; expected numbers"),
+        (["clips", "--cutoffs", "400"], ExitCode.USAGE, "cutoff_hz is 400"),
+        (["clips", "--cutoffs", ""], ExitCode.USAGE, "neither cutoffs nor codecs"),
+        (
+            ["clips", "--experiment", "magic"],
+            ExitCode.USAGE,
+            "experiment is 'magic'; expected one of readme,",
+        ),
+        (["clips", "--metrics", "beauty"], ExitCode.USAGE, "metric is 'beauty'"),
+        (["clips", "--codecs", "wma:64k"], ExitCode.USAGE, "codec is 'wma'"),
+        (["clips", "--limit", "0"], ExitCode.USAGE, "limit is 0"),
+        (["clips", "--seconds", "nan"], ExitCode.USAGE, "seconds is nan"),
+        (["clips", "--tilts", "3"], ExitCode.USAGE, "tilt is 3"),
+        (["clips", "--outputs", "theirs"], ExitCode.USAGE, "outputs is 'theirs'"),
+        (["clips", "--qualities", "superb"], ExitCode.USAGE, "quality is 'superb'"),
+        (["clips", "--csv", "no/where.csv"], ExitCode.OUTPUT, "there is no folder no"),
+        (["clips", "--audio", "clips/kept"], ExitCode.USAGE, "outside the originals"),
+        (
+            ["clips", "--no-baselines", "--no-predictor", "--qualities", ""],
+            ExitCode.USAGE,
+            "nothing to compare",
+        ),
+    ],
+)
+def test_bad_input_is_one_line_and_a_code(run: Run, arguments: list[str], code: ExitCode, words: str) -> None:
+    result = run(*arguments)
+    assert result.exit_code == code, result.output
+    assert result.stderr.count("\n") == 1
+    assert words in result.stderr
+    assert result.stdout == ""

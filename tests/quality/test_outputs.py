@@ -1,0 +1,91 @@
+"""Outputs of other systems are found by name, brought to 48 kHz, and refused where lengths differ."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from audiosr_fx.errors import AudioFormatError, ParameterError
+from audiosr_fx.quality.cases import Case
+from audiosr_fx.quality.conditions import Condition
+from audiosr_fx.quality.outputs import output_system, parse_outputs
+
+RATE = 48_000
+CONDITIONS = [Condition(cutoff_hz=4_000.0), Condition(cutoff_hz=8_000.0)]
+
+
+def make_case(condition: Condition = CONDITIONS[0]) -> Case:
+    """The middle half second of a second."""
+    samples = np.zeros(RATE // 2, np.float32)
+    return Case(
+        clip="speech/a_1.flac",
+        kind="speech",
+        source="a",
+        condition=condition,
+        cutoff_hz=condition.cutoff_hz,
+        highest_hz=24_000.0,
+        start=RATE // 4,
+        whole=RATE,
+        bright=samples,
+        dull=samples,
+    )
+
+
+def ramp(samples: int) -> np.ndarray:
+    return np.linspace(0.0, 0.9, samples).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", ["speech/a_1.flac", "speech/a_1.wav", "a_1.wav", "speech_a_1.wav"])
+def test_files_are_found_by_path_or_name_with_any_ending(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    soundfile.write(tmp_path / name, ramp(RATE // 2), RATE, subtype="PCM_24")
+    restored = output_system("other", tmp_path, CONDITIONS[:1]).restore(make_case())
+    np.testing.assert_allclose(restored, ramp(RATE // 2), atol=1e-6)
+
+
+def test_of_a_whole_file_the_compared_stretch_is_taken(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a_1.wav", ramp(RATE + 50), RATE, subtype="FLOAT")
+    restored = output_system("other", tmp_path, CONDITIONS[:1]).restore(make_case())
+    np.testing.assert_array_equal(restored, ramp(RATE + 50)[RATE // 4 : 3 * RATE // 4])
+
+
+def test_other_rates_are_resampled_and_the_first_channel_counts(tmp_path: Path) -> None:
+    tone = np.sin(2 * np.pi * 500 * np.arange(44_100) / 44_100)
+    soundfile.write(tmp_path / "a_1.wav", np.stack([tone, 0 * tone], axis=1), 44_100, subtype="FLOAT")
+    restored = output_system("other", tmp_path, CONDITIONS[:1]).restore(make_case())
+    expected = np.sin(2 * np.pi * 500 * np.arange(RATE // 4, 3 * RATE // 4) / RATE)
+    np.testing.assert_allclose(restored, expected, atol=1e-3)
+
+
+def test_several_conditions_have_folders_of_their_own(tmp_path: Path) -> None:
+    system = output_system("other", tmp_path, CONDITIONS)
+    soundfile.write(tmp_path / "a_1.wav", ramp(RATE // 2), RATE)
+    with pytest.raises(AudioFormatError, match="no output of that name"):
+        system.restore(make_case())
+    (tmp_path / "chebyshev_8_8_khz").mkdir()
+    soundfile.write(tmp_path / "chebyshev_8_8_khz" / "a_1.wav", ramp(RATE // 2), RATE)
+    assert system.restore(make_case(CONDITIONS[1])).shape == (RATE // 2,)
+
+
+def test_a_file_of_another_length_is_named(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a_1.wav", ramp(RATE + 101), RATE)
+    with pytest.raises(AudioFormatError, match=r"a_1.wav: has 48101 samples .* expected 48000 or 24000"):
+        output_system("other", tmp_path, CONDITIONS[:1]).restore(make_case())
+
+
+def test_nan_is_refused(tmp_path: Path) -> None:
+    broken = ramp(RATE // 2)
+    broken[7] = np.nan
+    soundfile.write(tmp_path / "a_1.wav", broken, RATE, subtype="FLOAT")
+    with pytest.raises(AudioFormatError, match="holds NaN or Inf"):
+        output_system("other", tmp_path, CONDITIONS[:1]).restore(make_case())
+
+
+def test_a_name_and_a_folder_are_needed(tmp_path: Path) -> None:
+    assert parse_outputs(f"theirs={tmp_path}") == ("theirs", tmp_path)
+    for text in ("theirs", "=x", "theirs=", f"theirs={tmp_path}/nowhere"):
+        with pytest.raises(ParameterError, match="outputs is"):
+            parse_outputs(text)
