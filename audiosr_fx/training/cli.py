@@ -257,6 +257,35 @@ def recipes_command(
 
 
 @app.command()
+def evaluate(
+    data: Annotated[Path, typer.Option("--data", help="Folder of clips with an INDEX.csv.")],
+    model: Annotated[str, typer.Option("--model", help="A name or a model file.")] = "mini",
+    seed: Annotated[int, typer.Option("--seed", help="Of the renders.")] = 0,
+    scores: Annotated[
+        Path | None, typer.Option("--csv", help="Write every single score to this file.")
+    ] = None,
+) -> None:
+    """Score a model and naive baselines by LSD on the clips that training never saw."""
+    from rich.console import Console
+    from rich.progress import track
+
+    from audiosr_fx.engine import load_engine
+    from audiosr_fx.quality.evaluate import baseline_systems, model_systems, summarise, write_scores
+    from audiosr_fx.quality.evaluate import evaluate as run_evaluation
+    from audiosr_fx.training.data import load_corpus, split_corpus
+
+    _, validation, test = split_corpus(load_corpus(data))
+    engine = load_engine(model)
+    systems = {**baseline_systems(validation), **model_systems(engine, seed)}
+    found = []
+    for score in track(run_evaluation(systems, test), "scoring", console=Console(stderr=True)):
+        found.append(score)
+    if scores is not None:
+        write_scores(found, scores)
+    typer.echo(summarise(found))
+
+
+@app.command()
 def export(
     destination: Annotated[
         str,
