@@ -18,6 +18,7 @@ import typer
 
 from audiosr_fx.commands.terminal import INTERRUPTS, ExitCode, OutputError, say, say_note
 from audiosr_fx.errors import CheckpointError, ParameterError
+from audiosr_fx.training.instruments_cli import instruments
 
 if TYPE_CHECKING:
     from audiosr_fx.model.audiosr import AudioSRModel
@@ -238,6 +239,9 @@ def _interrupts_noted() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
+app.command()(instruments)
+
+
 @app.command("recipes")
 def recipes_command(
     name: Annotated[
@@ -254,35 +258,6 @@ def recipes_command(
         return
     recipe = load_recipe(name)
     say(f"# SHA-256 {recipe.sha256}\n{to_toml(recipe.to_table())}")
-
-
-@app.command()
-def evaluate(
-    data: Annotated[Path, typer.Option("--data", help="Folder of clips with an INDEX.csv.")],
-    model: Annotated[str, typer.Option("--model", help="A name or a model file.")] = "mini",
-    seed: Annotated[int, typer.Option("--seed", help="Of the renders.")] = 0,
-    scores: Annotated[
-        Path | None, typer.Option("--csv", help="Write every single score to this file.")
-    ] = None,
-) -> None:
-    """Score a model and naive baselines by LSD on the clips that training never saw."""
-    from rich.console import Console
-    from rich.progress import track
-
-    from audiosr_fx.engine import load_engine
-    from audiosr_fx.quality.evaluate import baseline_systems, model_systems, summarise, write_scores
-    from audiosr_fx.quality.evaluate import evaluate as run_evaluation
-    from audiosr_fx.training.data import load_corpus, split_corpus
-
-    _, validation, test = split_corpus(load_corpus(data))
-    engine = load_engine(model)
-    systems = {**baseline_systems(validation), **model_systems(engine, seed)}
-    found = []
-    for score in track(run_evaluation(systems, test), "scoring", console=Console(stderr=True)):
-        found.append(score)
-    if scores is not None:
-        write_scores(found, scores)
-    typer.echo(summarise(found))
 
 
 @app.command()
