@@ -26,6 +26,7 @@ CARRIED: Final = (b"acid", b"_PMX", b"axml", b"chna")
 
 _READ: Final = {b"bext", b"iXML", b"cue ", b"LIST", b"smpl", b"inst", b"id3 ", b"ID3 ", *CARRIED}
 _ACID_BYTES: Final = 24
+_MAX_PARTS: Final = 3 * MAX_MARKERS  # of a LIST: a label, a note and a length for each
 _MARKER: Final = struct.Struct("<II4sIII")
 _LABELLED: Final = struct.Struct("<II4sHHHH")
 _UTF_8_PAGE: Final = 65001
@@ -122,15 +123,18 @@ def _inner(payload: bytes) -> Iterator[tuple[bytes, bytes]]:
     """The chunks inside a LIST.
 
     Raises:
-        ValueError: one passes the end.
+        ValueError: one passes the end, or there are too many.
     """
     at = 4
-    while at + 8 <= len(payload):
+    for _ in range(_MAX_PARTS):
+        if at + 8 > len(payload):
+            return
         name, size = struct.unpack_from("<4sI", payload, at)
         if at + 8 + size > len(payload):
             raise ValueError(f"its part {name!r} of {size} bytes passes the end")
         yield name, payload[at + 8 : at + 8 + size]
         at += 8 + size + size % 2
+    raise ValueError(f"it has more than {_MAX_PARTS} parts")
 
 
 def _text(payload: bytes) -> str:

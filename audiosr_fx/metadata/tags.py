@@ -101,9 +101,7 @@ def merged(first: Iterable[Tag], second: Iterable[Tag]) -> tuple[Tag, ...]:
 
 def grouped(tags: Iterable[Tag]) -> dict[str, list[str]]:
     """Texts by field, in order, each once."""
-    found: dict[str, list[str]] = {}
+    found: dict[str, dict[str, None]] = {}
     for name, text in tags:
-        texts = found.setdefault(name, [])
-        if text not in texts:
-            texts.append(text)
-    return found
+        found.setdefault(name, {})[text] = None
+    return {name: list(texts) for name, texts in found.items()}
