@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from audiosr_fx import __version__
-from audiosr_fx.commands import doctor, evaluate, inspect, models, render, upstream
+from audiosr_fx.commands import doctor, evaluate, inspect, listen, models, render, upstream
 from audiosr_fx.commands.terminal import EXIT_CODES_HELP, INTERRUPTS, say, translated_errors
 
 
@@ -62,6 +62,7 @@ app.add_typer(models.app, name="models")
 app.command("doctor")(doctor.doctor)
 app.command("upstream")(upstream.upstream)
 app.command("evaluate")(evaluate.evaluate)
+app.command("listen")(listen.listen)
 
 _PASS_ALL_ON: dict[str, Any] = {
     "allow_extra_args": True,

@@ -427,7 +427,7 @@ const Listening = (() => {
       "div",
       { class: "lane axis" },
       element("span", { class: "value" }),
-      element("div", { class: "well" }, ...INTERVALS.map((text) => element("span", { text }))),
+      element("div", { class: "well" }, ...INTERVALS.map((text, i) => element("span", { text, "data-upper": 100 - 20 * i }))),
       reference,
     );
     show(
@@ -569,7 +569,10 @@ const Listening = (() => {
       }
     }
     return [...sums]
-      .map(([system, { total, count }]) => [test.systems[system].name, total / count])
+      .map(([system, { total, count }]) => {
+        const { name, role } = test.systems[system];
+        return [role === "system" || role === name ? name : `${name} (${role})`, total / count];
+      })
       .sort((left, right) => right[1] - left[1]);
   }
 
