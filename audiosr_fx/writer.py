@@ -159,7 +159,7 @@ class AudioWriter:
         try:
             if isinstance(self._file, WavFile) and self._layout is not None:
                 self._file.before = self._layout.before(self.loudness)
-                self._file.after = self._layout.chunks()
+                self._file.after = self._layout.chunks(self.frames)
             self._file.close()
             self._file = None
             self._complete()
@@ -214,7 +214,7 @@ class AudioWriter:
             if self.subtype == "FLOAT":
                 _clear_peak_time(self._temporary)
             if self._layout is not None:
-                append_aiff_chunks(self._temporary, self._layout.chunks())
+                append_aiff_chunks(self._temporary, self._layout.chunks(self.frames))
         elif self.format == "FLAC":
             if self.frames == 0:  # libsndfile writes no header before the first sample
                 self._temporary.write_bytes(

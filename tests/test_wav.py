@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import struct
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 import soundfile
 
 from audiosr_fx.files import chunks, read_info
+from audiosr_fx.metadata import read_metadata
 from audiosr_fx.wav import WavFile, append_aiff_chunks, chunks_size
 
 NUMPY_TYPES = {"PCM_16": np.int16, "PCM_24": np.int32, "PCM_32": np.int32, "FLOAT": np.float32}
@@ -96,3 +99,33 @@ def test_an_aiff_takes_more_chunks_at_its_end(tmp_path: Path) -> None:
         found = [(chunk.name, chunk.size) for chunk in chunks(stream)]
     assert found[-2:] == [(b"ANNO", 3), (b"NAME", 4)]
     assert np.array_equal(soundfile.read(str(path), dtype="int32", always_2d=True)[0], samples)
+
+
+def skip(file: WavFile, frames: int) -> None:
+    """Leave a hole of so many 24-bit samples."""
+    file._file.seek(3 * frames, os.SEEK_CUR)
+    file._frames += frames
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a file system with holes")
+def test_beyond_4_gb_all_sizes_agree_and_the_chunks_behind_are_found(tmp_path: Path) -> None:
+    """Most of the samples are a hole in the file, so it takes no room."""
+    path = tmp_path / "long.wav"
+    count = (1 << 32) // 3 + 12_345
+    last = samples_of("PCM_24", 100, 1)
+    file = WavFile(path, 48_000, 1, "PCM_24", is_rf64=True, before=[(b"bext", bytes(602))])
+    file.write(last)
+    skip(file, count - 200)
+    file.write(last)
+    file.after = [(b"LIST", b"INFOINAM\x05\0\0\0Long\0\0")]
+    file.close()
+    assert path.stat().st_size > 1 << 32
+    info = read_info(path)
+    assert (info.frames, info.is_truncated, info.warning) == (count, False, None)
+    with soundfile.SoundFile(str(path)) as sound:
+        sound.seek(count - 100)
+        assert np.array_equal(sound.read(dtype="int32", always_2d=True), last)
+    assert read_metadata(path).title == "Long"
+    with path.open("rb") as stream:
+        size, data_size, frames = struct.unpack_from("<QQQ", stream.read(44), 20)
+    assert (size, data_size, frames) == (path.stat().st_size - 8, 3 * count, count)
