@@ -11,6 +11,7 @@ from audiosr_fx.quality.spectra import Waveform
 
 _PESQ_RATE = 16_000
 _STOI_RATE = 16_000
+_STOI_SHORTEST_S = 0.4  # it compares stretches of 384 ms
 
 
 def reason_without(package: str) -> str | None:
@@ -36,6 +37,8 @@ def measure_pesq(reference: Waveform, estimate: Waveform, sample_rate: int) -> f
     import pesq
 
     clean, degraded = _resampled(reference, estimate, sample_rate, _PESQ_RATE)
+    if not clean.any():
+        return float("nan")
     try:
         return float(pesq.pesq(_PESQ_RATE, clean, degraded, "wb"))
     except pesq.PesqError:
@@ -56,6 +59,8 @@ def measure_stoi(reference: Waveform, estimate: Waveform, sample_rate: int) -> f
     import pystoi
 
     clean, degraded = _resampled(reference, estimate, sample_rate, _STOI_RATE)
+    if not clean.any() or len(clean) < _STOI_SHORTEST_S * _STOI_RATE:
+        return float("nan")
     with warnings.catch_warnings():
         warnings.simplefilter(
             "error", RuntimeWarning

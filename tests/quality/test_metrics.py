@@ -67,3 +67,28 @@ def test_speech_measures_hear_16_khz(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speech.importlib.util, "find_spec", lambda name: SimpleNamespace())
     assert speech.measure_stoi(noise(), dull(), RATE) == 0.9
     assert heard == [(16_000, 16_000, 16_000)]
+
+
+def speech_like() -> np.ndarray:
+    """Three seconds of noise in syllables."""
+    syllables = np.clip(np.sin(2 * np.pi * 3 * np.arange(3 * RATE) / RATE), 0.0, 1.0)
+    return (syllables * 0.3 * np.random.default_rng(0).standard_normal(3 * RATE)).astype(np.float32)
+
+
+def test_pesq_is_best_for_equal_speech_and_undefined_for_silence() -> None:
+    pytest.importorskip("pesq")
+    silence = np.zeros(RATE, np.float32)
+    dull = apply_lowpass(speech_like(), LowPass(family="boxcar", order=2, cutoff_hz=2_000.0))
+    assert speech.measure_pesq(speech_like(), speech_like(), RATE) == pytest.approx(4.64, abs=0.01)
+    assert speech.measure_pesq(speech_like(), dull, RATE) < 4.0
+    assert np.isnan(speech.measure_pesq(silence, silence, RATE))
+
+
+def test_stoi_is_best_for_equal_speech_and_undefined_for_silence() -> None:
+    pytest.importorskip("pystoi")
+    silence = np.zeros(RATE, np.float32)
+    dull = apply_lowpass(speech_like(), LowPass(family="boxcar", order=2, cutoff_hz=1_000.0))
+    assert speech.measure_stoi(speech_like(), speech_like(), RATE) == pytest.approx(1.0, abs=0.01)
+    assert speech.measure_stoi(speech_like(), dull, RATE) < 0.95
+    assert np.isnan(speech.measure_stoi(silence, silence, RATE))
+    assert np.isnan(speech.measure_stoi(speech_like()[:1_000], speech_like()[:1_000], RATE))
