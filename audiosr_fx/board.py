@@ -1,8 +1,17 @@
-"""Board, the container: pedalboard's list and call, for effects of any kind."""
+"""Board, the container: pedalboard's list and call, for effects of any kind, and for whole files."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from audiosr_fx.files import FilePath
 from audiosr_fx.rack import Rack
+
+if TYPE_CHECKING:
+    from audiosr_fx.file_job import RenderedFile
+    from audiosr_fx.progress import OnEvent, ShouldCancel
 
 
 class Board(Rack):
@@ -12,3 +21,68 @@ class Board(Rack):
     ``Mix``, or anything else that answers to ``process``. Runs of native plugins are one real ``Pedalboard``,
     so a board of nothing else sounds the same bit for bit.
     """
+
+    def render_file(
+        self,
+        source: FilePath,
+        destination: FilePath,
+        sample_rate: float | None = 48_000,
+        *,
+        format: str | None = None,
+        subtype: str | None = None,
+        overwrite: bool = False,
+        keep_metadata: bool = True,
+        preset: str | None = None,
+        protected: Iterable[FilePath] = (),
+        on_event: OnEvent | None = None,
+        should_cancel: ShouldCancel | None = None,
+        isolated: bool = False,
+        timeout_s: float | None = None,
+    ) -> RenderedFile:
+        """Render a file into another, which appears only when it is whole.
+
+        The file is brought to the session's rate first, then runs through the board in blocks, so memory does
+        not grow with its length. ``AudioSR`` reads its input from a temporary file where it is not first;
+        other offline effects, ``PitchShift`` and ``GSMFullRateCompressor`` are handed the whole signal in
+        memory. The result has the length of the source, with latency compensated.
+
+        Args:
+            source: WAV, AIFF, FLAC, Ogg or MP3.
+            destination: never the source itself.
+            sample_rate: of the session and the result, in Hz; None keeps the source's.
+            format: WAV, AIFF or FLAC; None takes it from the name.
+            subtype: PCM_16 (dithered), PCM_24, PCM_32, FLOAT; None keeps float where the format can, and
+                takes PCM_24 otherwise.
+            overwrite: replace a file of that name.
+            keep_metadata: carry tags, markers and time stamps over, and note what was done.
+            preset: name of the preset the board was made from, for that note.
+            protected: further files that must not be replaced.
+            on_event: hears how far it is.
+            should_cancel: asked at every block.
+            isolated: run in a process of its own, so that a plugin that crashes or hangs fails only this
+                file. What the board holds must be able to travel: ``VST3(path)``, pedalboard's own plugins,
+                ``AudioSR`` by the name of its model.
+            timeout_s: how long that process may be without progress; None is for ever.
+
+        Raises:
+            AudioFormatError: a file that cannot be read, or a destination that cannot be written.
+            ParameterError: settings that do not fit the rate, or an effect that cannot travel.
+            PluginError: a plugin that cannot be loaded, failed, crashed or hung.
+            RenderCancelled: should_cancel said so; nothing is left behind.
+        """
+        from audiosr_fx.file_job import FileJob, run_job, run_job_apart
+
+        job = FileJob(
+            source=Path(source),
+            destination=Path(destination),
+            sample_rate=sample_rate,
+            format=format,
+            subtype=subtype,
+            overwrite=overwrite,
+            keep_metadata=keep_metadata,
+            preset=preset,
+            protected=tuple(Path(path) for path in protected),
+        )
+        if isolated:
+            return run_job_apart(self, job, on_event, should_cancel, timeout_s)
+        return run_job(self, job, on_event, should_cancel)

@@ -110,8 +110,11 @@ class NativeRun:
     plugins prepare anew and forget, so blocks never outgrow the first one.
     """
 
-    def __init__(self, plugins: Sequence[pedalboard.Plugin]) -> None:
+    def __init__(self, plugins: Sequence[pedalboard.Plugin], *, is_fresh: bool = False) -> None:
+        """``is_fresh``: the plugins have never run, so that there is nothing to forget."""
         self.plugins = tuple(plugins)
+        self._is_fresh = is_fresh  # some VST3 plugins complain when they are reset twice in a row
+        self._begins_anew = False
         self._board = pedalboard.Pedalboard(list(plugins))  # type: ignore[attr-defined]
         self._largest_block = 0
 
@@ -128,8 +131,11 @@ class NativeRun:
     def process(self, audio: Audio, sample_rate: int, buffer_size: int, reset: bool) -> Audio:
         """(channels, samples) in; as many out, or fewer where ``reset`` is False."""
         channels, samples = audio.shape
+        if self._begins_anew and not reset:
+            self._reset()
         if reset or self._largest_block == 0:
             self._largest_block = min(buffer_size, samples)
+        self._begins_anew = self._is_fresh = False
         block = min(buffer_size, self._largest_block)
         try:
             if samples <= channels:  # by its shape it could lie either way; an empty one could not
@@ -138,23 +144,36 @@ class NativeRun:
         except ValueError as cause:
             raise AudioFormatError(f"{self}: {one_line(cause)}") from cause
         except (RuntimeError, TypeError) as cause:
-            raise PluginError(f"{self}: {one_line(cause)}") from cause
+            raise self._failure(cause) from cause
 
     def prepare(self, sample_rate: int, channels: int) -> None:
         """Get ready for a stream of chunks of any size."""
         silence = np.zeros((channels, max(BUFFER_SIZE, channels + 1)), np.float32)
         self.process(silence, sample_rate, BUFFER_SIZE, reset=True)
-        block = self._largest_block
-        self.reset()
-        self._largest_block = block
+        self._begins_anew = True
 
     def reset(self) -> None:
         """Forget what came before."""
         self._largest_block = 0
+        self._begins_anew = False
+        self._reset()
+
+    def _reset(self) -> None:
+        if self._is_fresh:
+            return
+        self._is_fresh = True
         try:
             self._board.reset()
         except RuntimeError as cause:
-            raise PluginError(f"{self}: {one_line(cause)}") from cause
+            raise self._failure(cause) from cause
+
+    def _failure(self, cause: Exception) -> PluginError:
+        if "main thread" in str(cause):
+            return PluginError(
+                f"{self}: must be loaded anew to be reset, which only the main thread may do;"
+                " call it there, or render in a process of its own (isolated=True)"
+            )
+        return PluginError(f"{self}: {one_line(cause)}")
 
     def __str__(self) -> str:
         return ", ".join(str(getattr(plugin, "name", type(plugin).__name__)) for plugin in self.plugins)

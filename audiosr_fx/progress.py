@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 
@@ -26,3 +26,46 @@ class ProgressEvent:
 
 OnEvent: TypeAlias = Callable[[ProgressEvent], None]
 ShouldCancel: TypeAlias = Callable[[], bool]
+
+
+@dataclass(slots=True)
+class PassProgress:
+    """Progress over several passes, told as one that goes from 0 to the length of the signal."""
+
+    on_event: OnEvent | None
+    seconds: float
+    passes: int
+    done: float = 0.0
+    windows: list[tuple[int, int]] = field(default_factory=list)
+
+    def begin(self) -> None:
+        """Nothing is done yet."""
+        self._tell("measure")
+
+    def advance(self, seconds: float) -> None:
+        """So much of one pass is done."""
+        self.done += seconds
+        self._tell("render")
+
+    def listener(self) -> OnEvent:
+        """What a model's events go to: its windows are added to those of others."""
+        place = len(self.windows)
+        self.windows.append((0, 0))
+
+        def hear(event: ProgressEvent) -> None:
+            self.windows[place] = (event.windows_done, event.windows_total)
+            self._tell("measure" if event.stage == "measure" and self.done == 0.0 else "render")
+
+        return hear
+
+    def _tell(self, stage: Literal["measure", "render"]) -> None:
+        if self.on_event is not None:
+            self.on_event(
+                ProgressEvent(
+                    stage=stage,
+                    windows_done=sum(done for done, _ in self.windows),
+                    windows_total=sum(total for _, total in self.windows),
+                    seconds_done=min(self.done / self.passes, self.seconds),
+                    seconds_total=self.seconds,
+                )
+            )

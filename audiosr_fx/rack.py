@@ -25,7 +25,7 @@ class Rack(EffectList):
     def __init__(self, plugins: Iterable[Effect | None] | None = None) -> None:
         """See ``EffectList``."""
         super().__init__(plugins)
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self._compiled: Program | None = None
         self._stream: Call | None = None
 
@@ -62,7 +62,7 @@ class Rack(EffectList):
                 an effect that holds itself or stands in two places, or ``reset=False`` with an offline one.
             PluginError: a plugin failed.
         """
-        with self._lock:
+        with self.lock:
             layout = None if reset or self._stream is None else self._stream.layout
             call = check_call(input_array, sample_rate, buffer_size, layout)
             program = self.compile()
@@ -89,7 +89,7 @@ class Rack(EffectList):
 
     def reset(self) -> None:
         """Forget what came before: tails, and the layout of a stream."""
-        with self._lock:
+        with self.lock:
             self._stream = None
             self.compile().reset()
 
@@ -99,7 +99,7 @@ class Rack(EffectList):
         Raises:
             ParameterError: an effect that holds itself or stands in two places.
         """
-        with self._lock:
+        with self.lock:
             series = unfold([self])
             if self._compiled is None or signature(series) != signature(self._compiled.series):
                 self._compiled = Program(series)

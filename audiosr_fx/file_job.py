@@ -1,0 +1,197 @@
+"""A board over a file: decoded, brought to the session's rate, run, and written whole or not at all."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from dataclasses import asdict, dataclass, replace
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from audiosr_fx.bounce import Bounce
+from audiosr_fx.contract import check_rate_type
+from audiosr_fx.errors import AudioFormatError
+from audiosr_fx.files import AudioInfo, FileSource, one_line, read_info, shown
+from audiosr_fx.history import board_records
+from audiosr_fx.metadata import Metadata, read_metadata
+from audiosr_fx.progress import OnEvent, ProgressEvent, ShouldCancel
+from audiosr_fx.sources import ResampledSource
+from audiosr_fx.worker import Message, Report, run_apart
+from audiosr_fx.writer import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, AudioWriter, publish
+
+if TYPE_CHECKING:
+    from audiosr_fx.bandwidth import Verdict
+    from audiosr_fx.rack import Rack
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileJob:
+    """What a board makes of a file; see ``Board.render_file`` for what each means."""
+
+    source: Path
+    destination: Path
+    sample_rate: float | None = 48_000
+    format: str | None = None
+    subtype: str | None = None
+    overwrite: bool = False
+    keep_metadata: bool = True
+    preset: str | None = None
+    protected: tuple[Path, ...] = ()
+
+    def rate(self, of_source: int) -> int:
+        """Of the session, in Hz."""
+        return of_source if self.sample_rate is None else check_rate_type(self.sample_rate)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderedFile:
+    """A file that a board wrote.
+
+    Attributes:
+        path: its name.
+        sample_rate: in Hz.
+        channels: 1 to 32.
+        frames: samples per channel.
+        peak: largest magnitude, 1.0 is full scale.
+        clipped_samples: samples beyond full scale that an integer format had to limit.
+        verdicts: what each ``AudioSR`` of the board found, and why it rendered or passed the file through.
+    """
+
+    path: Path
+    sample_rate: int
+    channels: int
+    frames: int
+    peak: float
+    clipped_samples: int
+    verdicts: tuple[Verdict, ...] = ()
+
+
+def run_job(
+    board: Rack, job: FileJob, on_event: OnEvent | None = None, should_cancel: ShouldCancel | None = None
+) -> RenderedFile:
+    """Run a board over a file in this process; see ``Board.render_file``."""
+    with FileSource(job.source) as file, board.lock:
+        check_destination(job, file.info)
+        source = ResampledSource(file, job.rate(file.sample_rate))
+        bounce = Bounce(
+            board.compile(),
+            source,
+            name=shown(job.source),
+            folder=job.destination.parent,
+            on_event=on_event,
+            should_cancel=should_cancel,
+        )
+        try:
+            return _write(board, bounce, job, source, file.info)
+        finally:
+            board.reset()
+
+
+def run_job_apart(
+    board: Rack,
+    job: FileJob,
+    on_event: OnEvent | None = None,
+    should_cancel: ShouldCancel | None = None,
+    timeout_s: float | None = None,
+) -> RenderedFile:
+    """Run a board over a file in a process of its own; see ``Board.render_file``."""
+    info = read_info(job.source)
+    check_destination(job, info)
+    folder = job.destination.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
+    names = ", ".join(dict.fromkeys(type(effect).__name__ for effect in board.leaves()))
+
+    def hear(message: Message) -> None:
+        if on_event is not None:
+            on_event(ProgressEvent(**message))
+
+    try:
+        folder.mkdir()
+        aside = replace(job, destination=folder / job.destination.name)
+        told = run_apart(
+            _work,
+            board,
+            aside,
+            what=f"{shown(job.source)}: the process of the board ({names})",
+            on_message=hear,
+            should_cancel=should_cancel,
+            timeout_s=timeout_s,
+        )
+        check_destination(job, info)
+        publish(aside.destination, job.destination, overwrite=job.overwrite)
+    except FileExistsError as cause:
+        raise AudioFormatError(
+            f"{shown(job.destination)}: exists already; choose another name, or allow overwriting"
+        ) from cause
+    except OSError as cause:
+        raise AudioFormatError(
+            f"{shown(job.destination)}: cannot be written ({cause.strerror or one_line(cause)})"
+        ) from cause
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    verdicts = tuple(_verdict(verdict) for verdict in told.pop("verdicts"))
+    return RenderedFile(path=job.destination, verdicts=verdicts, **told)
+
+
+def _work(board: Rack, job: FileJob, report: Report) -> Message:
+    """The child's side of ``run_job_apart``."""
+    done = run_job(board, job, on_event=lambda event: report(asdict(event)))
+    verdicts = tuple(replace(verdict, spectrum=None) for verdict in done.verdicts)
+    told = asdict(replace(done, verdicts=verdicts))
+    del told["path"]
+    return told
+
+
+def _verdict(told: Message) -> Verdict:
+    """A verdict as the child told it, which is without its spectrum."""
+    from audiosr_fx.bandwidth import Verdict
+
+    fade = told.pop("fade_hz")
+    return Verdict(fade_hz=None if fade is None else (fade[0], fade[1]), **told)
+
+
+def check_destination(job: FileJob, info: AudioInfo) -> None:
+    """Refuse early what the writer would refuse in the end.
+
+    Raises:
+        AudioFormatError: a format we do not write, a name that is taken, or a folder that cannot be written.
+    """
+    _open(job, info, job.rate(info.sample_rate), None).abort()
+
+
+def _open(job: FileJob, info: AudioInfo, sample_rate: int, metadata: Metadata | None) -> AudioWriter:
+    name = (job.format or job.destination.suffix.lstrip(".")).lower()
+    keeps_float = info.subtype in ("FLOAT", "DOUBLE") and name != "flac"
+    return AudioWriter(
+        job.destination,
+        sample_rate,
+        info.channels,
+        subtype=job.subtype or ("FLOAT" if keeps_float else "PCM_24"),
+        format=job.format,
+        expected_frames=-(-info.frames * sample_rate // info.sample_rate),
+        overwrite=job.overwrite,
+        sources=[job.source, *job.protected],
+        metadata=metadata,
+    )
+
+
+def _write(
+    board: Rack, bounce: Bounce, job: FileJob, source: ResampledSource, info: AudioInfo
+) -> RenderedFile:
+    metadata = read_metadata(job.source, info=info) if job.keep_metadata else None
+    blocks = iter(bounce)
+    first = [block for block in [next(blocks, None)] if block is not None]  # now all verdicts are known
+    if metadata is not None:
+        metadata = metadata.with_provenance(*board_records(board.leaves(), bounce.renders, job.preset))
+    with _open(job, info, source.sample_rate, metadata) as writer:
+        for block in chain(first, blocks):
+            writer.write(block)
+    return RenderedFile(
+        path=job.destination,
+        sample_rate=source.sample_rate,
+        channels=source.channels,
+        frames=writer.frames,
+        peak=writer.peak,
+        clipped_samples=writer.clipped_samples,
+        verdicts=tuple(verdict for _, verdict in bounce.renders),
+    )

@@ -1,0 +1,232 @@
+"""A task in a process of its own: what crashes or hangs there ends there, and is told in one line.
+
+The child is a fresh interpreter, so its task runs on a main thread, as plugins demand. The task goes to it as
+a pickle, from this process to its own child; what comes back is JSON only, one message a line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import os
+import pickle
+import queue
+import signal
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from tempfile import TemporaryFile
+from typing import IO, Any, TypeAlias
+
+import pedalboard
+
+from audiosr_fx import errors
+from audiosr_fx.errors import AudioSRError, ParameterError, PluginError
+from audiosr_fx.files import one_line
+from audiosr_fx.native import build_native, describe_native
+from audiosr_fx.recent import stop_if_asked
+
+Message: TypeAlias = dict[str, Any]
+Report: TypeAlias = Callable[[Message], None]
+
+START_S = 60.0
+"""What a child may take on top to start on a busy machine."""
+_POLL_S = 0.05
+_log = logging.getLogger(__name__)
+
+
+def run_apart(
+    task: Callable[..., Message],
+    *arguments: object,
+    what: str,
+    on_message: Report | None = None,
+    should_cancel: Callable[[], bool] | None = None,
+    timeout_s: float | None = None,
+) -> Message:
+    """Run ``task(*arguments, report)`` in a child process.
+
+    Args:
+        task: a function of a module; it may call ``report`` with anything JSON can say, and returns such.
+        arguments: anything that can be pickled, and pedalboard's plugins.
+        what: what the child does, for messages.
+        on_message: hears the reports.
+        should_cancel: asked many times a second.
+        timeout_s: how long the child may be without a report; None is for ever.
+
+    Returns:
+        What the task returned.
+
+    Raises:
+        ParameterError: an argument cannot travel.
+        PluginError: the child died, or gave no sign of life for ``timeout_s``.
+        RenderCancelled: should_cancel said so; the child is gone.
+        AudioSRError: as the task raised it.
+    """
+    if timeout_s is not None and not timeout_s > 0:
+        raise ParameterError(f"timeout_s is {timeout_s}; expected seconds above 0, or None")
+    parcel = _packed((task, arguments))
+    with TemporaryFile() as noise, _child(noise) as child:
+        assert child.stdin is not None
+        messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+        threading.Thread(target=_listen, args=(child, messages), daemon=True).start()
+        with contextlib.suppress(OSError):  # it died; the exit code tells
+            child.stdin.write(struct.pack("<Q", len(parcel)) + parcel)
+            child.stdin.flush()
+        last_sign = time.monotonic() + START_S
+        while True:
+            stop_if_asked(should_cancel)
+            try:
+                message = messages.get(timeout=_POLL_S)
+            except queue.Empty:
+                if timeout_s is not None and time.monotonic() - last_sign > timeout_s:
+                    raise PluginError(
+                        f"{what} hangs: no sign of life for {timeout_s:g} s; it was ended"
+                    ) from None
+                continue
+            last_sign = time.monotonic()  # the first is that it has started
+            if message is None:
+                raise PluginError(f"{what} crashed ({_fate(child, noise)}); nothing else is harmed")
+            if "result" in message:
+                result: Message = message["result"]
+                return result
+            _hear(message, what, on_message)
+
+
+def _hear(message: Message, what: str, on_message: Report | None) -> None:
+    """Act on a message that is not the last."""
+    if "ready" in message:
+        return
+    if "error" in message:
+        kind = vars(errors).get(message["error"])
+        if isinstance(kind, type) and issubclass(kind, AudioSRError):
+            raise kind(message["text"])
+        raise PluginError(f"{what} failed: {message['text']}")
+    if "log" in message:
+        logging.getLogger(message["log"]).log(message["level"], "%s", message["text"])
+    elif on_message is not None:
+        on_message(message["report"])
+
+
+class _Pickler(pickle.Pickler):
+    """Packs pedalboard's plugins too, which cannot be pickled, by their settings."""
+
+    def reducer_override(self, thing: object) -> Any:
+        kind = thing if isinstance(thing, type) else type(thing)
+        if kind.__module__ == "__main__":
+            raise ParameterError(
+                f"{kind.__name__} is defined in the script itself, which another process does not run;"
+                " put it into a module of its own"
+            )
+        if isinstance(thing, pedalboard.Plugin):
+            return build_native, describe_native(thing)
+        return NotImplemented
+
+
+def _packed(things: object) -> bytes:
+    buffer = io.BytesIO()
+    pickle.dump(sys.path, buffer)
+    try:
+        _Pickler(buffer).dump(things)
+    except AudioSRError:
+        raise
+    except Exception as cause:
+        raise ParameterError(f"this cannot be sent to another process: {one_line(cause)}") from cause
+    return buffer.getvalue()
+
+
+@contextlib.contextmanager
+def _child(noise: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """A child that waits for its task; gone at the end, whatever happened."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", "audiosr_fx.worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=noise,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        start_new_session=True,  # Ctrl-C is for the parent, which then ends the child
+    )
+    try:
+        yield child
+    finally:
+        child.kill()
+        child.wait()
+        for stream in (child.stdin, child.stdout):
+            with contextlib.suppress(OSError):
+                stream.close()  # type: ignore[union-attr]
+
+
+def _listen(child: subprocess.Popen[bytes], messages: queue.SimpleQueue[Message | None]) -> None:
+    """Put what the child says into the queue, None at its end."""
+    assert child.stdout is not None
+    with contextlib.suppress(OSError, ValueError):  # ValueError: not JSON, or closed by the parent
+        for line in child.stdout:
+            messages.put(json.loads(line))
+    messages.put(None)
+
+
+def _fate(child: subprocess.Popen[bytes], noise: IO[bytes]) -> str:
+    """How a child ended, in words; what it said on stderr goes to the log."""
+    try:
+        code = child.wait(timeout=5.0)
+    except subprocess.TimeoutExpired:
+        return "it closed its output"
+    noise.seek(0)
+    _log.debug("the child said: %s", noise.read().decode("utf-8", "replace"))
+    if code < 0:
+        with contextlib.suppress(ValueError):
+            return signal.Signals(-code).name
+    return f"exit code {code & 0xFFFFFFFF:#x}" if code > 255 else f"exit code {code}"
+
+
+def _work() -> None:
+    """Be the child: take a task from stdin, do it, and say what became of it on what was stdout."""
+    output = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what plugins print must not get among the messages
+    lock = threading.Lock()
+
+    def say(message: Message) -> None:
+        with lock:
+            output.write(json.dumps(message) + "\n")
+            output.flush()
+
+    size = struct.unpack("<Q", sys.stdin.buffer.read(8))[0]
+    parcel = io.BytesIO(sys.stdin.buffer.read(size))
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    logging.getLogger("audiosr_fx").addHandler(_Forward(say))
+    try:
+        sys.path[:] = pickle.load(parcel)
+        task, arguments = pickle.load(parcel)
+        say({"ready": True})
+        say({"result": task(*arguments, lambda message: say({"report": message}))})
+    except AudioSRError as error:
+        kinds = [kind.__name__ for kind in type(error).__mro__ if kind.__module__ == errors.__name__]
+        say({"error": kinds[0], "text": one_line(error)})
+    except Exception as error:
+        say({"error": "unexpected", "text": f"{type(error).__name__}: {one_line(error)}"})
+    os._exit(0)  # plugins that crash while they are unloaded have done their work
+
+
+def _end_with_parent() -> None:
+    """The parent keeps our stdin open; where it ends, so do we."""
+    sys.stdin.buffer.read(1)
+    os._exit(1)
+
+
+class _Forward(logging.Handler):
+    """Hands log records to the parent."""
+
+    def __init__(self, say: Report) -> None:
+        super().__init__()
+        self._say = say
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._say({"log": record.name, "level": record.levelno, "text": record.getMessage()})
+
+
+if __name__ == "__main__":
+    _work()
