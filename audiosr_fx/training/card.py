@@ -103,7 +103,8 @@ def _all_data(records: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def _attribution(data: Sequence[Mapping[str, Any]]) -> str:
     """One line for each author and licence."""
-    lines = {f"- {row['author']} ({row['licence'] or NOT_STATED})" for row in data if row["author"]}
+    authors = {(" ".join(row["author"].split()), row["licence"] or NOT_STATED) for row in data}
+    lines = {f"- {author} ({licence})" for author, licence in authors if author}
     return "\n".join(sorted(lines))
 
 

@@ -1,0 +1,256 @@
+"""``audiosr-fx train`` as a person uses it: train, stop, go on, export, list, render, and the mistakes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from typer.testing import CliRunner, Result
+
+import audiosr_fx
+from audiosr_fx.cli import app
+from audiosr_fx.model.checkpoint import load_model, read_card, verify
+from audiosr_fx.training.figures import read_figures
+
+ROOT = Path(audiosr_fx.__file__).parent.parent
+RECIPE = """
+description = "a toy"
+[model]
+name = "toy"
+vae = { base_channels = 4, multipliers = [1, 2, 2, 4], latent_channels = 4, norm_groups = 2 }
+predictor = { width = 16, depth = 1 }
+[model.unet]
+in_channels = 8
+out_channels = 4
+base_channels = 8
+multipliers = [1, 2, 2, 2]
+attention_downsampling = [8]
+head_channels = 8
+norm_groups = 4
+[model.vocoder]
+width = 16
+depth = 1
+[augment]
+layer_weights = [1.0]
+degrade = { codec_share = 0.0, resampler_share = 0.0, saturation_probability = 0.0 }
+[data]
+held_out = ["sms"]
+"""
+STAGES = ("predictor", "vae", "vocoder", "ldm")
+RECIPE += "".join(f"[{s}]\nsteps = 2\nsegment_s = 0.64\nbatch_size = 1\nvalidate_every = 2\n" for s in STAGES)
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The command line in a folder with a toy recipe, and a models folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AUDIOSR_FX_MODELS", str(tmp_path / "models"))
+    Path("toy.toml").write_text(RECIPE)
+    return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def train(run: Run, stage: str, data: Path, *more: object) -> Result:
+    return run("train", stage, "--data", data, "--recipe", "toy.toml", "--device", "cpu", *more)
+
+
+def test_from_a_folder_of_audio_to_a_model_that_renders(run: Run, corpus_folder: Path) -> None:
+    trained = train(run, "all", corpus_folder)
+    assert trained.exit_code == 0, trained.stderr
+    assert "audiosr-fx train export NAME --runs runs" in trained.stderr
+    assert all(read_figures(Path("runs") / f"{stage}.csv")[-1]["step"] == 2 for stage in STAGES)
+    assert list(Path("runs/board/ldm").iterdir())
+    exported = run("train", "export", "mine", "--licence", "CC0-1.0", "--description", "bells and whistles")
+    assert exported.exit_code == 0, exported.stderr
+    path = Path("models/mine.safetensors").absolute()
+    assert exported.stdout.strip() == str(path)
+    listed = {
+        row["name"]: row for row in map(json.loads, run("models", "list", "--json").stdout.splitlines())
+    }
+    assert set(listed) == {"mini", "basic", "speech", "mine"}
+    assert listed["mine"]["description"] == "bells and whistles"
+    assert listed["mine"]["licence"] == "CC0-1.0"
+    assert f"mine    bells and whistles (licence: CC0-1.0)\n        {path}" in run("models", "list").stdout
+    card = run("models", "show", "mine").stdout
+    for words in (
+        "# mine",
+        "| ldm | toy |",
+        "- predictor: error_db",
+        "| drums, mix, speech | 5 |",
+        "5 clips",
+    ):
+        assert words in card
+    assert read_card(path).recipe_sha256 in card
+    assert run("models", "verify", "mine").stdout.startswith("mine: whole, a mine model")
+    sine = 0.3 * np.sin(2 * np.pi * 440 * np.arange(24_000) / 48_000)
+    soundfile.write("dull.wav", sine, 48_000)
+    rendered = run(
+        "render", "dull.wav", "-o", "bright.wav", "--model", "mine", "--cutoff", "6000", "--steps", "1"
+    )
+    assert rendered.exit_code == 0, rendered.stderr
+    assert soundfile.info("bright.wav").frames == 24_000
+
+
+def test_an_export_replaces_nothing_unless_asked(run: Run, corpus_folder: Path) -> None:
+    assert train(run, "all", corpus_folder, "--steps", "1").exit_code == 0
+    Path("mine.safetensors").write_bytes(b"precious")
+    refused = run("train", "export", "mine.safetensors")
+    assert refused.exit_code == 5
+    assert "exists already; choose another name, or allow it with --overwrite" in refused.stderr
+    assert Path("mine.safetensors").read_bytes() == b"precious"
+    Path("words.txt").write_text("Thanks to everybody.")
+    allowed = run(
+        "train", "export", "mine.safetensors", "--overwrite", "--card", "words.txt", "--data", corpus_folder
+    )
+    assert allowed.exit_code == 0, allowed.stderr
+    assert "output level raised by" in allowed.stderr
+    assert verify("mine.safetensors").card.endswith("## Notes\n\nThanks to everybody.\n")
+
+
+def test_one_stage_goes_on_from_a_model_and_takes_the_others_from_it(run: Run, corpus_folder: Path) -> None:
+    assert train(run, "all", corpus_folder, "--runs", "first", "--no-board").exit_code == 0
+    assert not Path("first/board").exists()
+    assert run("train", "export", "parent.safetensors", "--runs", "first", "--licence", "MIT").exit_code == 0
+    tuned = run(
+        *(
+            "train",
+            "vocoder",
+            "--recipe",
+            "finetune",
+            "--init",
+            "parent.safetensors",
+            "--data",
+            corpus_folder,
+        ),
+        *(
+            "--steps",
+            "1",
+            "--batch-size",
+            "1",
+            "--learning-rate",
+            "0.01",
+            "--threads",
+            "1",
+            "--device",
+            "cpu",
+        ),
+    )
+    assert tuned.exit_code == 0, tuned.stderr
+    assert [path.name for path in Path("runs").glob("*.pt")] == ["vocoder.pt"]
+    assert run("train", "export", "child.safetensors").exit_code == 0
+    parent, child = load_model("parent.safetensors"), load_model("child.safetensors")
+    for name, weight in parent.state_dict().items():
+        same = bool((weight == child.state_dict()[name]).all())
+        assert same or name.startswith("vocoder."), name
+    assert not bool((parent.vocoder.project_out.bias == child.vocoder.project_out.bias).all())
+    assert "## Started from parent, whose card says\n\n# parent" in read_card("child.safetensors").card
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(run: Run, corpus_folder: Path, tmp_path: Path) -> None:
+    arguments = [
+        "train",
+        "predictor",
+        "--data",
+        str(corpus_folder),
+        "--recipe",
+        "toy.toml",
+        "--device",
+        "cpu",
+    ]
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "audiosr_fx", *arguments, "--steps", "100000", "--no-board"],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    lines = []
+    with process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            lines.append(line)
+            if "predictor step 25 " in line:
+                process.send_signal(signal.SIGINT)
+                break
+        rest = process.stderr.read()
+    assert process.returncode == 130
+    assert "stopping after this step" in rest
+    stopped = rest.strip().splitlines()[-1]
+    assert stopped.startswith("predictor stopped at step ")
+    assert stopped.endswith(" of 100000, saved in runs/predictor.pt; the same command goes on from there")
+    assert "Traceback" not in "".join(lines) + rest
+    step = int(stopped.split()[4])
+    assert train(run, "predictor", corpus_folder, "--steps", step + 1).exit_code == 0
+    assert read_figures(Path("runs/predictor.csv"))[-1]["step"] == step + 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["vae", "--data", "gone"], 3, "gone: no such folder"),
+        (["vae", "--data", "empty"], 3, "empty: holds no audio that can be used"),
+        (["vae", "--data", "empty:-2"], 2, "expected a number above 0"),
+        (["vae", "--data", "CORPUS", "--recipe", "maxi"], 2, "recipe is 'maxi'; expected one of basic"),
+        (["vae", "--data", "CORPUS", "--recipe", "finetune"], 2, "say from which with --init"),
+        (["vae", "--data", "CORPUS", "--init", "nobody"], 4, "model is 'nobody'; expected one of mini"),
+        (["vae", "--data", "CORPUS", "--precision", "half"], 2, "precision is 'half'"),
+        (["vae", "--data", "CORPUS", "--learning-rate", "-1"], 2, "learning_rate is -1.0"),
+        (["vae", "--data", "CORPUS", "--device", "tpu"], 2, "device is 'tpu'"),
+        (["vocoder", "--data", "CORPUS", "--recipe", "toy.toml"], 4, "train stage 'predictor' first"),
+        (
+            ["predictor", "--data", "CORPUS", "--recipe", "sharpen", "--init", "mini"],
+            2,
+            "no table [predictor]",
+        ),
+        (["export", "mine"], 4, "holds no trained stage"),
+        (["export", "mini"], 2, "the model's name is 'mini'"),
+        (["export", "../mine"], 2, "the model's name is '../mine'"),
+        (["recipes", "maxi"], 2, "recipe is 'maxi'"),
+    ],
+)
+def test_a_mistake_is_one_line_and_an_exit_code(
+    arguments: list[str], code: int, message: str, run: Run, corpus_folder: Path
+) -> None:
+    Path("empty").mkdir()
+    result = run("train", *(str(corpus_folder) if word == "CORPUS" else word for word in arguments))
+    assert result.exit_code == code, result.stderr
+    (error,) = [line for line in result.stderr.splitlines() if line.startswith("error:")]
+    assert message in error
+
+
+def test_recipes_are_listed_and_shown(run: Run) -> None:
+    listed = run("train", "recipes").stdout
+    assert [line.split()[0] for line in listed.splitlines()] == ["basic", "finetune", "mini", "sharpen"]
+    shown = run("train", "recipes", "mini").stdout
+    assert "[predictor.augment.degrade]" in shown
+    assert shown.startswith("# SHA-256 ")
+
+
+@pytest.mark.parametrize("command", ["", "vae", "all", "export", "recipes"])
+def test_help_can_be_read_and_comes_without_torch(command: str) -> None:
+    code = (
+        "import sys; from audiosr_fx.training.cli import app\n"
+        f"try: app(args={[*command.split(), '--help']!r}, prog_name='audiosr-fx train')\n"
+        "except SystemExit as end: assert not end.code\n"
+        "assert 'torch' not in sys.modules"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "110"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "Usage" in shown
+    if command in ("vae", "all"):
+        assert "FOLDER[:WEIGHT]" in shown
+        assert "Instead of the recipe's value" in shown
