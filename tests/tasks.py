@@ -10,11 +10,13 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from audiosr_fx import errors
+from audiosr_fx.plugin_scan import PluginInfo
 from audiosr_fx.worker import Message, Report
 
 HERE = Path(__file__).parent
@@ -119,3 +121,14 @@ def run_script_with_own_effect() -> str:
 
 def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE.parent), str(HERE)])}
+
+
+def scan_among_bad_ones(paths: list[str], with_parameters: bool, name: str | None, report: Report) -> Message:
+    """As the scan of plugins, where one is called crash and one hang."""
+    for path in paths:
+        if path.startswith("crash"):
+            crash(report)
+        while path.startswith("hang"):
+            time.sleep(1)
+        report({"path": path, "plugins": [asdict(PluginInfo(path=path, name=Path(path).stem))]})
+    return {}
