@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import struct
+from contextlib import suppress
 from dataclasses import replace
 from typing import BinaryIO, Final
 
@@ -15,7 +16,7 @@ from audiosr_fx.metadata.comments import PROVENANCE_FIELD, extra_comments
 from audiosr_fx.metadata.findings import MAX_CHUNKS, MAX_MARKERS, Findings
 from audiosr_fx.metadata.id3 import build_id3, parse_id3
 from audiosr_fx.metadata.parts import Instrument, Loop, Marker, Metadata, Tag
-from audiosr_fx.metadata.tags import AIFF, AIFF_OF_TAG, check_tag, grouped, merged, still_true
+from audiosr_fx.metadata.tags import AIFF, AIFF_OF_TAG, check_tag, grouped, has_place, merged, still_true
 
 _READ: Final = {b"MARK", b"INST", b"COMT", b"ID3 ", *AIFF}
 _INSTRUMENT: Final = struct.Struct(">6bh6h")
@@ -66,10 +67,10 @@ def chunks_of(metadata: Metadata) -> list[tuple[bytes, bytes]]:
     made = []
     for name, texts in grouped(tags).items():
         if name in AIFF_OF_TAG and name != "COMMENT":
-            made.append((AIFF_OF_TAG[name], "; ".join(texts).encode("utf-8", "replace")))
+            made.append((AIFF_OF_TAG[name], _encoded("; ".join(texts))))
     remarks = [text for name, text in tags if name == "COMMENT"]
     steps = [str(step) for step in metadata.provenance]
-    made += [(b"ANNO", text.encode("utf-8", "replace")) for text in (*remarks, *steps)]
+    made += [(b"ANNO", _encoded(text)) for text in (*remarks, *steps)]
     markers = [replace(marker, number=number) for number, marker in enumerate(metadata.markers, 1)]
     instrument, ends = _instrument_payload(metadata.instrument, len(markers) + 1)
     if markers or ends:
@@ -81,8 +82,7 @@ def chunks_of(metadata: Metadata) -> list[tuple[bytes, bytes]]:
     extra = extra_comments(metadata)
     if len(remarks) > 1:  # ANNO chunks keep them apart, an ID3 tag does not
         tags = tuple(tag for tag in tags if tag[0] != "COMMENT")
-    has_place = all(name in AIFF_OF_TAG and len(texts) == 1 for name, texts in grouped(tags).items())
-    if not has_place or extra or metadata.pictures or metadata.id3_frames:
+    if not has_place(tags, AIFF_OF_TAG.get) or extra or metadata.pictures or metadata.id3_frames:
         extra += [(PROVENANCE_FIELD, step) for step in steps]
         made.append((b"ID3 ", build_id3([*tags, *extra], metadata.pictures, metadata.id3_frames)))
     return made
@@ -94,6 +94,15 @@ def _text(payload: bytes) -> str:
         return payload.decode("utf-8").strip()
     except UnicodeDecodeError:
         return payload.decode("mac_roman").strip()
+
+
+def _encoded(text: str, size: int | None = None) -> bytes:
+    """Mac Roman where that holds the text and is not taken for UTF-8, otherwise UTF-8; cut where it ends."""
+    with suppress(UnicodeEncodeError):
+        encoded = text.encode("mac_roman")[:size]
+        if _text(encoded) == text[:size].partition("\0")[0].strip():
+            return encoded
+    return text.encode("utf-8", "replace")[:size].decode("utf-8", "ignore").encode("utf-8")
 
 
 def _markers(payload: bytes) -> dict[int, Marker]:
@@ -114,7 +123,7 @@ def _markers(payload: bytes) -> dict[int, Marker]:
 def _marker_payload(markers: list[Marker]) -> bytes:
     parts = [struct.pack(">H", len(markers))]
     for marker in markers:
-        label = marker.label.encode("utf-8", "replace")[:255].decode("utf-8", "ignore").encode("utf-8")
+        label = _encoded(marker.label, 255)
         parts.append(struct.pack(">hIB", marker.number, marker.position, len(label)) + label)
         parts.append(bytes((len(label) + 1) % 2))
     return b"".join(parts)
@@ -136,9 +145,7 @@ def _read_comments(payload: bytes, markers: dict[int, Marker], tags: list[Tag]) 
 
 def _comment_payload(markers: list[Marker]) -> bytes:
     """Notes of markers; their time stamps are 0, because no clock goes into a file."""
-    noted = [
-        (marker.number, marker.note.encode("utf-8", "replace")[:65_534]) for marker in markers if marker.note
-    ]
+    noted = [(marker.number, _encoded(marker.note, 65_534)) for marker in markers if marker.note]
     parts = [struct.pack(">H", len(noted))]
     for number, text in noted:
         parts.append(struct.pack(">IhH", 0, number, len(text)) + text + bytes(len(text) % 2))

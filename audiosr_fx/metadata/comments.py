@@ -92,7 +92,7 @@ def comments_of(metadata: Metadata) -> list[Tag]:
     """All that Vorbis comments can say of a file, pictures excepted."""
     tags = [*still_true(metadata.tags), ("ENCODER", SOFTWARE)]
     tags += [(PROVENANCE_FIELD, str(made)) for made in metadata.provenance]
-    for index, marker in enumerate(metadata.markers, 1):
+    for index, marker in enumerate(sorted(metadata.markers, key=lambda marker: marker.position), 1):
         tags.append((f"CHAPTER{index:03}", _clock(marker.position, metadata.sample_rate)))
         tags.append((f"CHAPTER{index:03}NAME", marker.label or f"Marker {index}"))
     if metadata.instrument and metadata.instrument.loops:

@@ -19,7 +19,7 @@ from audiosr_fx.metadata.ixml import check_ixml
 from audiosr_fx.metadata.parts import Broadcast, Marker, Metadata, Tag
 from audiosr_fx.metadata.provenance import SOFTWARE
 from audiosr_fx.metadata.sampler import build_inst, build_smpl, read_instrument
-from audiosr_fx.metadata.tags import INFO, check_tag, grouped, info_key, merged, still_true
+from audiosr_fx.metadata.tags import INFO, check_tag, grouped, has_place, info_key, merged, still_true
 
 CARRIED: Final = (b"acid", b"_PMX", b"axml", b"chna")
 """Chunks that come through as they are, from WAV to WAV. What is not named in this file is left out."""
@@ -29,7 +29,6 @@ _ACID_BYTES: Final = 24
 _MAX_PARTS: Final = 3 * MAX_MARKERS  # of a LIST: a label, a note and a length for each
 _MARKER: Final = struct.Struct("<II4sIII")
 _LABELLED: Final = struct.Struct("<II4sHHHH")
-_UTF_8_PAGE: Final = 65001
 _LARGEST: Final = 0xFFFFFFFF
 
 
@@ -76,8 +75,7 @@ def chunks_of(metadata: Metadata) -> list[tuple[bytes, bytes]]:
     made += metadata.chunks
     if metadata.ixml:
         made.append((b"iXML", metadata.ixml.encode("utf-8", "replace")))
-    is_plain = all(info_key(name) and len(texts) == 1 for name, texts in grouped(tags).items())
-    if not is_plain or metadata.pictures or metadata.id3_frames:
+    if not has_place(tags, info_key) or metadata.pictures or metadata.id3_frames:
         made.append((b"id3 ", build_id3(tags, metadata.pictures, metadata.id3_frames)))
     return made
 
@@ -233,6 +231,6 @@ def _label_payload(markers: list[Marker]) -> bytes:
                 number = struct.pack("<I", marker.number)
                 parts.append(_part(kind, number + text.encode("utf-8", "replace") + b"\0"))
         if marker.length:
-            fields = (marker.number, marker.length, marker.purpose[:4].ljust(4), 0, 0, 0, _UTF_8_PAGE)
+            fields = (marker.number, marker.length, marker.purpose[:4].ljust(4), 0, 0, 0, 0)
             parts.append(_part(b"ltxt", _LABELLED.pack(*fields)))
     return b"adtl" + b"".join(parts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from audiosr_fx.metadata.parts import Tag
@@ -85,6 +85,17 @@ def info_key(name: str) -> bytes | None:
     """The four letters of a field in ``LIST/INFO``; None where it has none."""
     match = _INFO_NAME.fullmatch(name)
     return match[1].encode("ascii") if match else INFO_OF_TAG.get(name)
+
+
+def has_place(tags: Iterable[Tag], place: Callable[[str], object]) -> bool:
+    """Whether single texts in chunks can say it all: no field without one, none twice, and nothing but ASCII.
+
+    Neither RIFF nor AIFF says how its texts are encoded, so anything else stands in an ID3 tag as well.
+    """
+    return all(
+        place(name) is not None and len(texts) == 1 and texts[0].isascii()
+        for name, texts in grouped(tags).items()
+    )
 
 
 def still_true(tags: Iterable[Tag]) -> tuple[Tag, ...]:

@@ -160,3 +160,18 @@ def test_what_is_malformed_is_dropped_with_one_line(
     assert metadata == Metadata(sample_rate=44_100, frames=1000, tags=(("TITLE", "still here"),))
     assert len(caplog.messages) == 1
     assert words in caplog.messages[0]
+
+
+def test_texts_are_mac_roman_where_they_can_be_and_in_the_id3_tag_as_well(tmp_path: Path) -> None:
+    for artist, stored in (("Jörg", b"J\x9arg"), ("試験", "試験".encode()), ("Ã\N{PLUS-MINUS SIGN}", None)):
+        path = tmp_path / "out.aiff"
+        metadata = Metadata(
+            sample_rate=48_000, tags=(("ARTIST", artist),), markers=(Marker(position=0, label=artist),)
+        )
+        with AudioWriter(path, 48_000, 1, metadata=metadata, overwrite=True) as output:
+            output.write(np.zeros((1, 7), np.float32))
+        assert stored is None or b"AUTH" + struct.pack(">I", len(stored)) + stored in path.read_bytes()
+        assert AIFF(path).tags["TPE1"].text == [artist]
+        after = read_metadata(path)
+        assert after.tags == (("ARTIST", artist),)
+        assert after.markers[0].label == artist

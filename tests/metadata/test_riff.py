@@ -230,3 +230,12 @@ def test_a_flood_of_faults_is_ten_lines(tmp_path: Path, caplog: pytest.LogCaptur
     )
     assert len(caplog.messages) == 11
     assert caplog.messages[-1].endswith("more of the metadata: dropped")
+
+
+@pytest.mark.parametrize(("title", "needs_id3"), [("Title", False), ("Tïtle", True)])
+def test_texts_beyond_ascii_stand_in_the_id3_tag_as_well(tmp_path: Path, title: str, needs_id3: bool) -> None:
+    metadata = Metadata(sample_rate=44_100, tags=(("TITLE", title),))
+    with AudioWriter(tmp_path / "out.wav", 44_100, 1, metadata=metadata) as output:
+        output.write(np.zeros((1, 10), np.float32))
+    assert (b"id3 " in (tmp_path / "out.wav").read_bytes()) == needs_id3
+    assert read_metadata(tmp_path / "out.wav").title == title
