@@ -96,7 +96,7 @@ const AlignedAudio = (() => {
 
     play() {
       if (this.playing || !this.stimuli.length) return;
-      if (this.context.state === "suspended") this.context.resume?.();
+      if (this.context.state === "suspended") this.context.resume().catch(() => {}); // an offline one refuses
       this.#start(this.#resumeAt);
       this.#changed();
     }
