@@ -8,17 +8,32 @@ from typing import TYPE_CHECKING, Any
 from audiosr_fx.errors import AudioSRError
 
 if TYPE_CHECKING:
+    from audiosr_fx.board import Board
+    from audiosr_fx.mix import Mix
     from audiosr_fx.node import AudioSR
+    from audiosr_fx.plugins import VST3
     from audiosr_fx.render import render_array
     from audiosr_fx.settings import RenderSettings
 
 __version__ = "0.1.0"
 
-__all__ = ["AudioSR", "AudioSRError", "RenderSettings", "__version__", "render_array"]
+__all__ = [
+    "VST3",
+    "AudioSR",
+    "AudioSRError",
+    "Board",
+    "Mix",
+    "RenderSettings",
+    "__version__",
+    "render_array",
+]
 
 _HOMES = {
     "AudioSR": "audiosr_fx.node",
+    "Board": "audiosr_fx.board",
+    "Mix": "audiosr_fx.mix",
     "RenderSettings": "audiosr_fx.settings",
+    "VST3": "audiosr_fx.plugins",
     "render_array": "audiosr_fx.render",
 }
 
