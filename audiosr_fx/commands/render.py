@@ -33,7 +33,7 @@ from audiosr_fx.settings import Region, RenderSettings, Spacing, parse_region
 if TYPE_CHECKING:
     from audiosr_fx.engine import Engine
     from audiosr_fx.files import FileSource
-    from audiosr_fx.metadata import Metadata, Provenance
+    from audiosr_fx.metadata import Metadata
     from audiosr_fx.render import ProgressEvent, RenderStream
 
 
@@ -258,33 +258,17 @@ def check_output(task: Task, job: Job) -> None:
 
 def _metadata(source: FileSource, stream: RenderStream, job: Job, region: Region | None) -> Metadata:
     """What the source says beside its audio, for the part that is rendered, and how that was made."""
+    from audiosr_fx.history import model_record
     from audiosr_fx.metadata import moved, read_metadata
 
     metadata = read_metadata(source.info.path, info=source.info)
     if region is not None:
         start, stop = region.within(source.frames)
         metadata = moved(metadata, sample_rate=stream.sample_rate, start=start, stop=stop)
-    return metadata.with_provenance(_provenance(stream, job.settings, source.sample_rate))
-
-
-def _provenance(stream: RenderStream, settings: RenderSettings, source_rate: int) -> Provenance:
-    from audiosr_fx.bandwidth import crossover_hz
-    from audiosr_fx.metadata import Provenance, weights_sha256
-
-    if not stream.verdict.process:
-        return Provenance(action="untouched" if stream.sample_rate == source_rate else "resampled")
-    defaults = RenderSettings()
-    by_hand = ("steps", "guidance_scale", "sampler", "spacing", "eta", "detail", "keep_low_band")
-    given = ((name, getattr(settings, name)) for name in by_hand)
-    return Provenance(
-        model=Path(settings.model).stem if settings.model.endswith(".safetensors") else settings.model,
-        weights_sha256=weights_sha256(settings.model),
-        quality=settings.quality,
-        seed=settings.seed,
-        cutoff_hz=stream.verdict.cutoff_hz,
-        crossover_hz=crossover_hz(stream.verdict),
-        others=tuple((name, str(value)) for name, value in given if value != getattr(defaults, name)),
-    )
+    made = model_record(job.settings, stream.verdict)
+    if made.action == "untouched" and stream.sample_rate != source.sample_rate:
+        made = replace(made, action="resampled")
+    return metadata.with_provenance(made)
 
 
 def _write(task: Task, job: Job, stream: RenderStream, subtype: str, metadata: Metadata | None) -> int:
