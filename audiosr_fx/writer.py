@@ -17,6 +17,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from audiosr_fx.dither import Quantizer, choose_dither
 from audiosr_fx.errors import AudioFormatError
 from audiosr_fx.files import BLOCK_FRAMES, FilePath, chunks, native_name, one_line, shown
 from audiosr_fx.metadata.parts import Loudness, Metadata
@@ -63,6 +64,7 @@ class AudioWriter:
         expected_frames: int | None = None,
         overwrite: bool = False,
         sources: Iterable[FilePath] = (),
+        dither: str | None = None,
         dither_seed: int = 0,
         metadata: Metadata | None = None,
     ) -> None:
@@ -72,11 +74,13 @@ class AudioWriter:
             path: name of the finished file.
             sample_rate: in Hz.
             channels: 1 to 32 (FLAC: 8).
-            subtype: PCM_16 (reducing to it adds TPDF dither), PCM_24, PCM_32, FLOAT; FLAC has the first two.
+            subtype: PCM_16, PCM_24, PCM_32, FLOAT; FLAC has the first two.
             format: WAV, AIFF or FLAC; None takes it from the name.
             expected_frames: samples per channel to come; a WAV that will pass 4 GB becomes an RF64.
             overwrite: replace a file of that name.
             sources: files that must not be replaced, whatever ``overwrite`` says.
+            dither: tpdf, shaped or none, for integer formats; None takes tpdf at 16 bits and none above. What
+                is of the word length already, as digital silence is, is never dithered.
             dither_seed: the same seed and samples give the same file.
             metadata: of the source, as ``read_metadata`` or ``moved`` gave it; rescaled to this rate here.
 
@@ -94,7 +98,13 @@ class AudioWriter:
         self.format = _writable_format(self.path, format, subtype, channels, self.sample_rate)
         self._overwrite = overwrite
         self._sources = [Path(source) for source in sources]
-        self._dither = np.random.Generator(np.random.PCG64(dither_seed))
+        bits = _BITS.get(subtype)
+        self.dither = choose_dither(dither, bits)
+        self._quantizer = (
+            None
+            if bits is None
+            else Quantizer(bits, channels, self.sample_rate, dither=self.dither, seed=dither_seed)
+        )
         self._layout = (
             None
             if metadata is None
@@ -249,24 +259,14 @@ class AudioWriter:
 
     def _encode(self, audio: NDArray[np.floating[Any]]) -> NDArray[Any]:
         """Round to the integers of the format, left-aligned in int16 or int32; float passes through."""
-        if self.subtype == "FLOAT":
+        if self._quantizer is None:
             return audio.astype(np.float32, copy=False)
-        bits = _BITS[self.subtype]
-        full_scale = 2.0 ** (bits - 1)
-        scaled = audio.astype(np.float64) * full_scale
-        if bits == 16:
-            scaled += self._dither_for(scaled)
-        codes = np.clip(np.rint(scaled), -full_scale, full_scale - 1.0)
+        codes = self._quantizer.quantize(audio)
         self.clipped_samples += int(np.count_nonzero(np.abs(audio) > 1.0))
+        bits = _BITS[self.subtype]
         if bits == 16:
             return codes.astype(np.int16)
         return codes.astype(np.int32) << np.int32(32 - bits)
-
-    def _dither_for(self, scaled: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Triangular noise of ±1 step; none on a sample that is a 16-bit value already."""
-        channels, samples = scaled.shape
-        uniform = self._dither.random((samples, channels, 2))
-        return np.where(scaled == np.rint(scaled), 0.0, (uniform[..., 0] - uniform[..., 1]).T)
 
     def _check_target(self) -> None:
         for source in self._sources:
