@@ -250,7 +250,7 @@ MASTERING_CONTROLS: tuple[Control, ...] = (
         minimum=5.0,
         maximum=5000.0,
         flag="--release",
-        help="Time constant of the limiter's way back to full level.",
+        help="How slowly the limiter returns to full level; ten times as fast after a single peak.",
     ),
     Control(
         name="link",

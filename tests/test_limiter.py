@@ -81,6 +81,16 @@ def test_nothing_passes_the_ceiling_at_16x(name: str, times: tuple[float, float]
     assert limiter.largest_reduction_db > 3.0
 
 
+@pytest.mark.parametrize("name", LOUD)
+def test_libebur128_reads_no_peak_above_the_ceiling(name: str) -> None:
+    pyebur128 = pytest.importorskip("pyebur128", reason="has no wheel for this Python")
+    limited = TruePeakLimiter()(LOUD[name]().astype(np.float32), RATE)
+    state = pyebur128.R128State(len(limited), RATE, pyebur128.MeasurementMode.MODE_TRUE_PEAK)
+    state.add_frames(np.ascontiguousarray(limited.T, np.float64).ravel(), limited.shape[1])
+    peaks = [pyebur128.get_true_peak(state, channel) for channel in range(len(limited))]
+    assert 20.0 * np.log10(max(peaks)) <= -1.0 + SLACK_DB
+
+
 @pytest.mark.parametrize("sample_rate", [8_000, 44_100, 96_000, 192_000])
 def test_the_ceiling_holds_at_other_rates(sample_rate: int) -> None:
     assert highest_dbtp(TruePeakLimiter(-6.0)(noise(3), sample_rate)) <= -6.0 + SLACK_DB
