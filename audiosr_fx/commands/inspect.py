@@ -19,11 +19,10 @@ from audiosr_fx.commands.terminal import (
     say_error,
     say_json,
 )
-from audiosr_fx.errors import AudioFormatError, AudioSRError, ParameterError
+from audiosr_fx.errors import AudioSRError, ParameterError
 
 if TYPE_CHECKING:
     from audiosr_fx.quality.spectrogram import Panel
-    from audiosr_fx.sources import Audio
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +38,9 @@ class Inspection:
     needs_render: bool
     reason: str
     loudness_lufs: float | None
+    max_short_term_lufs: float | None
+    max_momentary_lufs: float | None
+    loudness_range_lu: float | None
     sample_peak_dbfs: float
     true_peak_dbtp: float
     title: str = ""
@@ -51,13 +53,14 @@ class Inspection:
     def __str__(self) -> str:
         verdict = "would be rendered" if self.needs_render else "would pass through untouched"
         edge = "" if self.cutoff_hz is None else f" from {self.cutoff_hz:.0f} Hz"
-        loudness = "undefined" if self.loudness_lufs is None else f"{self.loudness_lufs:.1f} LUFS"
         return (
             f"{printable(self.path)}\n"
             f"  {self.format}, {self.sample_rate} Hz, channels: {self.channels}, {self.duration_s:.2f} s\n"
             f"  {verdict}{edge}: {self.reason}\n"
-            f"  loudness {loudness}, peak {self.sample_peak_dbfs:.1f} dBFS, "
-            f"true peak {self.true_peak_dbtp:.1f} dBTP"
+            f"  loudness {_shown(self.loudness_lufs, 'LUFS')}, range {_shown(self.loudness_range_lu, 'LU')}, "
+            f"most in 3 s {_shown(self.max_short_term_lufs, 'LUFS')}, "
+            f"in 0.4 s {_shown(self.max_momentary_lufs, 'LUFS')}\n"
+            f"  peak {self.sample_peak_dbfs:.1f} dBFS, true peak {self.true_peak_dbtp:.1f} dBTP"
         ) + "".join(f"\n  {line}" for line in self._about())
 
     def _about(self) -> list[str]:
@@ -122,14 +125,14 @@ def inspect_file(path: Path) -> Inspection:
     """
     from audiosr_fx.bandwidth import judge
     from audiosr_fx.files import FileSource
-    from audiosr_fx.loudness import sample_peak_dbfs, true_peak_dbtp
     from audiosr_fx.metadata import read_metadata
+    from audiosr_fx.meters import measure
 
     metadata = read_metadata(path)
     broadcast, instrument = metadata.broadcast, metadata.instrument
     with FileSource(path) as source:
         verdict = judge(source)
-        audio = source.read(0, source.frames)
+        levels = measure(source)
         return Inspection(
             path=str(path),
             format=f"{source.info.format} {source.info.subtype}",
@@ -139,9 +142,12 @@ def inspect_file(path: Path) -> Inspection:
             cutoff_hz=verdict.cutoff_hz,
             needs_render=verdict.process,
             reason=verdict.reason,
-            loudness_lufs=_loudness(audio, source.sample_rate),
-            sample_peak_dbfs=sample_peak_dbfs(audio),
-            true_peak_dbtp=true_peak_dbtp(audio, source.sample_rate),
+            loudness_lufs=levels.integrated_lufs,
+            max_short_term_lufs=levels.max_short_term_lufs,
+            max_momentary_lufs=levels.max_momentary_lufs,
+            loudness_range_lu=levels.loudness_range_lu,
+            sample_peak_dbfs=levels.sample_peak_dbfs,
+            true_peak_dbtp=levels.true_peak_dbtp,
             title=metadata.title,
             time_reference_s=None if broadcast is None else broadcast.time_reference / source.sample_rate,
             markers=len(metadata.markers),
@@ -157,14 +163,8 @@ def _clock(seconds: float) -> str:
     return f"{minutes // 60:02}:{minutes % 60:02}:{rest / 1000:06.3f}"
 
 
-def _loudness(audio: Audio, sample_rate: int) -> float | None:
-    """In LUFS; None where BS.1770 defines none: under 400 ms or 4 kHz, or for unknown layouts."""
-    from audiosr_fx.loudness import measure_loudness
-
-    try:
-        return measure_loudness(audio, sample_rate)
-    except AudioFormatError:
-        return None
+def _shown(level: float | None, unit: str) -> str:
+    return "undefined" if level is None else f"{level:.1f} {unit}"
 
 
 def _draw(path: Path) -> Panel:

@@ -1,0 +1,373 @@
+"""Meters of a finished signal, block by block: loudness as EBU R 128 has it, sample peak and true peak.
+
+pyloudnorm gives the K weighting, and is what the tests hold integrated loudness against. Gating is our own,
+because pyloudnorm wants the whole signal in memory, knows neither momentary nor short-term loudness nor true
+peaks, stops at five channels, and counts a last block that is not full. A meter keeps 160 bytes for every
+second: 0.6 MB for an hour.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+from pyloudnorm.iirfilter import IIRfilter
+from scipy import signal
+
+from audiosr_fx.errors import AudioFormatError
+from audiosr_fx.peaks import AFTER, BEFORE, FRAME, decibels, interval_peaks
+from audiosr_fx.progress import ShouldCancel
+from audiosr_fx.recent import stop_if_asked
+from audiosr_fx.sources import Audio, Source, check_audio, check_sample_rate
+
+GATING_BLOCK_S: Final = 0.4
+LOWEST_RATE: Final = 4_000
+"""In Hz; the shelf of the K weighting turns at 1.7 kHz."""
+
+_BINS_PER_S: Final = 100  # a burst of 400 ms at any place reads within 0.05 LU
+_MOMENTARY_BINS: Final = 40
+_SHORT_TERM_BINS: Final = 300
+_GATING_STEP_BINS: Final = 10
+_ABSOLUTE_GATE_LUFS: Final = -70.0
+_INTEGRATED_GATE_LU: Final = -10.0
+_RANGE_GATE_LU: Final = -20.0
+_OFFSET_LU: Final = -0.691
+_BLOCK_FRAMES: Final = 65_536
+
+_SIDE: Final = (
+    1.41  # between 60 and 120 degrees to the side; elsewhere 1, and the bass channel does not count
+)
+_WEIGHTS: Final[dict[int, tuple[float, ...]]] = {
+    1: (1.0,),
+    2: (1.0, 1.0),
+    3: (1.0, 1.0, 1.0),
+    4: (1.0, 1.0, _SIDE, _SIDE),
+    5: (1.0, 1.0, 1.0, _SIDE, _SIDE),
+    6: (1.0, 1.0, 1.0, 0.0, _SIDE, _SIDE),
+    7: (1.0, 1.0, 1.0, 0.0, 1.0, _SIDE, _SIDE),
+    8: (1.0, 1.0, 1.0, 0.0, 1.0, 1.0, _SIDE, _SIDE),
+    10: (1.0, 1.0, 1.0, 0.0, _SIDE, _SIDE, 1.0, 1.0, 1.0, 1.0),
+    12: (1.0, 1.0, 1.0, 0.0, 1.0, 1.0, _SIDE, _SIDE, 1.0, 1.0, 1.0, 1.0),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Levels:
+    """What a signal measures.
+
+    Loudness is -inf for silence (what stays below the gate of -70 LUFS), and None where it is not defined:
+    for a signal shorter than 0.4 s (3 s for short-term loudness and range), a rate below 4 kHz, or channels
+    whose weights nobody knows. Peaks are -inf for digital silence.
+    """
+
+    integrated_lufs: float | None
+    max_short_term_lufs: float | None
+    max_momentary_lufs: float | None
+    loudness_range_lu: float | None
+    sample_peak_dbfs: float
+    true_peak_dbtp: float
+
+
+class Meter:
+    """Measures a signal that arrives in blocks of any size.
+
+    Source: ITU-R BS.1770-4 for integrated loudness and true peak; EBU Tech 3341 for momentary and short-term
+    loudness, read 100 times a second; EBU Tech 3342 for the range.
+    """
+
+    def __init__(
+        self, sample_rate: float, channels: int, *, channel_weights: Sequence[float] | None = None
+    ) -> None:
+        """Begin a measurement.
+
+        Args:
+            sample_rate: in Hz.
+            channels: 1 to 32.
+            channel_weights: one per channel; None takes BS.1770's for 1 (mono), 2, 3 (L R C), 4 (L R Ls Rs),
+                5 (L R C Ls Rs), 6 (5.1), 7 (6.1), 8 (7.1), 10 (5.1.4) or 12 (7.1.4), in the order of WAV.
+
+        Raises:
+            AudioFormatError: an absurd rate, or another number of weights than of channels.
+        """
+        self.sample_rate = check_sample_rate(sample_rate)
+        self.channels = channels
+        self._frames = 0
+        self._peaks = _PeakMeter(channels)
+        self._gating = array("d")
+        self._short_term = array("d")
+        self._max_momentary = self._max_short_term = 0.0
+        self._bins = np.zeros(0)
+        self._open_bin = 0.0
+        self._closed_bins = 0
+        weights = _WEIGHTS.get(channels) if channel_weights is None else tuple(channel_weights)
+        if weights is not None and len(weights) != channels:
+            raise AudioFormatError(
+                f"{len(weights)} channel_weights for {channels} channels; give one for each"
+            )
+        self._weights = None if weights is None or self.sample_rate < LOWEST_RATE else np.array(weights)
+        self._sections = _k_weighting(self.sample_rate)
+        self._state = np.zeros((len(self._sections), channels, 2))
+
+    def write(self, audio: NDArray[Any]) -> None:
+        """Take a block, floating point (channels, samples).
+
+        Raises:
+            AudioFormatError: as ``check_audio``, or another number of channels.
+        """
+        audio = check_audio(audio, self.sample_rate)
+        if len(audio) != self.channels:
+            raise AudioFormatError(f"a block has {len(audio)} channels; the meter began with {self.channels}")
+        for start in range(0, audio.shape[1], _BLOCK_FRAMES):
+            block = audio[:, start : start + _BLOCK_FRAMES]
+            self._peaks.write(block)
+            if self._weights is not None:
+                self._write_power(block, self._weights)
+            self._frames += block.shape[1]
+
+    def levels(self) -> Levels:
+        """What all blocks so far measure together; more may follow."""
+        return Levels(
+            integrated_lufs=integrated_lufs([self]),
+            max_short_term_lufs=_lufs(self._max_short_term) if self._short_term else None,
+            max_momentary_lufs=_lufs(self._max_momentary) if self._gating else None,
+            loudness_range_lu=_loudness_range(np.array(self._short_term)),
+            sample_peak_dbfs=decibels(self._peaks.sample_peak),
+            true_peak_dbtp=decibels(self._peaks.true_peak()),
+        )
+
+    @property
+    def momentary_lufs(self) -> NDArray[np.float64]:
+        """Loudness of every 0.4 s, one value per 100 ms; -inf for silence."""
+        return _lufs_of(self._gating)
+
+    @property
+    def short_term_lufs(self) -> NDArray[np.float64]:
+        """Loudness of every 3 s, one value per 100 ms; -inf for silence."""
+        return _lufs_of(self._short_term)
+
+    def _write_power(self, audio: Audio, weights: NDArray[np.float64]) -> None:
+        filtered, self._state = signal.sosfilt(self._sections, audio.astype(np.float64), zi=self._state)
+        power = weights @ np.square(filtered)
+        end = self._frames + power.size
+        last = (
+            _BINS_PER_S * (end + 1) - _BINS_PER_S // 2 - 1
+        ) // self.sample_rate  # with its edge at the end
+        edges = [self._edge(k) - self._frames for k in range(self._closed_bins + 1, last + 1)]
+        sums = [float(part.sum()) for part in np.split(power, edges)]
+        sums[0] += self._open_bin
+        self._open_bin = sums.pop()
+        self._take_bins(np.array(sums))
+
+    def _edge(self, index: int) -> int:
+        """The sample where a bin begins, so that bins stay in step at any rate."""
+        return (index * self.sample_rate + _BINS_PER_S // 2) // _BINS_PER_S
+
+    def _take_bins(self, new: NDArray[np.float64]) -> None:
+        first = self._closed_bins
+        self._closed_bins += new.size
+        known = np.concatenate([self._bins, new])
+        self._bins = known[max(known.size - _SHORT_TERM_BINS + 1, 0) :]
+        if not new.size:
+            return
+        momentary = self._windows(known, _MOMENTARY_BINS, first)
+        short_term = self._windows(known, _SHORT_TERM_BINS, first)
+        self._max_momentary = max(self._max_momentary, momentary.max(initial=0.0))
+        self._max_short_term = max(self._max_short_term, short_term.max(initial=0.0))
+        for kept, windows in ((self._gating, momentary), (self._short_term, short_term)):
+            ends = np.arange(self._closed_bins - windows.size, self._closed_bins) + 1
+            kept.extend(windows[ends % _GATING_STEP_BINS == 0])
+
+    def _windows(self, known: NDArray[np.float64], bins: int, first: int) -> NDArray[np.float64]:
+        """Mean power of every window of so many bins that ends with bin ``first`` or a later one."""
+        start = max(known.size - (self._closed_bins - first) - bins + 1, 0)
+        if known.size - start < bins:
+            return np.zeros(0)
+        energy = sliding_window_view(known[start:], bins).sum(axis=1)
+        ends = range(self._closed_bins - energy.size + 1, self._closed_bins + 1)
+        samples = [self._edge(end) - self._edge(end - bins) for end in ends]
+        mean: NDArray[np.float64] = energy / np.array(samples)
+        return mean
+
+
+class _PeakMeter:
+    """Sample and true peak of a signal in blocks."""
+
+    def __init__(self, channels: int) -> None:
+        self.sample_peak = 0.0
+        self._true_peak = 0.0
+        self._tail = np.zeros((channels, BEFORE), np.float32)
+
+    def write(self, audio: Audio) -> None:
+        self.sample_peak = max(self.sample_peak, float(np.max(np.abs(audio), initial=0.0)))
+        known = np.concatenate([self._tail, audio], axis=1)
+        whole = max(known.shape[1] - BEFORE - AFTER, 0) // FRAME * FRAME
+        self._true_peak = self._highest(known[:, : BEFORE + whole + AFTER], whole)
+        self._tail = known[:, whole:].copy()
+
+    def true_peak(self) -> float:
+        """With silence behind what has come so far."""
+        missing = -(self._tail.shape[1] - BEFORE) % FRAME
+        known = np.pad(self._tail, ((0, 0), (0, missing + AFTER)))
+        return self._highest(known, known.shape[1] - BEFORE - AFTER)
+
+    def _highest(self, known: Audio, samples: int) -> float:
+        floor = max(self._true_peak, self.sample_peak)
+        return max(floor, float(interval_peaks(known, floor).max(initial=0.0))) if samples else floor
+
+
+def measure(
+    source: Source,
+    *,
+    channel_weights: Sequence[float] | None = None,
+    should_cancel: ShouldCancel | None = None,
+) -> Levels:
+    """Measure a source of any length, a block at a time; RenderCancelled once should_cancel says so."""
+    return meter_source(source, channel_weights=channel_weights, should_cancel=should_cancel).levels()
+
+
+def meter_source(
+    source: Source,
+    *,
+    channel_weights: Sequence[float] | None = None,
+    should_cancel: ShouldCancel | None = None,
+) -> Meter:
+    """The meter that has seen all of a source, for questions about several of them."""
+    meter = Meter(source.sample_rate, source.channels, channel_weights=channel_weights)
+    for block in read_blocks(source, should_cancel):
+        meter.write(block)
+    return meter
+
+
+def read_blocks(source: Source, should_cancel: ShouldCancel | None = None) -> Iterator[Audio]:
+    """A source from its first sample to its last, float32 (channels, n)."""
+    for start in range(0, source.frames, _BLOCK_FRAMES):
+        stop_if_asked(should_cancel)
+        yield source.read(start, min(start + _BLOCK_FRAMES, source.frames))
+
+
+def integrated_lufs(meters: Iterable[Meter]) -> float | None:
+    """Gated loudness of all that these meters have seen, as if it had been one programme.
+
+    Returns:
+        LUFS; -inf for silence; None where not one of them could measure loudness.
+
+    Source: ITU-R BS.1770-4, equations 3 to 7.
+    """
+    power = np.concatenate([np.zeros(0), *(np.array(meter._gating) for meter in meters)])
+    if not power.size:
+        return None
+    heard = power[power >= _power(_ABSOLUTE_GATE_LUFS)]
+    if not heard.size:
+        return -math.inf
+    gate = heard.mean() * 10.0 ** (_INTEGRATED_GATE_LU / 10.0)
+    return _lufs(float(heard[heard > gate].mean()))
+
+
+def measure_loudness(
+    audio: NDArray[Any], sample_rate: float, *, channel_weights: Sequence[float] | None = None
+) -> float:
+    """Measure gated programme loudness.
+
+    Args:
+        audio: floating point (channels, samples), full scale ±1.0.
+        sample_rate: in Hz.
+        channel_weights: as for ``Meter``.
+
+    Returns:
+        Loudness in LUFS; -inf for silence and for what stays below the gate of -70 LUFS.
+
+    Raises:
+        AudioFormatError: shorter than one 400 ms gating block, channels without known weights, or a rate
+            below 4 kHz, where the weighting has no meaning.
+
+    Source: ITU-R BS.1770-4, equations 1 to 7.
+    """
+    audio = check_audio(audio, sample_rate)
+    channels, samples = audio.shape
+    why = why_undefined(sample_rate, channels, samples, channel_weights)
+    if why:
+        raise AudioFormatError(why)
+    meter = Meter(sample_rate, channels, channel_weights=channel_weights)
+    meter.write(audio)
+    loudness = integrated_lufs([meter])
+    assert loudness is not None
+    return loudness
+
+
+def why_undefined(
+    sample_rate: float, channels: int, samples: int, channel_weights: Sequence[float] | None = None
+) -> str:
+    """One line on why a signal has no loudness; empty where it has one."""
+    needed = math.ceil(GATING_BLOCK_S * sample_rate)
+    if sample_rate < LOWEST_RATE:
+        return f"sample_rate is {sample_rate}; loudness needs {LOWEST_RATE} or more"
+    if channels not in _WEIGHTS and channel_weights is None:
+        known = ", ".join(map(str, _WEIGHTS))
+        return f"audio has {channels} channels; loudness is known for {known}: give channel_weights"
+    if samples < needed:
+        return (
+            f"audio is {samples} samples long; loudness needs {needed} or more"
+            f" ({1000 * GATING_BLOCK_S:.0f} ms)"
+        )
+    return ""
+
+
+def sample_peak_dbfs(audio: NDArray[Any]) -> float:
+    """Largest magnitude of a (channels, samples) array in dBFS; -inf for silence."""
+    return decibels(float(np.max(np.abs(audio), initial=0.0)))
+
+
+def true_peak_dbtp(audio: NDArray[Any], sample_rate: float) -> float:
+    """Largest magnitude between the samples, at 16 points per sample.
+
+    Args:
+        audio: floating point (channels, samples).
+        sample_rate: in Hz.
+
+    Returns:
+        dBTP, never less than the sample peak; -inf for silence.
+
+    Source: ITU-R BS.1770-4, annex 2.
+    """
+    audio = check_audio(audio, sample_rate)
+    meter = _PeakMeter(len(audio))
+    for start in range(0, audio.shape[1], _BLOCK_FRAMES):
+        meter.write(audio[:, start : start + _BLOCK_FRAMES])
+    return decibels(meter.true_peak())
+
+
+def _k_weighting(sample_rate: int) -> NDArray[np.float64]:
+    """The two filters as second-order sections: the coefficients of the standard, carried to any rate."""
+    shelf = IIRfilter(3.99984385397, 0.7071752369554193, 1681.9744509555319, sample_rate, "high_shelf_DeMan")
+    high_pass = IIRfilter(0.0, 0.5003270373253953, 38.13547087613982, sample_rate, "high_pass_DeMan")
+    return np.array([np.concatenate([stage.b, stage.a]) for stage in (shelf, high_pass)])
+
+
+def _loudness_range(short_term: NDArray[np.float64]) -> float | None:
+    """Source: EBU Tech 3342, section 3."""
+    heard = short_term[short_term >= _power(_ABSOLUTE_GATE_LUFS)]
+    if not heard.size:
+        return None
+    heard = heard[heard >= heard.mean() * 10.0 ** (_RANGE_GATE_LU / 10.0)]
+    low, high = np.percentile(heard, (10.0, 95.0), method="nearest")
+    return 10.0 * math.log10(high / low)
+
+
+def _lufs_of(power: Sequence[float]) -> NDArray[np.float64]:
+    with np.errstate(divide="ignore"):
+        lufs: NDArray[np.float64] = _OFFSET_LU + 10.0 * np.log10(np.array(power))
+    return lufs
+
+
+def _lufs(power: float) -> float:
+    return _OFFSET_LU + 10.0 * math.log10(power) if power > 0.0 else -math.inf
+
+
+def _power(lufs: float) -> float:
+    return float(10.0 ** ((lufs - _OFFSET_LU) / 10.0))
