@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -167,7 +169,8 @@ def listen(
     if len(paths) != 1:
         raise ParameterError(f"folders: {len(paths)}; expected one with a sub-folder per system")
     if out is None or out.suffix.lower() not in (".html", ".htm"):
-        raise ParameterError(f"output is {out}; expected a name in .html: give it with -o test.html")
+        given = "not given" if out is None else out
+        raise ParameterError(f"output is {given}; expected a name in .html, as in -o test.html")
     settings = _settings(
         mode, reference, anchor, seconds, loudness, format, repeats, seed, title, reveal=reveal
     )
@@ -226,7 +229,8 @@ def _make(folder: Path, out: Path, settings: ListenSettings, *, overwrite: bool,
     from audiosr_fx.quality.listen import build_test
 
     _refuse_taken(out, overwrite=overwrite)
-    test = build_test(folder, settings)
+    with _progress() as on_item:
+        test = build_test(folder, settings, on_item)
     with output_errors():
         write_whole(out, test.html.encode("utf-8"), overwrite=overwrite)
     for item in test.quieter:
@@ -248,6 +252,18 @@ def _make(folder: Path, out: Path, settings: ListenSettings, *, overwrite: bool,
         )
     else:
         say(_described(out, test))
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr, where that is a terminal."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task("reading and matching", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _described(out: Path, test: ListeningTest) -> str:

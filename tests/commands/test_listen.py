@@ -59,7 +59,7 @@ def test_nothing_is_overwritten_without_being_asked(run: Run, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("systems",), 2, "expected a name in .html: give it with -o test.html"),
+        (("systems",), 2, "output is not given; expected a name in .html, as in -o test.html"),
         (("systems", "-o", "test.wav"), 2, "output is test.wav"),
         (("systems", "systems", "-o", "a.html"), 2, "folders: 2; expected one"),
         (("nothing", "-o", "a.html"), 3, "nothing: no such folder"),
