@@ -39,7 +39,7 @@ def lowpass_anchor(audio: Audio, sample_rate: int, cutoff_hz: int = 3500) -> Aud
     Raises:
         ParameterError: a cutoff outside its range.
 
-    Source: ITU-R BS.1534-3, section 5.1: ripple within 0.1 dB up to 3.5 kHz, 25 dB down at 4 kHz, 50 dB
+    Source: ITU-R BS.1534-3, on anchors: ripple within 0.1 dB up to 3.5 kHz, 25 dB down at 4 kHz, 50 dB
     at 4.5 kHz; other cutoffs in the same proportions.
     """
     taps = anchor_filter(sample_rate, cutoff_hz)

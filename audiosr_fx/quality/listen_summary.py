@@ -69,8 +69,8 @@ class Preference:
 class Screening:
     """How often a participant took the hidden reference for worse than 90, or an anchor for better.
 
-    Over 15 % of the trials in either means excluded, after BS.1534-3, section 4.1.2 (which states the second
-    rule for the middle anchor; here it holds for every anchor). NaN: there was no such stimulus.
+    Over 15 % of the trials in either means excluded, after the post-screening of BS.1534-3 (which states the
+    second rule for the middle anchor; here it holds for every anchor). NaN: there was no such stimulus.
     """
 
     participant: str
