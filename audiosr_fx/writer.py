@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import soundfile
@@ -24,6 +24,9 @@ from audiosr_fx.metadata.parts import Loudness, Metadata
 from audiosr_fx.metadata.writing import Layout
 from audiosr_fx.sources import MAX_CHANNELS, check_sample_rate
 from audiosr_fx.wav import WavFile, append_aiff_chunks, chunks_size
+
+if TYPE_CHECKING:
+    from audiosr_fx.meters import Meter
 
 TEMPORARY_PREFIX: Final = ".audiosr_fx-"
 TEMPORARY_SUFFIX: Final = ".part"
@@ -50,7 +53,7 @@ class AudioWriter:
 
     Attributes: ``path``; ``frames`` written; ``peak`` (largest magnitude, 1.0 is full scale);
     ``clipped_samples`` (samples beyond full scale that an integer format had to limit); ``loudness``, which
-    may be set until ``close`` and goes into the broadcast fields of a WAV with metadata.
+    goes into the broadcast fields of a WAV with metadata: measured, unless it is set before ``close``.
     """
 
     def __init__(
@@ -116,6 +119,7 @@ class AudioWriter:
                 subtype=subtype,
             )
         )
+        self._meter = None if self._layout is None or self.format != "WAV" else self._new_meter()
         largest = _LARGEST_32_BIT_FILE - self._metadata_bytes()
         container = _container(self.path, self.format, subtype, channels, expected_frames, largest)
         self._largest = None if container in ("RF64", "FLAC") else largest
@@ -168,7 +172,7 @@ class AudioWriter:
             return
         try:
             if isinstance(self._file, WavFile) and self._layout is not None:
-                self._file.before = self._layout.before(self.loudness)
+                self._file.before = self._layout.before(self.loudness or self._measured())
                 self._file.after = self._layout.chunks(self.frames)
             self._file.close()
             self._file = None
@@ -211,6 +215,24 @@ class AudioWriter:
             format=container,
         )
 
+    def _new_meter(self) -> Meter:
+        from audiosr_fx.meters import Meter
+
+        return Meter(self.sample_rate, self.channels)
+
+    def _measured(self) -> Loudness | None:
+        """What the broadcast fields say of the samples that were written; None where there are none."""
+        if self._meter is None or self.frames == 0:
+            return None
+        levels = self._meter.levels()
+        return Loudness(
+            integrated_lufs=levels.integrated_lufs,
+            range_lu=levels.loudness_range_lu,
+            true_peak_dbtp=levels.true_peak_dbtp,
+            momentary_max_lufs=levels.max_momentary_lufs,
+            short_term_max_lufs=levels.max_short_term_lufs,
+        )
+
     def _metadata_bytes(self) -> int:
         """What the metadata takes up beside the samples; FLAC has no limit that it could reach."""
         if self._layout is None or self.format == "FLAC":
@@ -250,6 +272,8 @@ class AudioWriter:
                 f"{shown(self.path)}: passes 4 GB, more than its header can say;"
                 " give expected_frames, or write FLAC"
             )
+        if self._meter is not None:
+            self._meter.write(audio)
         try:
             self._file.write(np.ascontiguousarray(self._encode(audio).T))
         except (OSError, soundfile.LibsndfileError, AssertionError) as cause:

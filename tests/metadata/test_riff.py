@@ -91,7 +91,7 @@ def test_all_of_it_comes_back_from_a_copy(full: Path, tmp_path: Path) -> None:
     assert after.broadcast is not None
     assert after.broadcast.coding_history == before.broadcast.coding_history
     assert after.broadcast.umid == before.broadcast.umid
-    assert after.broadcast.loudness is None  # the old one was measured on other samples
+    assert after.broadcast.loudness != before.broadcast.loudness  # that was of other samples
 
 
 @pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT"])
@@ -136,7 +136,24 @@ def test_wavinfo_agrees(full: Path, tmp_path: Path, is_long: bool) -> None:
     assert [track.name for track in found.ixml.track_list][:1] == ["Boom"]
 
 
-def test_the_loudness_of_a_result_stands_in_version_2(full: Path, tmp_path: Path) -> None:
+def test_the_loudness_of_a_result_is_measured_and_stands_in_version_2(full: Path, tmp_path: Path) -> None:
+    """A 997 Hz sine of -20 dBFS in one channel is -23.01 LUFS (BS.1770-4: one of 0 dBFS is -3.01 LKFS)."""
+    sine = 0.1 * np.sin(2 * np.pi * 997.0 * np.arange(5 * 44_100) / 44_100)[None]
+    for name in ("out.wav", "out2.wav"):
+        with AudioWriter(tmp_path / name, 44_100, 1, metadata=read_metadata(full)) as output:
+            for block in np.array_split(sine, [1, 1000, 150_000], axis=1):
+                output.write(block)
+    found = WavInfoReader(str(tmp_path / "out.wav")).bext
+    assert found.version == 2
+    assert found.loudness_value == pytest.approx(-23.01, abs=0.05)
+    assert found.max_momentary_loudness == pytest.approx(-23.01, abs=0.05)
+    assert found.max_shortterm_loudness == pytest.approx(-23.01, abs=0.05)
+    assert found.loudness_range == pytest.approx(0.0, abs=0.1)
+    assert found.max_true_peak == pytest.approx(-20.0, abs=0.05)
+    assert (tmp_path / "out.wav").read_bytes() == (tmp_path / "out2.wav").read_bytes()
+
+
+def test_a_loudness_that_is_given_counts(full: Path, tmp_path: Path) -> None:
     with AudioWriter(tmp_path / "out.wav", 44_100, 1, metadata=read_metadata(full)) as output:
         output.write(np.zeros((1, 100), np.float32))
         output.loudness = Loudness(integrated_lufs=-14.005, range_lu=5.0, true_peak_dbtp=-1.0)
@@ -146,10 +163,20 @@ def test_the_loudness_of_a_result_stands_in_version_2(full: Path, tmp_path: Path
     assert found.max_momentary_loudness == 327.67  # not set
 
 
-def test_a_result_without_measured_loudness_says_nothing_of_it(full: Path, tmp_path: Path) -> None:
-    found = WavInfoReader(str(copied(full, tmp_path / "copy.wav"))).bext
-    assert found.version == 1
-    assert found.loudness_value is None
+def test_a_result_without_samples_says_nothing_of_loudness(full: Path, tmp_path: Path) -> None:
+    with AudioWriter(tmp_path / "out.wav", 44_100, 1, metadata=read_metadata(full)):
+        pass
+    broadcast = read_metadata(tmp_path / "out.wav").broadcast
+    assert broadcast is not None
+    assert broadcast.loudness is None
+    assert broadcast.time_reference == 158_760_000
+
+
+def test_silence_and_shortness_leave_the_loudness_unset(full: Path, tmp_path: Path) -> None:
+    with AudioWriter(tmp_path / "out.wav", 44_100, 1, metadata=read_metadata(full)) as output:
+        output.write(np.zeros((1, 100), np.float32))
+    found = WavInfoReader(str(tmp_path / "out.wav")).bext
+    assert {found.loudness_value, found.max_true_peak, found.loudness_range} == {327.67}
 
 
 def test_chunks_that_describe_the_old_samples_are_left_out(full: Path, tmp_path: Path) -> None:
