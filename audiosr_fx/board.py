@@ -42,9 +42,10 @@ class Board(Rack):
         """Render a file into another, which appears only when it is whole.
 
         The file is brought to the session's rate first, then runs through the board in blocks, so memory does
-        not grow with its length. ``AudioSR`` reads its input from a temporary file where it is not first;
-        other offline effects, ``PitchShift`` and ``GSMFullRateCompressor`` are handed the whole signal in
-        memory. The result has the length of the source, with latency compensated.
+        not grow with its length. Offline effects such as ``AudioSR`` read their input from a temporary file
+        where they are not first; pedalboard's ``PitchShift`` and ``GSMFullRateCompressor``, and offline
+        effects without ``render_source``, are handed the whole signal in memory. The result has the length of
+        the source, with latency compensated.
 
         Args:
             source: WAV, AIFF, FLAC, Ogg or MP3.

@@ -5,8 +5,10 @@ in. With ``reset=True`` a call is one whole signal, and the result has its lengt
 ``reset=False`` a call continues a stream, and may return fewer samples than it was given: what is held back
 comes with later calls, so that all results joined are the signal, never shifted.
 
-Two attributes an effect may have on top: ``is_offline`` (True: it works on whole signals only and cannot
-continue a stream; False where absent) and ``latency_samples`` (how much it holds back; for people to read).
+What an effect may have on top: ``is_offline`` (True: it works on whole signals only and cannot continue a
+stream; False where absent); ``latency_samples`` (how much it holds back; for people to read); and, for an
+offline one, ``render_source(source, *, on_event=None, should_cancel=None)``, which gives blocks (channels, n)
+as long as the source, at its rate, so that a file need not be held whole.
 """
 
 from __future__ import annotations

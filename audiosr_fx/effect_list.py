@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator, MutableSequence
 from reprlib import recursive_repr
 from typing import Any, ClassVar, Self, cast, overload
 
+import pedalboard
+
 from audiosr_fx.contract import Effect
 from audiosr_fx.errors import ParameterError
+from audiosr_fx.native import clone_native
 
 
 class EffectTypeError(ParameterError, TypeError):
@@ -21,6 +25,8 @@ class EffectList(MutableSequence[Effect]):
     """
 
     is_parallel: ClassVar[bool] = False
+    has_own_process: ClassVar[bool] = False
+    """Whether a subclass processes in its own way, so that what it holds cannot run in its place."""
 
     def __init__(self, plugins: Iterable[Effect | None] | None = None) -> None:
         """``plugins``: list, tuple, generator, another board; None is none at all.
@@ -71,7 +77,7 @@ class EffectList(MutableSequence[Effect]):
         self._effects.extend([self._checked(effect) for effect in values])
 
     def copy(self) -> Self:
-        """A new list of the same effects, which are not copied."""
+        """A new list of the same effects, which are not copied; ``copy.deepcopy`` makes new ones."""
         return type(self)(self._effects)
 
     __copy__ = copy
@@ -88,6 +94,10 @@ class EffectList(MutableSequence[Effect]):
         return self._effects == other._effects
 
     __hash__ = None  # type: ignore[assignment]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """The same with new effects, set alike: pedalboard's own plugins too, which it cannot copy."""
+        return type(self)([_second(effect, memo) for effect in self._effects])
 
     def __reduce__(self) -> tuple[type[Self], tuple[list[Effect]]]:
         return type(self), (list(self._effects),)
@@ -111,6 +121,10 @@ class EffectList(MutableSequence[Effect]):
         if isinstance(effect, EffectList) and _reaches(effect, self):
             raise ParameterError(f"a {type(self).__name__} cannot hold itself; give it a copy()")
         return effect
+
+
+def _second(effect: Effect, memo: dict[int, Any]) -> Effect:
+    return clone_native(effect) if isinstance(effect, pedalboard.Plugin) else copy.deepcopy(effect, memo)
 
 
 def _reaches(start: EffectList, target: EffectList) -> bool:

@@ -72,14 +72,16 @@ def describe_native(plugin: pedalboard.Plugin) -> tuple[str, dict[str, Any]]:
     kind: Any = type(plugin)
     if vars(pedalboard).get(kind.__name__) != kind or isinstance(plugin, pedalboard.ExternalPlugin):
         way_out = "; use VST3(path) instead" if isinstance(plugin, pedalboard.ExternalPlugin) else ""
-        raise ParameterError(f"{plugin!r} cannot be described, so it cannot leave this process{way_out}")
+        raise ParameterError(
+            f"{plugin!r} cannot be described, so it cannot be copied or leave this process{way_out}"
+        )
     if isinstance(plugin, _CONTAINERS):
         return kind.__name__, {"plugins": list(plugin)}
     if isinstance(plugin, pedalboard.Convolution):
         if plugin.impulse_response_filename is None:
             raise ParameterError(
-                "Convolution holds an array, whose sample rate it does not tell, so it cannot leave this"
-                " process; give it the name of a file"
+                "Convolution holds an array, whose sample rate it does not tell, so it cannot be copied or"
+                " leave this process; give it the name of a file"
             )
         return kind.__name__, {
             "impulse_response_filename": plugin.impulse_response_filename,
@@ -92,6 +94,14 @@ def build_native(kind: str, arguments: dict[str, Any]) -> pedalboard.Plugin:
     """The plugin that ``describe_native`` described."""
     plugin: pedalboard.Plugin = getattr(pedalboard, kind)(**arguments)
     return plugin
+
+
+def clone_native(plugin: pedalboard.Plugin) -> pedalboard.Plugin:
+    """Another of a built-in plugin, set alike; raises as ``describe_native``."""
+    kind, arguments = describe_native(plugin)
+    if isinstance(plugin, _CONTAINERS):
+        arguments = {"plugins": [clone_native(inner) for inner in arguments["plugins"] if inner is not None]}
+    return build_native(kind, arguments)
 
 
 @functools.cache

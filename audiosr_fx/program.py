@@ -54,13 +54,16 @@ class Parallel:
 Series: TypeAlias = tuple["Effect | Parallel", ...]
 
 
-def unfold(effects: Iterable[Effect]) -> Series:
-    """Effects with all that they hold, as one series.
+def unfold(effects: EffectList) -> Series:
+    """A list of effects with all that they hold, as one series.
 
     Raises:
         ParameterError: something holds itself, or the same effect stands in two places.
     """
-    series = tuple(_unfold(effects, ()))
+    if effects.is_parallel:
+        series: Series = (Parallel(tuple(tuple(_unfold([branch], (effects,))) for branch in effects)),)
+    else:
+        series = tuple(_unfold(effects, (effects,)))
     counts = Counter(id(effect) for effect in leaves(series))
     for effect in leaves(series):
         if counts[id(effect)] > 1:
@@ -74,7 +77,7 @@ def unfold(effects: Iterable[Effect]) -> Series:
 def _unfold(effects: Iterable[Effect], above: tuple[object, ...]) -> Iterator[Effect | Parallel]:
     present: Iterator[Any] = (effect for effect in effects if effect is not None)
     for effect in present:
-        is_list = isinstance(effect, EffectList)
+        is_list = isinstance(effect, EffectList) and not effect.has_own_process
         if not is_list and not is_native_container(effect):
             yield effect
             continue

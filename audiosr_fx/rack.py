@@ -22,6 +22,10 @@ class Rack(EffectList):
     is_effect = True
     is_instrument = False
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.has_own_process = cls.has_own_process or "process" in vars(cls)
+
     def __init__(self, plugins: Iterable[Effect | None] | None = None) -> None:
         """See ``EffectList``."""
         super().__init__(plugins)
@@ -100,14 +104,14 @@ class Rack(EffectList):
             ParameterError: an effect that holds itself or stands in two places.
         """
         with self.lock:
-            series = unfold([self])
+            series = unfold(self)
             if self._compiled is None or signature(series) != signature(self._compiled.series):
                 self._compiled = Program(series)
             return self._compiled
 
     def leaves(self) -> list[Effect]:
         """Every effect in it, those of inner boards and mixes included."""
-        return list(leaves(unfold([self])))
+        return list(leaves(unfold(self)))
 
     def _check_stream(self, call: Call, program: Program) -> None:
         """Refuse a chunk that cannot go on where the one before ended."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 
 import numpy as np
 
+from audiosr_fx.errors import AudioFormatError
 from audiosr_fx.sources import Audio
 
 
@@ -16,16 +18,27 @@ class SpoolSource:
     """A source on disk, filled once from blocks: float32 in a file without a name, gone with the object."""
 
     def __init__(self, sample_rate: int, channels: int, folder: Path | None = None) -> None:
-        """``folder``: where there is room for it; None is the system's temporary folder."""
+        """``folder``: where there is room for it; None is the system's temporary folder.
+
+        Raises:
+            AudioFormatError: there can be no file.
+        """
         self.sample_rate = sample_rate
         self.channels = channels
         self.frames = 0
         self._lock = threading.Lock()
-        self._file = TemporaryFile(dir=folder)  # noqa: SIM115 - closed with the object
+        with _told():
+            self._file = TemporaryFile(dir=folder)  # noqa: SIM115 - closed with the object
 
     def append(self, block: Audio) -> None:
-        """Add (channels, n) samples; raises OSError where the disk takes no more."""
-        self._file.write(np.ascontiguousarray(block.T).tobytes())
+        """Add (channels, n) samples.
+
+        Raises:
+            AudioFormatError: the disk takes no more.
+        """
+        with _told():
+            self._file.write(np.ascontiguousarray(block.T).tobytes())
+            self._file.flush()
         self.frames += block.shape[1]
 
     def read(self, start: int, stop: int) -> Audio:
@@ -42,3 +55,14 @@ class SpoolSource:
     def __del__(self) -> None:
         with suppress(AttributeError):  # where the file could not be made
             self._file.close()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What goes wrong with the disk, as our error."""
+    try:
+        yield
+    except OSError as cause:
+        raise AudioFormatError(
+            f"a temporary file cannot be written ({cause.strerror or cause}); make room beside the result"
+        ) from cause

@@ -142,14 +142,17 @@ def _packed(things: object) -> bytes:
 @contextlib.contextmanager
 def _child(noise: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
     """A child that waits for its task; gone at the end, whatever happened."""
-    child = subprocess.Popen(
-        [sys.executable, "-m", "audiosr_fx.worker"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=noise,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-        start_new_session=True,  # Ctrl-C is for the parent, which then ends the child
-    )
+    try:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "audiosr_fx.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=noise,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+            start_new_session=True,  # Ctrl-C is for the parent, which then ends the child
+        )
+    except OSError as cause:
+        raise PluginError(f"another process cannot be started ({one_line(cause)})") from cause
     try:
         yield child
     finally:

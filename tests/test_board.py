@@ -238,6 +238,29 @@ def test_a_subclass_with_its_own_process_is_heard(stereo: Audio) -> None:
     assert not np.array_equal(Pedalboard([Louder(0)])(stereo, RATE), stereo * 2)
 
 
+def test_a_board_with_its_own_process_is_heard_in_another(stereo: Audio) -> None:
+    class Twice(Board):
+        def process(
+            self, input_array: Audio, sample_rate: float, buffer_size: int = 8192, reset: bool = True
+        ) -> Audio:
+            once = super().process(input_array, sample_rate, buffer_size, reset)
+            return super().process(once, sample_rate, buffer_size, reset)
+
+    expected = Gain(3)(Gain(3)(stereo, RATE), RATE)
+    assert np.array_equal(Twice([Gain(3)]).process(stereo, RATE), expected)
+    assert np.array_equal(Board([Board([Twice([Gain(3)])])])(stereo, RATE), expected)
+
+
+def test_a_deep_copy_has_effects_of_its_own(stereo: Audio) -> None:
+    board = Board([Gain(3), Pedalboard([Reverb(room_size=0.25)]), Board([HoldsBack(5)]), None])
+    second = copy.deepcopy(board)
+    assert np.array_equal(second(stereo, RATE), board(stereo, RATE))
+    assert not {id(effect) for effect in board.leaves()} & {id(effect) for effect in second.leaves()}
+    assert Board([board, second])(stereo, RATE).shape == stereo.shape
+    with pytest.raises(ParameterError, match="Convolution holds an array"):
+        copy.deepcopy(Board([Convolution(IMPULSE_RESPONSE, 0.5, RATE)]))
+
+
 def test_effects_may_be_changed_and_exchanged_between_calls(stereo: Audio) -> None:
     gain = Gain(0)
     board = Board([gain, Passes()])
