@@ -92,10 +92,11 @@ def test_a_full_disk_is_one_clear_line(
 ) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("needs /dev/full")
-    monkeypatch.setattr(spool, "TemporaryFile", lambda dir: Path("/dev/full").open("r+b", buffering=0))
     board = Board([Gain(1), LoudnessNormalize(-23.0)])
-    with pytest.raises(AudioFormatError, match=r"a temporary file cannot be written .*No space left"):
-        bounced(board, signals.noise(RATE, RATE))
+    with Path("/dev/full").open("r+b", buffering=0) as full:
+        monkeypatch.setattr(spool, "TemporaryFile", lambda dir: full)
+        with pytest.raises(AudioFormatError, match=r"a temporary file cannot be written .*No space left"):
+            bounced(board, signals.noise(RATE, RATE))
     monkeypatch.undo()
     with pytest.raises(AudioFormatError, match="a temporary file cannot be written"):
         SpoolSource(RATE, 1, tmp_path / "missing")
