@@ -6,6 +6,7 @@ What needs torch is imported inside the commands, so that help appears at once.
 from __future__ import annotations
 
 import logging
+import os
 import re
 import signal
 from collections.abc import Callable, Iterator, Mapping
@@ -38,9 +39,13 @@ app = typer.Typer(
 
     [bold]audiosr-fx render dull.wav -o bright.wav --model my_model[/bold]
 
-    Every run goes on where it stopped, also after Ctrl-C. Training needs more packages:
-    pip install 'audiosr-fx\\[train]'. With several GPUs: torchrun --nproc-per-node 8 -m audiosr_fx
-    train ...""",
+    A run goes on where it stopped, after Ctrl-C too. Training needs more packages than rendering:
+
+    [bold]pip install 'audiosr-fx\\[train]'[/bold]
+
+    On a machine with eight GPUs put this in place of audiosr-fx:
+
+    [bold]torchrun --nproc-per-node 8 -m audiosr_fx[/bold]""",
 )
 
 _TUNING = "Instead of the recipe's value"
@@ -203,12 +208,18 @@ def _train(
     with _interrupts_noted() as should_stop:
         stopped = train_stages(request, should_stop)
     if stopped is not None:
-        say_note(
+        _say_once(
             f"{stopped.stage} stopped at step {stopped.step} of {stopped.steps}, saved in"
             f" {stopped.checkpoint}; the same command goes on from there"
         )
         raise typer.Exit(ExitCode.CANCELLED)
-    say_note(f"trained; to make a model of it: audiosr-fx train export NAME --runs {runs}")
+    _say_once(f"trained; to make a model of it: audiosr-fx train export NAME --runs {runs}")
+
+
+def _say_once(text: str) -> None:
+    """Of several processes that share a run, only the first speaks."""
+    if os.environ.get("RANK", "0") == "0":
+        say_note(text)
 
 
 def _log_to_stderr() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -10,6 +11,8 @@ from torch import Tensor, nn
 
 from audiosr_fx.engine import choose_device
 from audiosr_fx.errors import ParameterError
+
+_LONGEST_WAIT = timedelta(hours=3)  # of processes for the one that measures new data, or validates
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -33,12 +36,13 @@ class Compute:
             raise ParameterError(f"device is {device!r}; expected one of {', '.join(DEVICES)}")
         choose_device(device)
         try:
-            from accelerate import Accelerator
+            from accelerate import Accelerator, InitProcessGroupKwargs
         except ImportError as error:
             raise ParameterError(
                 f"training needs more packages ({error}); install them with: pip install 'audiosr-fx[train]'"
             ) from error
-        self._accelerator: Any = Accelerator(cpu=device == "cpu")
+        patience = InitProcessGroupKwargs(timeout=_LONGEST_WAIT)
+        self._accelerator: Any = Accelerator(cpu=device == "cpu", kwargs_handlers=[patience])
         self.device: torch.device = self._accelerator.device
         self.rank = int(self._accelerator.process_index)
         self.processes = int(self._accelerator.num_processes)

@@ -195,15 +195,17 @@ def split_corpus(
 
     The held-out sources go to validation (one file in four, chosen by a hash of the name, and at least one)
     and test. Where none of ``held_out`` is there, about ``fraction`` of the sources is held out, chosen by a
-    hash of their names: one at least. A single source is split by file.
+    hash of their names, and all of it is for validation: one source at least. A single source is split by
+    file.
     """
     if fraction and not held_out & {clip.source for clip in clips}:
-        held_out, clip_key = _choose_held_out(clips, fraction)
-    else:
-        clip_key = "source"
+        names, key = _choose_held_out(clips, fraction)
+        chosen = [getattr(clip, key) in names for clip in clips]
+        kept = [clip for clip, is_chosen in zip(clips, chosen, strict=True) if not is_chosen]
+        return kept, [clip for clip, is_chosen in zip(clips, chosen, strict=True) if is_chosen], []
     training, validation, test = [], [], []
     for clip in clips:
-        if getattr(clip, clip_key) not in held_out:
+        if clip.source not in held_out:
             training.append(clip)
         elif _hash(clip.file) % 4 == 0:
             validation.append(clip)

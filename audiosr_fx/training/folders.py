@@ -85,7 +85,9 @@ def scan_folder(folder: Path, *, weight: float = 1.0, cache: Path | None = None)
         raise AudioFormatError(
             f"{shown(folder)}: holds no audio that can be used; expected WAV, FLAC, Ogg, MP3 or AIFF files"
         )
-    _write_cache(cache, {**known, **{_key(folder, clip.file): clip.limit_hz for clip in clips}})
+    limits = {**known, **{_key(folder, clip.file): clip.limit_hz for clip in clips}}
+    if limits != known:
+        _write_cache(cache, limits)
     return clips
 
 

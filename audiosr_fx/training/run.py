@@ -83,7 +83,7 @@ def train_stages(request: TrainRequest, should_stop: Callable[[], bool]) -> Stop
     for name in request.stages:
         request.recipe.settings(name)
     model = starting_model(request.recipe, request.init)
-    clips = load_data(request.data, request.runs / _LIMITS_NAME if compute.is_main else None)
+    clips = _load_in_turn(request, compute)
     training, validation = split_data(clips, request.recipe.data)
     _describe(request.recipe, training, validation)
     stopped = None
@@ -93,6 +93,16 @@ def train_stages(request: TrainRequest, should_stop: Callable[[], bool]) -> Stop
             break
     compute.close()
     return stopped
+
+
+def _load_in_turn(request: TrainRequest, compute: Compute) -> list[Clip]:
+    """The data; one process measures what is new to it, the others find that in the cache."""
+    if not compute.is_main:
+        compute.wait()
+    clips = load_data(request.data, request.runs / _LIMITS_NAME)
+    if compute.is_main:
+        compute.wait()
+    return clips
 
 
 def split_data(clips: Sequence[Clip], settings: DataSettings) -> tuple[list[Clip], list[Clip]]:

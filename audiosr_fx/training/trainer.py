@@ -32,7 +32,7 @@ class Trainer:
     """Trains a stage in ``folder``, continuing from its checkpoint when there is one.
 
     Batches and all other randomness are a function of (seed, step, part, rank), so a run that was interrupted
-    continues as if it had not been, bit for bit on the same device.
+    continues as if it had not been: on a CPU bit for bit, on GPUs as far as their kernels repeat.
     """
 
     def __init__(

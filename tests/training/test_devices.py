@@ -59,6 +59,12 @@ def test_a_device_that_is_not_here_is_named() -> None:
             Compute("cuda")
 
 
+def test_without_accelerate_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "accelerate", None)
+    with pytest.raises(ParameterError, match=r"pip install 'audiosr-fx\[train\]'"):
+        Compute("cpu")
+
+
 def test_alone_there_is_nothing_to_agree_on() -> None:
     compute = Compute("cpu")
     assert compute.is_main

@@ -32,7 +32,8 @@ def test_an_interrupted_run_continues_as_if_it_had_not_been(
     settings = recipe.settings(name)
 
     def trainer(folder: str, stop_at: int = -1) -> Trainer:
-        stage = build_stage(name, fresh_model(config), recipe, clips[:4], clips[4:])
+        validation = [] if name == "ldm" else clips[4:]  # sampling takes its time
+        stage = build_stage(name, fresh_model(config), recipe, clips[:4], validation)
         made = Trainer(stage, settings, tmp_path / folder, should_stop=lambda: made.step == stop_at)
         return made
 
