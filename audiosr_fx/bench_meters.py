@@ -251,6 +251,10 @@ def ebu_files(folder: Path) -> Iterator[tuple[Path, Levels]]:
             yield path, measure(source)
 
 
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
 def bench_meters(
     sample_rate: Annotated[int, typer.Option(min=8_000, max=192_000)] = 48_000,
     ebu: Annotated[
@@ -272,4 +276,4 @@ def bench_meters(
 
 
 if __name__ == "__main__":
-    typer.run(bench_meters)
+    app()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
@@ -291,12 +291,25 @@ class MasterTo:
     lookahead_ms = Setting[float]()
     release_ms = Setting[float]()
 
-    def __init__(self, target_lufs: float = -14.0, ceiling_dbtp: float = -1.0, **controls: float) -> None:
-        unknown = set(controls) - set(MasterSettings.__slots__)
-        if unknown:
-            raise ParameterError(f"MasterTo has no {sorted(unknown)[0]}; see its docstring for what it has")
-        settings = MasterSettings(target_lufs=target_lufs, ceiling_dbtp=ceiling_dbtp)
-        self.settings = replace(settings, **controls)
+    def __init__(
+        self,
+        target_lufs: float = -14.0,
+        ceiling_dbtp: float = -1.0,
+        tolerance_lu: float = 0.1,
+        max_gain_db: float = 20.0,
+        max_limiting_db: float = 12.0,
+        lookahead_ms: float = 5.0,
+        release_ms: float = 100.0,
+    ) -> None:
+        self.settings = MasterSettings(
+            target_lufs=target_lufs,
+            ceiling_dbtp=ceiling_dbtp,
+            tolerance_lu=tolerance_lu,
+            max_gain_db=max_gain_db,
+            max_limiting_db=max_limiting_db,
+            lookahead_ms=lookahead_ms,
+            release_ms=release_ms,
+        )
         self.mastering: Mastering | None = None
 
     def render_source(

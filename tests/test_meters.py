@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import subprocess
-import sys
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,9 @@ import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from audiosr_fx import bench_meters
 from audiosr_fx.bench_meters import CASES, Case
 from audiosr_fx.errors import AudioFormatError
 from audiosr_fx.meters import (
@@ -242,11 +243,17 @@ def test_a_meter_keeps_to_its_channels() -> None:
         Meter(48_000, 1).write(sine(-20.0))
 
 
-def test_the_table_of_cases_can_be_asked_for() -> None:
-    run = subprocess.run(
-        [sys.executable, "-m", "audiosr_fx.bench_meters", "--help"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert "--ebu-files" in run.stdout
+def test_the_table_of_cases_tells_what_failed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    tolerances = {"3341-1": (0.1, 0.1), "3342-2": (0.0, 0.0)}
+    cases = [replace(case, tolerance=tolerances[case.name]) for case in CASES if case.name in tolerances]
+    cases[1] = replace(cases[1], read=lambda rate: [(5.2, 5.0)])
+    monkeypatch.setattr(bench_meters, "CASES", cases)
+    soundfile.write(tmp_path / "seq-3341-1-16bit.wav", sine(-23.0, 5.0).T, 48_000)
+    shown = CliRunner().invoke(bench_meters.app, ["--ebu-files", str(tmp_path)])
+    assert shown.exit_code == 1
+    first, second, *files = [line for line in shown.stdout.splitlines() if "334" in line][1:]
+    assert "pass" in first
+    assert "+0.200" in second
+    assert "FAIL" in second
+    assert files[0].count("official file") == 1
+    assert "integrated_lufs=-22.99" in files[2]
