@@ -9,6 +9,9 @@ from audiosr_fx.errors import AudioSRError
 
 if TYPE_CHECKING:
     from audiosr_fx.board import Board
+    from audiosr_fx.limiter import TruePeakLimiter
+    from audiosr_fx.loudness import LoudnessNormalize
+    from audiosr_fx.mastering import MasterTo
     from audiosr_fx.mix import Mix
     from audiosr_fx.node import AudioSR
     from audiosr_fx.plugins import VST3
@@ -22,8 +25,11 @@ __all__ = [
     "AudioSR",
     "AudioSRError",
     "Board",
+    "LoudnessNormalize",
+    "MasterTo",
     "Mix",
     "RenderSettings",
+    "TruePeakLimiter",
     "__version__",
     "render_array",
 ]
@@ -31,8 +37,11 @@ __all__ = [
 _HOMES = {
     "AudioSR": "audiosr_fx.node",
     "Board": "audiosr_fx.board",
+    "LoudnessNormalize": "audiosr_fx.loudness",
+    "MasterTo": "audiosr_fx.mastering",
     "Mix": "audiosr_fx.mix",
     "RenderSettings": "audiosr_fx.settings",
+    "TruePeakLimiter": "audiosr_fx.limiter",
     "VST3": "audiosr_fx.plugins",
     "render_array": "audiosr_fx.render",
 }
