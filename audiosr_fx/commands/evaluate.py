@@ -229,7 +229,7 @@ def _words(text: str | None) -> tuple[str, ...] | None:
     """What stands between commas; None where nothing was said."""
     if text is None:
         return None
-    return tuple(word.strip() for word in text.split(",") if word.strip())
+    return tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
 
 
 def _numbers(name: str, text: str | None, kind: Callable[[str], T]) -> tuple[T, ...] | None:

@@ -39,9 +39,9 @@ def output_system(name: str, folder: Path, conditions: Sequence[Condition]) -> S
     """A row from files that another system wrote.
 
     A clip's output is named as the clip, with any ending: in sub-folders as the clips, or all in one folder
-    (``speech/a.flac`` as ``a.wav`` or ``speech_a.wav``). Outputs of several conditions lie in sub-folders named
-    by ``Condition.slug``. Other sample rates are resampled, of several channels the first counts. An output is
-    as long as the clip's file or as the stretch that is compared, within 100 samples.
+    (``speech/a.flac`` as ``a.wav`` or ``speech_a.wav``). Outputs of several conditions lie in sub-folders
+    named by ``Condition.slug``. Other sample rates are resampled, of several channels the first counts. An
+    output is as long as the clip's file or as the stretch that is compared, within 100 samples.
     """
     return System(name=name, restore=partial(_read, folder, len(conditions) == 1))
 
@@ -50,7 +50,7 @@ def _read(folder: Path, single: bool, case: Case) -> Waveform:
     base = folder / case.condition.slug
     path = _find(base, case.clip) or (_find(folder, case.clip) if single else None)
     if path is None:
-        raise AudioFormatError("no output of that name")
+        raise AudioFormatError("no output of that name" if single else f"no output in {shown(base)}")
     with FileSource(path) as source:
         resampled = source if source.sample_rate == SAMPLE_RATE else ResampledSource(source, SAMPLE_RATE)
         waveform = np.asarray(resampled.read(0, resampled.frames)[0], np.float32)

@@ -80,6 +80,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             cutoffs_hz=(4_000.0, 8_000.0, 12_000.0),
             seeds=(0, 1, 2),
             vocoder_bound=True,
+            limit=20,
         ),
     ),
     "low-band": Experiment(

@@ -123,7 +123,7 @@ def count_clips(scores: Iterable[Score]) -> str:
         seeds |= set() if score.seed is None else {score.seed}
     counts = ", ".join(f"{len(names)} of {kind}" for kind, names in clips.items())
     shown_seeds = f"; seeds {', '.join(map(str, sorted(seeds)))}" if seeds else ""
-    return f"{counts} from {len(sources)} sources{shown_seeds}"
+    return f"{counts} from {len(sources)} source{'s' if len(sources) > 1 else ''}{shown_seeds}"
 
 
 def shown(metric: str, value: float) -> str:

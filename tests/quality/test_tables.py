@@ -82,8 +82,8 @@ def test_figures_are_as_long_as_they_are_known() -> None:
 
 
 def test_clips_and_seeds_are_counted() -> None:
-    assert count_clips(FOUR) == "2 of speech from 1 sources; seeds 0, 1"
-    assert count_clips([score(1.0, seed=None)]) == "1 of speech from 1 sources"
+    assert count_clips(FOUR) == "2 of speech from 1 source; seeds 0, 1"
+    assert count_clips([score(1.0, seed=None)]) == "1 of speech from 1 source"
 
 
 def test_curves_are_drawn_where_there_is_something_to_draw() -> None:
