@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from audiosr_fx import __version__
-from audiosr_fx.commands import doctor, evaluate, inspect, listen, models, plugins, render, upstream
+from audiosr_fx.commands import doctor, evaluate, inspect, listen, models, plugins, presets, render, upstream
 from audiosr_fx.commands.terminal import EXIT_CODES_HELP, INTERRUPTS, say, translated_errors
 
 
@@ -60,6 +60,7 @@ app.command("render")(render.render_files)
 app.command("inspect")(inspect.inspect_files)
 app.add_typer(models.app, name="models")
 app.add_typer(plugins.app, name="plugins")
+app.add_typer(presets.app, name="presets")
 app.command("doctor")(doctor.doctor)
 app.command("upstream")(upstream.upstream)
 app.command("evaluate")(evaluate.evaluate)

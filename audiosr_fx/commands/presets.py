@@ -1,0 +1,124 @@
+"""``audiosr-fx presets``: list the chains there are, show one, check files, and begin a new one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from audiosr_fx.commands.terminal import (
+    ExitCode,
+    describe_error,
+    exit_code_of,
+    joint_exit_code,
+    printable,
+    say,
+    say_error,
+    say_json,
+)
+from audiosr_fx.errors import PresetError
+
+app = typer.Typer(no_args_is_help=True, help="List, show, check and begin presets: chains of effects.")
+
+_BEGINNING = """\
+# Every [[chain]] is one effect, first to last; audiosr-fx presets show podcast shows a longer one.
+schema = 1
+name = "{name}"
+description = "Restores the highs and keeps peaks under -1 dBTP."
+
+[[chain]]
+type = "AudioSR"
+quality = "standard"
+
+[[chain]]
+type = "TruePeakLimiter"
+ceiling_dbtp = -1.0
+"""
+
+
+@app.command("list")
+def list_command(
+    json: Annotated[bool, typer.Option("--json", help="One JSON object per preset and line.")] = False,
+) -> None:
+    """Show the presets there are, shipped ones and your own."""
+    from audiosr_fx.presets import find_presets, read_preset, user_folder
+
+    for name, path in find_presets().items():
+        try:
+            preset = read_preset(path)
+        except PresetError as error:
+            say_error(describe_error(error))
+            continue
+        origin = "yours" if path.parent == user_folder() else "shipped"
+        if json:
+            told = {"name": name, "title": preset.name, "description": preset.description}
+            say_json({**told, "origin": origin, "path": str(path)})
+        else:
+            mark = " (yours)" if origin == "yours" else ""
+            say(f"{printable(name):<20}{preset.description}{mark}")
+
+
+@app.command("show")
+def show_command(
+    preset: Annotated[str, typer.Argument(metavar="NAME|FILE", help="Name, or a .toml file.")],
+) -> None:
+    """Print a preset's text, once it is checked, to read or to begin another from."""
+    from audiosr_fx.presets import find_preset, read_preset
+
+    path = find_preset(preset)
+    read_preset(path)
+    for line in path.read_text("utf-8").splitlines():
+        say(printable(line.expandtabs()))
+
+
+@app.command("check")
+def check_command(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files of presets.")],
+    sample_rate: Annotated[
+        int,
+        typer.Option(
+            "--sample-rate",
+            metavar="HZ",
+            min=1000,
+            max=768_000,
+            help="Of the session; frequencies are checked against it.",
+        ),
+    ] = 48_000,
+) -> None:
+    """Say whether files are presets that can be rendered, and what is wrong with those that are not."""
+    from audiosr_fx.presets import read_preset
+
+    codes = []
+    for file in files:
+        try:
+            preset = read_preset(file)
+            preset.build(sample_rate)
+        except PresetError as error:
+            say_error(describe_error(error, about=file))
+            codes.append(exit_code_of(error))
+            continue
+        codes.append(ExitCode.OK)
+        say(f"{printable(str(file))}: {preset.name}, {' > '.join(one.type for one in preset.chain)}")
+    raise typer.Exit(joint_exit_code(codes))
+
+
+@app.command("new")
+def new_command(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Such as my-vocal; also the file's name.")],
+    origin: Annotated[
+        str | None, typer.Option("--from", metavar="NAME|FILE", help="Begin as a copy of this one.")
+    ] = None,
+) -> None:
+    """Put a new preset into your folder, to be edited; never in place of one that is there.
+
+    [bold]audiosr-fx presets new my-vocal --from dark-vocal[/bold]
+    """
+    from audiosr_fx.presets import find_preset, read_preset, write_preset
+
+    text = _BEGINNING.format(name=printable(name).replace("\\", "").replace('"', ""))
+    if origin is not None:
+        path = find_preset(origin)
+        read_preset(path)
+        text = path.read_text("utf-8")
+    say(printable(str(write_preset(name, text))))

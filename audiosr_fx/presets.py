@@ -1,0 +1,113 @@
+"""Presets as files: those that ship with the project, a user's own, and how a new one begins."""
+
+from __future__ import annotations
+
+import importlib.resources
+import os
+import re
+from pathlib import Path
+from typing import Final
+
+from platformdirs import user_data_dir
+
+from audiosr_fx.errors import ParameterError, PresetError
+from audiosr_fx.files import FilePath, shown
+from audiosr_fx.preset import Preset, parse_preset
+from audiosr_fx.preset_effects import did_you_mean
+
+__all__ = [
+    "Preset",
+    "find_preset",
+    "find_presets",
+    "load_preset",
+    "parse_preset",
+    "read_preset",
+    "user_folder",
+    "write_preset",
+]
+
+PRESETS_VARIABLE: Final = "AUDIOSR_FX_PRESETS"
+MAX_BYTES: Final = 256 * 1024
+_SUFFIX: Final = ".toml"
+_FILE_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
+
+
+def read_preset(path: FilePath) -> Preset:
+    """Read a preset's file.
+
+    Raises:
+        PresetError: it cannot be read, or as ``parse_preset``.
+    """
+    try:
+        with Path(path).open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+        text = content.decode("utf-8")
+    except OSError as cause:
+        raise PresetError(f"{shown(Path(path))}: cannot be read ({cause.strerror})") from cause
+    except UnicodeDecodeError as cause:
+        raise PresetError(f"{shown(Path(path))}: is not UTF-8 text at byte {cause.start}") from cause
+    if len(content) > MAX_BYTES:
+        raise PresetError(f"{shown(Path(path))}: is larger than {MAX_BYTES // 1024} KiB, so it is no preset")
+    return parse_preset(text, str(path))
+
+
+def user_folder() -> Path:
+    """Where a user's presets live: ``AUDIOSR_FX_PRESETS``, else the user's data folder."""
+    chosen = os.environ.get(PRESETS_VARIABLE)
+    return Path(chosen).expanduser() if chosen else Path(user_data_dir("audiosr-fx")) / "presets"
+
+
+def find_presets() -> dict[str, Path]:
+    """Every preset's file by name, sorted; a user's takes the place of a shipped one of the same name."""
+    shipped = Path(str(importlib.resources.files("presets")))
+    found: dict[str, Path] = {}
+    for folder in (shipped, user_folder()):
+        if folder.is_dir():
+            found |= {path.stem: path for path in folder.iterdir() if path.suffix == _SUFFIX}
+    return dict(sorted(found.items()))
+
+
+def find_preset(name: str) -> Path:
+    """The file of a preset, by its name or by its path, which ends in ``.toml``.
+
+    Raises:
+        PresetError: there is no preset of that name.
+    """
+    if name.endswith(_SUFFIX):
+        return Path(name)
+    known = find_presets()
+    if name not in known:
+        raise PresetError(
+            f"{shown(Path(name))}: no such preset{did_you_mean(name, known)}; there are: {', '.join(known)}"
+        )
+    return known[name]
+
+
+def load_preset(name: str) -> Preset:
+    """A preset by its name, or by the path of its file, which ends in ``.toml``.
+
+    Raises:
+        PresetError: there is none, or as ``read_preset``.
+    """
+    return read_preset(find_preset(name))
+
+
+def write_preset(name: str, text: str) -> Path:
+    """Put a preset's text into the user's folder, as it is, comments included; returns its file.
+
+    Raises:
+        ParameterError: a name that is no good one for a file.
+        PresetError: it is no preset, or there is one of that name.
+        OSError: it cannot be written.
+    """
+    if not _FILE_NAME.fullmatch(name):
+        raise ParameterError(f"name is {name!r}; expected small letters, digits, - and _, such as my-vocal")
+    path = user_folder() / f"{name}{_SUFFIX}"
+    parse_preset(text, str(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with path.open("xb") as stream:
+            stream.write(text.encode("utf-8"))
+    except FileExistsError as cause:
+        raise PresetError(f"{shown(path)}: exists already; choose another name") from cause
+    return path
