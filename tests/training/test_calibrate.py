@@ -15,15 +15,15 @@ from audiosr_fx.training.losses import DB_PER_NEPER
 def test_an_output_made_softer_is_raised_by_as_much(clips: list[Clip]) -> None:
     model = tiny_model(config=WITH_PREDICTOR)
     for _ in range(10):  # an untrained model is far off
-        if abs(calibrate_level(model, clips)) < 3.0:
+        if abs(calibrate_level(model, clips[:2])) < 3.0:
             break
     bias = model.vocoder.project_out.bias
     settled = bias.detach().clone()
-    as_it_is = calibrate_level(model, clips)
+    as_it_is = calibrate_level(model, clips[:2])
     with torch.no_grad():
         bias.copy_(settled)
         bias[:256] -= 2.0 / DB_PER_NEPER
-    softer = calibrate_level(model, clips)
+    softer = calibrate_level(model, clips[:2])
     assert softer == as_it_is + 2.0
     torch.testing.assert_close(bias[:256] - settled[:256], torch.full((256,), as_it_is / DB_PER_NEPER))
     assert torch.equal(bias[256:], settled[256:])
