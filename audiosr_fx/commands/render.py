@@ -88,11 +88,28 @@ class Result:
 
 
 def render_files(
+    context: typer.Context,
     inputs: Annotated[list[Path], typer.Argument(metavar="IN...", help="Audio files.")],
     out: Annotated[
         Path,
         typer.Option("--output", "-o", metavar="OUT", help="A file for one input, otherwise a folder."),
     ],
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            "--preset",
+            metavar="NAME",
+            help="A whole chain instead: a name from audiosr-fx presets list, or a .toml file.",
+        ),
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change a value of the preset, such as target_lufs=-16; may be given more than once.",
+        ),
+    ] = None,
     model: Annotated[str, control_option("model")] = "mini",
     quality: Annotated[str, control_option("quality")] = "standard",
     seed: Annotated[int, control_option("seed")] = 0,
@@ -141,6 +158,8 @@ def render_files(
 
     A part: [bold]audiosr-fx render song.flac -o chorus.flac --region 1:02.5-1:30[/bold]
 
+    Through a chain: [bold]audiosr-fx render voice.wav -o voice.flac --preset podcast[/bold]
+
     Material that already reaches 20 kHz, and silence, pass through untouched.
     """
     settings = RenderSettings(
@@ -162,6 +181,15 @@ def render_files(
     tasks = plan_outputs(inputs, out, format)
     if bits is Bits.FLOAT and any(task.format is OutputFormat.FLAC for task in tasks):
         raise ParameterError("bits is 32; FLAC takes 16 or 24, so choose another format")
+    if preset is not None:
+        from audiosr_fx.commands.preset_render import choose_preset, render_preset
+
+        if region is not None:
+            raise ParameterError("region is given with a preset; cut the file first, or render without one")
+        chosen = choose_preset(preset, changes or [], context)
+        render_preset(tasks, chosen, job, device=device, json=json, quiet=quiet)
+    if changes:
+        raise ParameterError(f"--set is {changes[0]!r}, but there is no --preset whose value it could be")
     run_batch(tasks, job, device=device, json=json, quiet=quiet)
 
 
