@@ -50,7 +50,7 @@ def check_native(plugin: pedalboard.Plugin, sample_rate: int) -> None:
         ParameterError: a frequency outside 0 Hz to half the sample rate, or a value that is not finite.
     """
     kind: Any = type(plugin)
-    for name in _parameter_names(kind):
+    for name in parameter_names(kind):
         value = getattr(plugin, name, None)
         if not isinstance(value, float):
             continue
@@ -87,7 +87,7 @@ def describe_native(plugin: pedalboard.Plugin) -> tuple[str, dict[str, Any]]:
             "impulse_response_filename": plugin.impulse_response_filename,
             "mix": plugin.mix,
         }
-    return kind.__name__, {name: getattr(plugin, name) for name in _parameter_names(kind)}
+    return kind.__name__, {name: getattr(plugin, name) for name in parameter_names(kind)}
 
 
 def build_native(kind: str, arguments: dict[str, Any]) -> pedalboard.Plugin:
@@ -105,8 +105,11 @@ def clone_native(plugin: pedalboard.Plugin) -> pedalboard.Plugin:
 
 
 @functools.cache
-def _parameter_names(kind: type[pedalboard.Plugin]) -> tuple[str, ...]:
-    """The constructor's arguments, which are attributes too, as its signature in the docstring tells."""
+def parameter_names(kind: type[pedalboard.Plugin]) -> tuple[str, ...]:
+    """What the constructor of a built-in plugin takes, by name and in order; each is an attribute too.
+
+    There is no other way to ask than the signature in its docstring.
+    """
     if issubclass(kind, (pedalboard.ExternalPlugin, *_CONTAINERS)):
         return ()
     own: Any = next(cls for cls in kind.__mro__ if cls.__module__.split(".")[0] in _MODULES)

@@ -144,11 +144,11 @@ def _child(noise: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
     """A child that waits for its task; gone at the end, whatever happened."""
     try:
         child = subprocess.Popen(
-            [sys.executable, "-m", "audiosr_fx.worker"],
+            [sys.executable, "-P", "-m", "audiosr_fx.worker"],  # -P: what lies in this folder is not code
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=noise,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)},
             start_new_session=True,  # Ctrl-C is for the parent, which then ends the child
         )
     except OSError as cause:

@@ -119,6 +119,19 @@ def run_script_with_own_effect() -> str:
     return run.stderr
 
 
+def run_in_a_folder_with_a_module(name: str, folder: Path) -> str:
+    """What a task says that runs where a file has the name of a module that Python needs."""
+    (folder / f"{name}.py").write_text("raise SystemExit('a file in the folder was run')", "utf-8")
+    code = (
+        f"import tasks, os\nfrom audiosr_fx.worker import run_apart\nos.chdir({str(folder)!r})\n"
+        "print(run_apart(tasks.word, 'hello', what='it'))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-P", "-c", code], env=_environment(), capture_output=True, text=True, check=False
+    )
+    return run.stdout + run.stderr
+
+
 def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE.parent), str(HERE)])}
 

@@ -4,10 +4,12 @@ import copy
 import inspect
 import threading
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import numpy as np
 import pedalboard
 import pytest
+import soundfile
 from effects import HoldsBack, Passes, WholeOnly
 from pedalboard import (
     Bitcrush,
@@ -39,6 +41,7 @@ from pedalboard import (
 
 from audiosr_fx.board import Board
 from audiosr_fx.errors import AudioFormatError, ParameterError, PluginError
+from audiosr_fx.native import clone_native, parameter_names
 from audiosr_fx.sources import Audio
 
 RATE = 48_000
@@ -96,6 +99,20 @@ def test_every_plugin_of_pedalboard_is_tried() -> None:
     }
     bases = {"Plugin", "PluginContainer", "ExternalPlugin", "IIRFilter", "VST3Plugin", "AudioUnitPlugin"}
     assert concrete - bases - {"Pedalboard", "Chain", "Mix", "_klass"} == set(MAKERS)
+
+
+@pytest.mark.parametrize("name", sorted(MAKERS.keys() - {"Convolution"}))
+def test_plugins_are_made_anew_as_they_are_set(name: str) -> None:
+    plugin = MAKERS[name]()
+    assert repr(clone_native(plugin)).split(" at ")[0] == repr(plugin).split(" at ")[0]
+    assert clone_native(plugin) is not plugin
+    assert all(hasattr(plugin, name) for name in parameter_names(type(plugin)))
+
+
+def test_a_convolution_is_made_anew_from_its_file(tmp_path: Path, stereo: Audio) -> None:
+    soundfile.write(tmp_path / "room.wav", IMPULSE_RESPONSE, RATE, subtype="FLOAT")
+    plugin = Convolution(str(tmp_path / "room.wav"), 0.25)
+    assert np.array_equal(clone_native(plugin)(stereo, RATE), plugin(stereo, RATE))
 
 
 def test_the_call_is_pedalboards() -> None:

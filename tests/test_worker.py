@@ -120,6 +120,10 @@ def test_what_cannot_travel_is_refused() -> None:
         run_apart(tasks.word, pedalboard.Convolution(tasks.IMPULSE, 1.0, 48_000), what="it")
 
 
+def test_files_beside_are_not_taken_for_code(tmp_path: Path) -> None:
+    assert tasks.run_in_a_folder_with_a_module("queue", tmp_path) == "{'words': \"'hello'\"}\n"
+
+
 def test_what_stands_in_the_script_itself_is_named() -> None:
     told = tasks.run_script_with_own_effect()
     assert "ParameterError: Own is defined in the script itself" in told
