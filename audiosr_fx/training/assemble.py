@@ -152,10 +152,12 @@ def load_stages(model: AudioSRModel, folder: Path, names: Sequence[str]) -> None
             ) from error
 
 
-def trained_model(folder: Path, recipe: Recipe) -> tuple[AudioSRModel, dict[str, dict[str, Any]]]:
+def trained_model(
+    folder: Path, recipe: Recipe, init: str | None = None
+) -> tuple[AudioSRModel, dict[str, dict[str, Any]]]:
     """The model that the stages in ``folder`` add up to, and the record of each of them.
 
-    Stages that were not trained come from the weights that the others started from.
+    Stages that were not trained come from ``init``, or from the weights that the others started from.
 
     Raises:
         CheckpointError: nothing was trained here, or stages are missing or do not fit together.
@@ -167,13 +169,13 @@ def trained_model(folder: Path, recipe: Recipe) -> tuple[AudioSRModel, dict[str,
         )
     records = {name: _record(read_stage(folder, name)) for name in trained}
     configs = {record["config"] for record in records.values() if "config" in record}
-    inits = {record["init"] for record in records.values() if record.get("init")}
+    inits = {init or record.get("init") for record in records.values()} - {None}
     if len(configs) > 1 or len(inits) > 1:
         raise CheckpointError(
             f"the stages in {folder} are of different models; keep each model's in its own folder"
         )
     if inits:
-        model = load_model(inits.pop())
+        model = load_model(str(inits.pop()))
     else:
         config = config_from_json(configs.pop()) if configs else recipe.model
         if config is None:

@@ -282,6 +282,14 @@ def export(
     ],
     runs: Runs = Path("runs"),
     recipe: RecipeName = "mini",
+    init: Annotated[
+        str | None,
+        typer.Option(
+            "--init",
+            metavar="MODEL",
+            help="Take stages that were not trained from here; not needed where the run itself recorded it.",
+        ),
+    ] = None,
     licence: Annotated[str, typer.Option("--licence", help="Licence of the weights, for their card.")] = "",
     description: Annotated[str, typer.Option("--description", help="One line, for lists and the card.")] = "",
     card: Annotated[
@@ -313,11 +321,11 @@ def export(
         raise OutputError(f"{path}: exists already; choose another name, or allow it with --overwrite")
     notes = "" if card is None else card.read_text(encoding="utf-8")
     fallback = load_recipe(recipe)
-    model, records = trained_model(runs, fallback)
+    model, records = trained_model(runs, fallback, init)
     if data:
         _calibrate(model, data, next(iter(records.values())), fallback)
     model.config = replace(model.config, name=path.stem)
-    text = _write_card(path.stem, model, records, licence, description, notes)
+    text = _write_card(path.stem, model, records, init, licence, description, notes)
     save_model(
         model,
         path,
@@ -362,6 +370,7 @@ def _write_card(
     name: str,
     model: AudioSRModel,
     records: Mapping[str, Mapping[str, Any]],
+    init: str | None,
     licence: str,
     description: str,
     notes: str,
@@ -369,7 +378,7 @@ def _write_card(
     from audiosr_fx.model.checkpoint import read_card
     from audiosr_fx.training.card import write_card
 
-    init = next((str(record["init"]) for record in records.values() if record.get("init")), None)
+    init = init or next((str(record["init"]) for record in records.values() if record.get("init")), None)
     ancestor = None
     if init is not None:
         try:

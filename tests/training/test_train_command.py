@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 from typer.testing import CliRunner, Result
 
 import audiosr_fx
@@ -153,6 +154,15 @@ def test_one_stage_goes_on_from_a_model_and_takes_the_others_from_it(run: Run, c
         assert same or name.startswith("vocoder."), name
     assert not bool((parent.vocoder.project_out.bias == child.vocoder.project_out.bias).all())
     assert "## Started from parent, whose card says\n\n# parent" in read_card("child.safetensors").card
+    state = torch.load("runs/vocoder.pt", weights_only=True)
+    del state["record"]  # as older runs have it
+    torch.save(state, "runs/vocoder.pt")
+    assert (
+        "train stage 'predictor' first"
+        in run("train", "export", "old.safetensors", "--recipe", "toy.toml").stderr
+    )
+    assert run("train", "export", "old.safetensors", "--init", "parent.safetensors").exit_code == 0
+    assert load_model("old.safetensors").state_dict().keys() == child.state_dict().keys()
 
 
 def test_ctrl_c_saves_and_says_how_to_go_on(run: Run, corpus_folder: Path, tmp_path: Path) -> None:
