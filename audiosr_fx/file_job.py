@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -56,6 +57,7 @@ class RenderedFile:
         peak: largest magnitude, 1.0 is full scale.
         clipped_samples: samples beyond full scale that an integer format had to limit.
         verdicts: what each ``AudioSR`` of the board found, and why it rendered or passed the file through.
+        decisions: one line from each stage of loudness or mastering, on what it did and why.
     """
 
     path: Path
@@ -65,6 +67,7 @@ class RenderedFile:
     peak: float
     clipped_samples: int
     verdicts: tuple[Verdict, ...] = ()
+    decisions: tuple[str, ...] = ()
 
 
 def run_job(
@@ -130,7 +133,8 @@ def run_job_apart(
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     verdicts = tuple(_verdict(verdict) for verdict in told.pop("verdicts"))
-    return RenderedFile(path=job.destination, verdicts=verdicts, **told)
+    decisions = tuple(told.pop("decisions"))
+    return RenderedFile(path=job.destination, verdicts=verdicts, decisions=decisions, **told)
 
 
 def _work(board: Rack, job: FileJob, report: Report) -> Message:
@@ -194,4 +198,13 @@ def _write(
         peak=writer.peak,
         clipped_samples=writer.clipped_samples,
         verdicts=tuple(verdict for _, verdict in bounce.renders),
+        decisions=tuple(_decisions(board)),
     )
+
+
+def _decisions(board: Rack) -> Iterator[str]:
+    """What the stages of loudness say they did in the last render."""
+    for effect in board.leaves():
+        decision = getattr(effect, "mastering", None) or getattr(effect, "decision", None)
+        if decision is not None:
+            yield decision.reason

@@ -25,7 +25,10 @@ from pedalboard import (
 from audiosr_fx.board import Board
 from audiosr_fx.engine import Engine
 from audiosr_fx.errors import AudioFormatError, ParameterError, PluginError, RenderCancelled
+from audiosr_fx.loudness import LoudnessNormalize
+from audiosr_fx.mastering import MasterTo
 from audiosr_fx.metadata import Marker, Metadata, read_metadata
+from audiosr_fx.meters import measure_loudness
 from audiosr_fx.mix import Mix
 from audiosr_fx.node import AudioSR
 from audiosr_fx.plugins import VST3
@@ -354,6 +357,16 @@ def test_a_verdict_comes_back_from_another_process(make: Made, signals: type) ->
     done = Board([AudioSR(quality="draft")]).render_file(source, source.with_name("out.wav"), isolated=True)
     assert [verdict.process for verdict in done.verdicts] == [False]
     assert "silen" in done.verdicts[0].reason
+
+
+@pytest.mark.parametrize("isolated", [False, True])
+def test_stages_of_loudness_say_what_they_did(isolated: bool, make: Made) -> None:
+    source = make()
+    board = Board([LoudnessNormalize(-30.0), MasterTo(-23.0)])
+    done = board.render_file(source, source.with_name("out.wav"), isolated=isolated)
+    assert len(done.decisions) == 2
+    assert all(reason and "\n" not in reason for reason in done.decisions)
+    assert measure_loudness(load(done.path), RATE) == pytest.approx(-23.0, abs=0.1)
 
 
 @needs_vst3

@@ -159,7 +159,7 @@ def render_preset_task(
         output=str(task.output),
         rendered=bool(rendered),
         cutoff_hz=rendered[0].cutoff_hz if rendered else None,
-        reason="; ".join([verdict.reason for verdict in done.verdicts] + _decisions(board)),
+        reason="; ".join([*(verdict.reason for verdict in done.verdicts), *done.decisions]),
         sample_rate=done.sample_rate,
         channels=done.channels,
         duration_s=duration_s,
@@ -197,11 +197,3 @@ def _readable(tasks: Sequence[Task]) -> Iterator[FileSource]:
             continue
         with source:
             yield source
-
-
-def _decisions(board: Board) -> list[str]:
-    """What the stages of loudness say they did in the last render, in this process."""
-    found = [
-        getattr(effect, "mastering", None) or getattr(effect, "decision", None) for effect in board.leaves()
-    ]
-    return [decision.reason for decision in found if decision is not None]
