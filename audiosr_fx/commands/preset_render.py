@@ -189,11 +189,24 @@ def _is_typed(context: typer.Context, name: str) -> bool:
 
 
 def _readable(tasks: Sequence[Task]) -> Iterator[FileSource]:
-    """The inputs that open; what is wrong with the others is said when their turn comes."""
+    """The inputs that can be measured; what is wrong with the others is said when their turn comes."""
     for task in tasks:
         try:
             source = FileSource(task.source)
         except AudioFormatError:
             continue
         with source:
-            yield source
+            if _is_finite(source):
+                yield source
+
+
+def _is_finite(source: FileSource) -> bool:
+    """Whether a file can be decoded to its end, and holds numbers only."""
+    import numpy as np
+
+    from audiosr_fx.meters import read_blocks
+
+    try:
+        return all(bool(np.isfinite(block).all()) for block in read_blocks(source))
+    except AudioFormatError:
+        return False

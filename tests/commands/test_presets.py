@@ -192,10 +192,13 @@ def test_an_album_gets_one_gain(run: Run, dull: Path, tmp_path: Path) -> None:
     audio, _ = soundfile.read(dull)
     soundfile.write("quiet.wav", 0.25 * audio, RATE, subtype="PCM_24")
     (tmp_path / "broken.wav").write_bytes(b"no audio")
+    soundfile.write("nan.wav", np.full(RATE, np.nan), RATE, subtype="FLOAT")
     text = QUICK + '[[chain]]\ntype = "LoudnessNormalize"\nmode = "album"\ntarget_lufs = -20\n'
     (tmp_path / "album.toml").write_text(text, "utf-8")
-    result = run("render", dull, "quiet.wav", "broken.wav", "-o", "out", "--preset", "album.toml")
+    inputs = (dull, "quiet.wav", "broken.wav", "nan.wav")
+    result = run("render", *inputs, "-o", "out", "--preset", "album.toml")
     assert result.exit_code == 1
+    assert [line.split()[1] for line in result.stderr.splitlines()] == ["broken.wav:", "nan.wav:"]
     loud, quiet = (np.std(soundfile.read(tmp_path / "out" / name)[0]) for name in ("dull.wav", "quiet.wav"))
     assert loud / quiet == pytest.approx(4.0, rel=1e-4)
     assert loud != pytest.approx(np.std(audio), rel=0.01)
