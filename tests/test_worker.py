@@ -74,7 +74,7 @@ def test_a_hang_is_ended(tmp_path: Path) -> None:
 
 
 def test_slow_but_steady_work_is_no_hang() -> None:
-    assert run_apart(tasks.work_slowly, 6, 0.25, what="it", timeout_s=1.0) == {"steps": 6}
+    assert run_apart(tasks.work_slowly, 8, 0.5, what="it", timeout_s=3.0) == {"steps": 8}
 
 
 def test_a_cancelled_task_is_gone() -> None:
