@@ -28,7 +28,7 @@ class Condition:
         family: of the filter: chebyshev (0.1 dB ripple), elliptic, butterworth, bessel or boxcar.
         order: of the filter; a boxcar has none.
         codec: encode and decode instead.
-        hiss_amplitude: white noise added to what the system hears, where its peak is 0.5.
+        hiss_amplitude: white noise in the recording before it is dulled, where that has a peak of 0.5.
         tone_amplitude: a tone of 1 kHz, likewise.
 
     Raises:
@@ -85,16 +85,15 @@ class Condition:
             ParameterError: a codec this machine has not got.
             AudioFormatError: the codec failed.
         """
-        if self.codec is not None:
-            dull = round_trip(bright, self.codec)
-            cutoff_hz = measure_cutoff(bright, dull, self.codec.sample_rate)
-        else:
-            lowpass = LowPass(family=self.family, order=self.order, cutoff_hz=self.cutoff_hz)
-            dull, cutoff_hz = apply_lowpass(bright, lowpass), self.cutoff_hz
+        noisy = bright
         if self.hiss_amplitude or self.tone_amplitude:
             noise = Noise(hiss_amplitude=self.hiss_amplitude, tone_amplitude=self.tone_amplitude)
-            dull = np.asarray(add_noise(dull, noise), np.float32)
-        return dull, cutoff_hz
+            noisy = np.asarray(add_noise(bright, noise), np.float32)
+        if self.codec is not None:
+            dull = round_trip(noisy, self.codec)
+            return dull, measure_cutoff(noisy, dull, self.codec.sample_rate)
+        lowpass = LowPass(family=self.family, order=self.order, cutoff_hz=self.cutoff_hz)
+        return apply_lowpass(noisy, lowpass), self.cutoff_hz
 
 
 def conditions_of(

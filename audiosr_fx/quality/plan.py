@@ -113,7 +113,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         question="What do hiss and a tone in the input do to the band above?",
         plan=replace(
             _STANDARD,
-            hiss=(0.0, 0.001, 0.005, 0.02),
+            hiss=(0.0, 0.001, 0.02),
             tones=(0.0, 0.05),
             predictor=False,
         ),

@@ -98,10 +98,11 @@ def make_tables(scores: Sequence[Score], metrics: Sequence[str] = DEFAULT_METRIC
             for condition in conditions
         ]
     if len(conditions) > _MOST_TABLES:
+        common, names = _shortened(conditions)
         return [
             Table(
-                title=kind,
-                header=["system", *conditions],
+                title=", ".join([kind, *common]),
+                header=["system", *names],
                 rows=[
                     [system, *(text(system, condition, kind) for condition in conditions)]
                     for system in systems
@@ -131,6 +132,17 @@ def shown(metric: str, value: float) -> str:
     if not np.isfinite(value):
         return "-" if np.isnan(value) else "inf"
     return f"{value:.1f}" if metric.endswith("_db") else f"{value:.2f}"
+
+
+def _shortened(conditions: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The words that all conditions begin with, and what is left of each."""
+    words = [condition.split(", ") for condition in conditions]
+    common = []
+    for column in zip(*words, strict=False):
+        if len(set(column)) > 1:
+            break
+        common.append(column[0])
+    return common, [", ".join(left[len(common) :]) or "clean" for left in words]
 
 
 def _by_kinds(

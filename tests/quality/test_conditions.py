@@ -37,10 +37,13 @@ def test_a_codec_s_cutoff_is_measured() -> None:
     assert level_db(dull, round(cutoff_hz) + 1_000, 24_000) < level_db(noise(), 1_000, 4_000) - 10
 
 
-def test_noise_is_added_to_what_the_system_hears_at_the_level_of_its_peak() -> None:
+def test_noise_is_in_the_recording_before_it_is_dulled_and_measured_by_its_peak() -> None:
+    """A boxcar at 4 kHz leaves a sixth of the power of white noise."""
     clean, _ = Condition(family="boxcar").apply(noise())
-    noisy, _ = Condition(family="boxcar", hiss_amplitude=0.02).apply(noise())
-    assert np.std(noisy - clean) == pytest.approx(0.02 * np.abs(clean).max() / 0.5, rel=0.02)
+    hissing, _ = Condition(family="boxcar", hiss_amplitude=0.02).apply(noise())
+    expected = 0.02 * np.abs(noise()).max() / 0.5 * np.sqrt(4 / 24)
+    assert np.std(hissing - clean) == pytest.approx(expected, rel=0.03)
+    assert level_db(hissing, 5_000, 24_000) < -80
 
 
 def test_names_tell_conditions_apart_and_slugs_are_names_of_folders() -> None:

@@ -67,10 +67,13 @@ def test_one_condition_gives_systems_by_kinds() -> None:
 
 
 def test_many_conditions_are_columns_and_many_kinds_are_rows() -> None:
-    by_condition = make_tables([score(1.0, condition=f"{hz} kHz") for hz in range(2, 6)], ["lsd"])
+    by_condition = make_tables([score(1.0, condition=f"bessel 8, {hz} kHz") for hz in range(2, 6)], ["lsd"])
     assert [(table.title, table.header) for table in by_condition] == [
-        ("speech", ["system", "2 kHz", "3 kHz", "4 kHz", "5 kHz"])
+        ("speech, bessel 8", ["system", "2 kHz", "3 kHz", "4 kHz", "5 kHz"])
     ]
+    noise = ["4 kHz", *(f"4 kHz, hiss {level}" for level in (1, 2, 3))]
+    [table] = make_tables([score(1.0, condition=condition) for condition in noise], ["lsd"])
+    assert (table.title, table.header[1:]) == ("speech, 4 kHz", ["clean", "hiss 1", "hiss 2", "hiss 3"])
     by_kind = make_tables([score(1.0, kind=kind) for kind in "abcdef"], ["lsd"])
     assert by_kind[0].header == ["kind", "mini"]
     assert by_kind[0].rows[0] == ["a", "1.00"]
