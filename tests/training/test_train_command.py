@@ -182,16 +182,20 @@ def test_ctrl_c_saves_and_says_how_to_go_on(run: Run, corpus_folder: Path, tmp_p
         cwd=tmp_path,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job starts without
     )
     lines = []
     with process:
         assert process.stderr is not None
-        for line in process.stderr:
-            lines.append(line)
-            if "predictor step 25 " in line:
-                process.send_signal(signal.SIGINT)
-                break
-        rest = process.stderr.read()
+        try:
+            for line in process.stderr:
+                lines.append(line)
+                if "predictor step 25 " in line:
+                    process.send_signal(signal.SIGINT)
+                    break
+            rest = process.stderr.read()
+        finally:
+            process.kill()  # nothing if it has ended; else this test would wait for ever
     assert process.returncode == 130
     assert "stopping after this step" in rest
     stopped = rest.strip().splitlines()[-1]
