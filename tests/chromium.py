@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -25,6 +26,14 @@ def open_chromium() -> Iterator[Any]:
             yield browser
         finally:
             browser.close()
+
+
+def wait_until(page: Any, expression: str, timeout_s: float = 30.0) -> None:
+    """Wait for a condition from outside: in the page, its own policy forbids strings as code."""
+    limit = time.monotonic() + timeout_s
+    while not page.evaluate(expression):
+        assert time.monotonic() < limit, f"never came true: {expression}"
+        page.wait_for_timeout(20)
 
 
 class Watched:

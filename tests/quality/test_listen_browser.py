@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chromium import Watched, open_chromium
+from chromium import Watched, open_chromium, wait_until
 from listening import make_systems, noise, save
 from typer.testing import CliRunner
 
@@ -71,7 +71,7 @@ def begin(watched: Watched, participant: str = "P 1") -> Any:
 
 
 def at_trial(page: Any, number: int) -> None:
-    page.wait_for_function(f"document.body.dataset.screen === 'trial' && Listening.state.at === {number - 1}")
+    wait_until(page, f"document.body.dataset.screen === 'trial' && Listening.state.at === {number - 1}")
 
 
 def save_and_read(page: Any, folder: Path) -> tuple[Path, dict[str, Any]]:
@@ -223,7 +223,7 @@ def test_keys_play_switch_rate_and_go_on(visit: Visit) -> None:
     page = begin(visit())
     assert page.evaluate("[Listening.player.playing, Listening.player.selected]") == [False, "reference"]
     page.keyboard.press("Space")
-    page.wait_for_function("Listening.player.playing && Listening.player.position > 0.05")
+    wait_until(page, "Listening.player.playing && Listening.player.position > 0.05")
     page.keyboard.press("2")
     page.keyboard.press("ArrowRight")
     assert page.evaluate("Listening.player.selected") == 2
