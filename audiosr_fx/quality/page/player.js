@@ -96,8 +96,8 @@ const AlignedAudio = (() => {
 
     play() {
       if (this.playing || !this.stimuli.length) return;
-      if (this.context.state === "suspended") this.context.resume().catch(() => {}); // an offline one refuses
-      this.#start(this.#resumeAt);
+      this.#start(this.#resumeAt); // before the clock goes on: what is scheduled late would start late
+      if (this.context.state === "suspended") this.context.resume().catch(() => {});
       this.#changed();
     }
 
