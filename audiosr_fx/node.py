@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -12,41 +11,16 @@ from numpy.typing import NDArray
 
 from audiosr_fx.contract import AudioTypeError, check_call, check_rate_type
 from audiosr_fx.errors import AudioFormatError, ParameterError
-from audiosr_fx.params import RENDER_CONTROLS, find_control
+from audiosr_fx.params import RENDER_CONTROLS
 from audiosr_fx.render import SAMPLE_RATE, OnEvent, RenderStream, ShouldCancel, render, render_array
+from audiosr_fx.setting import Setting
 from audiosr_fx.settings import RenderSettings, Spacing
 from audiosr_fx.sources import Audio, Source, check_audio
 
 if TYPE_CHECKING:
     from audiosr_fx.engine import Engine
 
-V = TypeVar("V")
-
 _log = logging.getLogger(__name__)
-
-
-class _Setting(Generic[V]):
-    """An attribute of a node that is kept, and checked, in its ``RenderSettings``."""
-
-    def __set_name__(self, owner: type[AudioSR], name: str) -> None:
-        self._name = name
-        self.__doc__ = find_control(name).help
-
-    @overload
-    def __get__(self, node: None, owner: type[AudioSR]) -> _Setting[V]: ...
-
-    @overload
-    def __get__(self, node: AudioSR, owner: type[AudioSR]) -> V: ...
-
-    def __get__(self, node: AudioSR | None, owner: type[AudioSR]) -> _Setting[V] | V:
-        if node is None:
-            return self
-        value: V = getattr(node.settings, self._name)
-        return value
-
-    def __set__(self, node: AudioSR, value: V) -> None:
-        changes: dict[str, Any] = {self._name: value}
-        node.settings = replace(node.settings, **changes)
 
 
 class AudioSR:
@@ -82,17 +56,17 @@ class AudioSR:
     is_instrument = False
     is_offline = True
 
-    model = _Setting[str]()
-    quality = _Setting[str]()
-    seed = _Setting[int]()
-    cutoff_hz = _Setting[float | None]()
-    steps = _Setting[int | None]()
-    guidance_scale = _Setting[float | None]()
-    sampler = _Setting[str | None]()
-    spacing = _Setting[Spacing | None]()
-    eta = _Setting[float]()
-    detail = _Setting[float | None]()
-    keep_low_band = _Setting[bool]()
+    model = Setting[str]()
+    quality = Setting[str]()
+    seed = Setting[int]()
+    cutoff_hz = Setting[float | None]()
+    steps = Setting[int | None]()
+    guidance_scale = Setting[float | None]()
+    sampler = Setting[str | None]()
+    spacing = Setting[Spacing | None]()
+    eta = Setting[float]()
+    detail = Setting[float | None]()
+    keep_low_band = Setting[bool]()
 
     def __init__(
         self,
