@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import resource
 import shutil
 import signal
 import subprocess
@@ -58,18 +57,15 @@ def command_options(name: str) -> dict[str, Any]:
 # --- help -----------------------------------------------------------------------------------------
 
 
-def test_help_needs_neither_torch_nor_half_a_second() -> None:
+def test_help_loads_neither_torch_nor_scipy() -> None:
     code = (
         "import sys; from audiosr_fx.cli import app; "
         "app(['--help'], standalone_mode=False); print('torch' in sys.modules, 'scipy' in sys.modules)"
     )
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     finished = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert finished.stdout.splitlines()[-1] == "False False"
-    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5
 
 
 @pytest.mark.parametrize(

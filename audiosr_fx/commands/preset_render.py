@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,19 +12,9 @@ import typer
 
 from audiosr_fx.commands.outputs import Task
 from audiosr_fx.commands.progress import RenderProgress
-from audiosr_fx.commands.render import Bits, Job, Result, check_output
-from audiosr_fx.commands.terminal import (
-    ExitCode,
-    OutputError,
-    describe_error,
-    exit_code_of,
-    joint_exit_code,
-    printable,
-    say,
-    say_error,
-    say_json,
-)
-from audiosr_fx.errors import AudioFormatError, AudioSRError, ParameterError
+from audiosr_fx.commands.render import Bits, Job, Result, check_output, render_each
+from audiosr_fx.commands.terminal import OutputError, joint_exit_code, printable
+from audiosr_fx.errors import AudioFormatError, ParameterError
 from audiosr_fx.files import FileSource, read_info, shown
 from audiosr_fx.preset import Preset
 from audiosr_fx.presets import find_preset, read_preset
@@ -95,29 +85,18 @@ def render_preset(
 ) -> None:
     """Run every task through a preset, say what became of each, and end with the exit code they share."""
     job = replace(job, protected=tuple(task.source for task in tasks))
-    codes: list[ExitCode] = []
     with RenderProgress(files=len(tasks), quiet=quiet) as progress:
         board = chosen.preset.build(SESSION_RATE, device=device)
         if chosen.is_album:
             progress.begin("the set")
             effect: Any = board[0]
             effect.learn(_readable(tasks))
-        for task in tasks:
-            progress.begin(task.source.name)
-            try:
-                result = render_preset_task(task, board, chosen, job, progress.update)
-            except (AudioSRError, OSError) as error:
-                codes.append(exit_code_of(error))
-                text = describe_error(error, about=task.source)
-                say_error(text)
-                if json:
-                    say_json({"input": str(task.source), "error": text, "exit_code": int(codes[-1])})
-                continue
-            codes.append(ExitCode.OK)
-            if json:
-                say_json(asdict(result))
-            else:
-                say(str(result))
+        codes = render_each(
+            tasks,
+            lambda task: render_preset_task(task, board, chosen, job, progress.update),
+            progress,
+            json,
+        )
     raise typer.Exit(joint_exit_code(codes))
 
 

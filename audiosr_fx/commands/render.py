@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -198,26 +198,36 @@ def run_batch(tasks: list[Task], job: Job, *, device: str, json: bool, quiet: bo
     from audiosr_fx.engine import load_engine
 
     job = replace(job, protected=tuple(task.source for task in tasks))
-    codes: list[ExitCode] = []
     with RenderProgress(files=len(tasks), quiet=quiet) as progress:
         engine = load_engine(job.settings.model, device)
-        for task in tasks:
-            progress.begin(task.source.name)
-            try:
-                result = render_task(task, job, engine, progress.update)
-            except (AudioSRError, OSError) as error:
-                codes.append(exit_code_of(error))
-                text = describe_error(error, about=task.source)
-                say_error(text)
-                if json:
-                    say_json({"input": str(task.source), "error": text, "exit_code": int(codes[-1])})
-                continue
-            codes.append(ExitCode.OK)
-            if json:
-                say_json(asdict(result))
-            else:
-                say(str(result))
+        codes = render_each(
+            tasks, lambda task: render_task(task, job, engine, progress.update), progress, json
+        )
     raise typer.Exit(joint_exit_code(codes))
+
+
+def render_each(
+    tasks: Sequence[Task], render_one: Callable[[Task], Result], progress: RenderProgress, json: bool
+) -> list[ExitCode]:
+    """Run every file, say how each went, and let none that fails stop the others."""
+    codes: list[ExitCode] = []
+    for task in tasks:
+        progress.begin(task.source.name)
+        try:
+            result = render_one(task)
+        except (AudioSRError, OSError) as error:
+            codes.append(exit_code_of(error))
+            text = describe_error(error, about=task.source)
+            say_error(text)
+            if json:
+                say_json({"input": str(task.source), "error": text, "exit_code": int(codes[-1])})
+            continue
+        codes.append(ExitCode.OK)
+        if json:
+            say_json(asdict(result))
+        else:
+            say(str(result))
+    return codes
 
 
 def render_task(
