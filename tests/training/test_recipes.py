@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from audiosr_fx.errors import ParameterError
 from audiosr_fx.model.config import BASIC, MINI, ExciterConfig, HiFiGANConfig
 from audiosr_fx.training.data import HELD_OUT_SOURCES
+from audiosr_fx.training.degrade import RESTORE
 from audiosr_fx.training.recipes import STAGES, load_recipe, read_recipe, recipe_names
 from audiosr_fx.training.segments import AugmentSettings
 from audiosr_fx.training.tables import to_toml
@@ -42,6 +43,20 @@ def test_mini_and_basic_are_the_models_of_that_name() -> None:
     assert load_recipe("basic").model == BASIC
     assert load_recipe("basic").stages == ("vae", "vocoder", "ldm")
     assert load_recipe("finetune").model is None
+
+
+def test_the_cleaning_variant_hears_tones_and_hiss() -> None:
+    recipe = load_recipe("restore")
+    assert recipe.model is None
+    assert recipe.ldm is not None
+    degrade = recipe.ldm.augment.degrade
+    assert (degrade.tone_probability, degrade.hiss_probability) == (
+        RESTORE.tone_probability,
+        RESTORE.hiss_probability,
+    )
+    assert degrade.tone_hz_range == (100.0, 15_000.0)
+    assert degrade.tone_amplitude_range == (0.001, 0.2)
+    assert degrade.hiss_amplitude_range == (0.001, 0.02)
 
 
 def test_the_published_recipe_says_what_is_known_of_the_published_training() -> None:

@@ -243,7 +243,9 @@ def test_a_mistake_is_one_line_and_an_exit_code(
 
 def test_recipes_are_listed_and_shown(run: Run) -> None:
     listed = run("train", "recipes").stdout
-    assert {"basic", "finetune", "mini", "sharpen"} <= {line.split()[0] for line in listed.splitlines()}
+    assert {"basic", "finetune", "mini", "restore", "sharpen"} <= {
+        line.split()[0] for line in listed.splitlines()
+    }
     shown = run("train", "recipes", "mini").stdout
     assert "[predictor.augment.degrade]" in shown
     assert shown.startswith("# SHA-256 ")
