@@ -8,7 +8,8 @@ from __future__ import annotations
 import functools
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -116,6 +117,28 @@ def parameter_names(kind: type[pedalboard.Plugin]) -> tuple[str, ...]:
     return tuple(re.findall(r", (\w+): ", own.__init__.__doc__.splitlines()[0]))
 
 
+@contextmanager
+def small_numbers_kept() -> Iterator[None]:
+    """Leave the processor treating tiny numbers as before.
+
+    Many plugins make it flush them to zero, which is quick, and forget to undo it; what runs after them in
+    the same thread would then give other results than without them.
+    """
+    flushed = _flushes_small_numbers()
+    try:
+        yield
+    finally:
+        if _flushes_small_numbers() != flushed:
+            import torch
+
+            torch.set_flush_denormal(flushed)
+
+
+def _flushes_small_numbers() -> bool:
+    smallest = np.full(1, np.finfo(np.float32).smallest_subnormal)
+    return bool((smallest * np.float32(1.0))[0] == 0.0)
+
+
 class NativeRun:
     """Consecutive native plugins as one real ``Pedalboard``.
 
@@ -151,9 +174,10 @@ class NativeRun:
         self._begins_anew = self._is_fresh = False
         block = min(buffer_size, self._largest_block)
         try:
-            if samples <= channels:  # by its shape it could lie either way; an empty one could not
-                self._board.process(audio[:, :0], sample_rate, reset=False)
-            return self._board.process(audio, sample_rate, block, reset)
+            with small_numbers_kept():
+                if samples <= channels:  # by its shape it could lie either way; an empty one could not
+                    self._board.process(audio[:, :0], sample_rate, reset=False)
+                return self._board.process(audio, sample_rate, block, reset)
         except ValueError as cause:
             raise AudioFormatError(f"{self}: {one_line(cause)}") from cause
         except (RuntimeError, TypeError) as cause:

@@ -12,10 +12,12 @@ import pedalboard
 
 from audiosr_fx.errors import ParameterError, PluginError, PresetError
 from audiosr_fx.files import FilePath, one_line, shown
+from audiosr_fx.native import small_numbers_kept
 from audiosr_fx.plugin_files import preset_class_id, read_state
 from audiosr_fx.plugin_settings import ParameterValue, VST3Settings
 
 
+@small_numbers_kept()
 def load_vst3(settings: VST3Settings) -> Any:
     """Load an effect and set it up.
 

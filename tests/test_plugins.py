@@ -106,6 +106,14 @@ def test_a_stereo_plugin_sounds_as_in_pedalboard_bit_for_bit(stereo: Audio) -> N
 
 
 @needs_vst3
+@pytest.mark.parametrize("path", [MONO, MONO_EQ, STEREO])
+def test_tiny_numbers_are_treated_after_a_plugin_as_before(path: Path, stereo: Audio) -> None:
+    tiny = np.full(4, 1e-40, np.float32)
+    VST3(path).process(stereo, RATE)
+    assert (tiny * np.float32(1.0)).view(np.int32).all()
+
+
+@needs_vst3
 def test_a_mono_plugin_is_hosted_once_per_channel(signals: type) -> None:
     audio = signals.noise(9001, RATE, channels=3)
     effect = VST3(MONO_EQ, {"master_gain_db": 5})
