@@ -30,22 +30,23 @@ class Panel:
     nyquist_hz: float
 
 
-def measure_panel(source: Source, title: str) -> Panel:
+def measure_panel(source: Source, title: str, *, max_columns: int = MAX_COLUMNS) -> Panel:
     """Make a panel of a whole recording, reading only what its columns need.
 
     Args:
         source: one sample or more; channels are averaged in power.
         title: what stands above the panel.
+        max_columns: the picture's width.
 
     Returns:
-        At most 1200 columns, evenly spread over the recording; bounded memory whatever its length.
+        At most so many columns, evenly spread over the recording; bounded memory whatever its length.
 
     Raises:
         AudioFormatError: the recording is empty.
     """
     if source.frames == 0:
         raise AudioFormatError(f"{title} is empty; there is nothing to draw")
-    columns = int(np.clip(source.frames // (N_FFT // 4), 1, MAX_COLUMNS))
+    columns = int(np.clip(source.frames // (N_FFT // 4), 1, max_columns))
     centres = (np.arange(columns) + 0.5) * source.frames / columns
     level_db = np.stack([_column_db(source, int(centre)) for centre in centres], axis=1)
     return Panel(

@@ -1,7 +1,7 @@
 "use strict";
 /* The screens of a listening test: a start with level check, one screen per trial, and the results. */
 const Listening = (() => {
-  const { element, decode, Player, transport, handleKey } = AlignedAudio;
+  const { element, keyList, decode, Player, transport, handleKey, wantsOwnKeys } = AlignedAudio;
   const test = AlignedAudio.json("test");
   const store = Session.storage(test);
   const stage = document.getElementById("stage");
@@ -18,7 +18,6 @@ const Listening = (() => {
   /* ---- small things ---- */
 
   const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
-  const kbd = (key) => element("kbd", { text: key });
   const trialNow = () => state.trials[state.at];
   const interval = (rating) => INTERVALS[4 - Math.min(4, Math.floor(rating / 20))];
 
@@ -177,18 +176,7 @@ const Listening = (() => {
     }
     rows.push([["[", "]"], "loop from here, to here"], [["L"], "loop the whole excerpt"]);
     rows.push([[",", "."], "back, on by a second"], [["Enter"], "next"]);
-    return element(
-      "dl",
-      { class: "keys" },
-      ...rows.map(([keys, text]) =>
-        element(
-          "div",
-          {},
-          element("dt", {}, ...keys.map((key) => (key === "–" ? "–" : kbd(key)))),
-          element("dd", { text }),
-        ),
-      ),
-    );
+    return keyList(rows);
   }
 
   async function startScreen() {
@@ -634,13 +622,6 @@ const Listening = (() => {
   }
 
   /* ---- keys ---- */
-
-  function wantsOwnKeys(target, key) {
-    if (target.matches("input[type=text], textarea")) return true;
-    if (target.matches("input[type=range]")) return key !== " " && key !== "Enter";
-    const isControl = target.matches("button, summary, [role=radio]");
-    return isControl && (key === " " || key === "Enter") && target.matches(":focus-visible");
-  }
 
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;

@@ -273,5 +273,44 @@
     return true;
   }
 
-  Object.assign(AlignedAudio, { Timeline, transport, handleKey, element, icon, clock, gainOf });
+  function kbd(key) {
+    return element("kbd", { text: key });
+  }
+
+  /* What keys do: rows of [[key, …], text]; a dash stands for itself. */
+  function keyList(rows) {
+    return element(
+      "dl",
+      { class: "keys" },
+      ...rows.map(([keys, text]) =>
+        element(
+          "div",
+          {},
+          element("dt", {}, ...keys.map((key) => (key === "–" ? key : kbd(key)))),
+          element("dd", { text }),
+        ),
+      ),
+    );
+  }
+
+  /* Whether what has the focus needs a key itself, so that the page must leave it alone. */
+  function wantsOwnKeys(target, key) {
+    if (target.matches("input[type=text], textarea")) return true;
+    if (target.matches("input[type=range]")) return key !== " " && key !== "Enter";
+    const isControl = target.matches("a, button, summary, [role=radio]");
+    return isControl && (key === " " || key === "Enter") && target.matches(":focus-visible");
+  }
+
+  Object.assign(AlignedAudio, {
+    Timeline,
+    transport,
+    handleKey,
+    wantsOwnKeys,
+    element,
+    icon,
+    kbd,
+    keyList,
+    clock,
+    gainOf,
+  });
 })();
