@@ -27,7 +27,7 @@ def find_lag(before: Audio, after: Audio, most: int) -> int:
         least three quarters (6 dB) of what differs, as an equaliser's phase never does.
     """
     samples = before.shape[1]
-    most = min(most, samples // 2)
+    most = min(most, (samples - 1) // 2)
     if most < 1:
         return 0
     reference = before[:, most : samples - most].astype(np.float64)

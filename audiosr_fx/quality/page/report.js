@@ -83,7 +83,7 @@ const Report = (() => {
       rows.push(...fact("Length", `The output is ${much} s ${word} than the source${file.start_s ? " from there on" : ""}.`));
     }
     for (const line of file.decisions) rows.push(...fact("Loudness", line));
-    for (const note of file.notes) rows.push(...fact("Note", note, "warn"));
+    if (file.status !== "unreadable") for (const note of file.notes) rows.push(...fact("Note", note, "warn"));
     return rows.length ? element("dl", { class: "facts" }, ...rows) : "";
   }
 
@@ -98,11 +98,16 @@ const Report = (() => {
     }
     for (const step of file.provenance) {
       const known = Object.fromEntries(step);
-      const words = step.filter(([name]) => name !== "software" && name !== "weights_sha256").map(([name, value]) => `${name.replace("_hz", "")} ${value}${name.endsWith("_hz") ? " Hz" : ""}`);
+      const words = step.filter(([name]) => name !== "software" && name !== "weights_sha256").map(([name, value]) => `${name.replace("_hz", "")} ${name.endsWith("_hz") ? hertz(Number(value)) : value}`);
       rows.push(...fact("Made by", [known.software, ...words].join(", ")));
       if (known.weights_sha256) rows.push(...fact("Weights", element("code", { text: known.weights_sha256 })));
     }
     return element("dl", { class: "facts origin" }, ...rows);
+  }
+
+  /* What went wrong: on the file, or on measuring it. */
+  function problems(file) {
+    return [...(file.error ? [file.error] : []), ...(file.status === "unreadable" ? file.notes : [])];
   }
 
   function card(file, i) {
@@ -121,7 +126,7 @@ const Report = (() => {
         element("div", { class: "file-name" }, element("h2", {}, element("bdi", { text: file.name })), reason),
         badge(file.status),
       ),
-      file.error ? element("p", { class: "error", role: "note", text: file.error }) : "",
+      ...problems(file).map((text) => element("p", { class: "error", text })),
       deck,
       pictures ? element("div", { class: "pictures" }, pictures, Charts.scale(file.pictures)) : "",
       element("div", { class: "columns" }, Charts.curves(file), meters(file)),
