@@ -11,7 +11,18 @@ import typer
 from typer.core import TyperGroup
 
 from audiosr_fx import __version__
-from audiosr_fx.commands import doctor, evaluate, inspect, listen, models, plugins, presets, render, upstream
+from audiosr_fx.commands import (
+    doctor,
+    evaluate,
+    inspect,
+    listen,
+    models,
+    plugins,
+    presets,
+    render,
+    report,
+    upstream,
+)
 from audiosr_fx.commands.terminal import EXIT_CODES_HELP, INTERRUPTS, say, translated_errors
 
 
@@ -65,6 +76,7 @@ app.command("doctor")(doctor.doctor)
 app.command("upstream")(upstream.upstream)
 app.command("evaluate")(evaluate.evaluate)
 app.command("listen")(listen.listen)
+app.command("report")(report.report)
 
 _PASS_ALL_ON: dict[str, Any] = {
     "allow_extra_args": True,

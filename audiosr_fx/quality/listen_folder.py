@@ -32,7 +32,7 @@ def find_systems(folder: Path) -> dict[str, dict[str, Path]]:
     """
     if not folder.is_dir():
         raise AudioFormatError(f"{shown(folder)}: no such folder; expected one with a sub-folder per system")
-    systems = {path.name: _items(path) for path in sorted(folder.iterdir()) if _is_system(path)}
+    systems = {path.name: audio_files(path) for path in sorted(folder.iterdir()) if _is_system(path)}
     systems = {name: items for name, items in systems.items() if items}
     if not systems:
         raise AudioFormatError(
@@ -54,7 +54,14 @@ def _is_system(path: Path) -> bool:
     return path.is_dir() and not path.name.startswith(".")
 
 
-def _items(folder: Path) -> dict[str, Path]:
+def audio_files(folder: Path) -> dict[str, Path]:
+    """The audio files of a folder by their names without the ending, in alphabetical order.
+
+    Hidden files and files that are no audio by their name are passed over.
+
+    Raises:
+        AudioFormatError: two files of one name.
+    """
     items: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or path.suffix.lower() not in AUDIO_SUFFIXES or not path.is_file():

@@ -77,6 +77,8 @@ def _status(row: ReportRow, report: FileReport) -> str:
         return "skipped"
     if report.before is None or report.after is None:
         return "unreadable"
+    if row.rendered is None:
+        return "compared"
     return "restored" if row.rendered else "passed"
 
 

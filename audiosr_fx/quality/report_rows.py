@@ -11,16 +11,16 @@ class ReportRow:
     """One file of a batch: what was done to it.
 
     ``output``: None where none was written: skipped, or failed (``error`` then says why). ``rendered``:
-    whether the model ran; False passed through. ``cutoff_hz``: where the input ended. ``reason``: the gate's
-    one line on that. ``decisions``: lines of loudness stages. ``render_s``: how long it took. ``start_s``:
-    where in the source the output begins.
+    whether the model ran; False passed through, None where nobody knows, as both files came from elsewhere.
+    ``cutoff_hz``: where the input ended. ``reason``: the gate's one line on that. ``decisions``: lines of
+    loudness stages. ``render_s``: how long it took. ``start_s``: where in the source the output begins.
     """
 
     source: Path
     output: Path | None
     error: str = ""
     preset: str = ""
-    rendered: bool = False
+    rendered: bool | None = False
     cutoff_hz: float | None = None
     reason: str = ""
     decisions: tuple[str, ...] = ()

@@ -82,7 +82,9 @@ def test_a_card_shows_pictures_levels_checks_and_errors(visit: Visit) -> None:
     assert card.locator(".spectrogram img").count() == 2
     assert card.locator("svg .curve").count() == 2
     assert card.locator(".meters tbody tr").count() == 6
-    assert card.locator(".meters tbody tr").first.text_content().endswith("+6.6")  # the gain, and the new band
+    assert (
+        card.locator(".meters tbody tr").first.text_content().endswith("+6.6")
+    )  # the gain, and the new band
     assert "Only the level changed" in card.locator(".facts .good").first.text_content()
     assert page.locator("#file-3 .error").first.text_content() == "gone.wav: no such file"
     assert page.locator("#file-4 .reason").text_content() == "full band: reaches 21.0 kHz already"

@@ -6,6 +6,7 @@ const Overview = (() => {
   const STATUS = {
     restored: "restored",
     passed: "passed through",
+    compared: "compared",
     skipped: "skipped",
     failed: "failed",
     unreadable: "not measured",

@@ -1,0 +1,66 @@
+"""``audiosr-fx report``: one page on files before and after, whoever mastered them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from audiosr_fx.commands.terminal import OutputError, output_errors, printable, say
+from audiosr_fx.errors import ParameterError
+
+if TYPE_CHECKING:
+    from audiosr_fx.quality.report import OnReportEvent, ReportEvent
+
+
+def report(
+    before: Annotated[
+        Path, typer.Argument(metavar="BEFORE", help="A file or a folder, as it came in.", show_default=False)
+    ],
+    after: Annotated[
+        Path, typer.Argument(metavar="AFTER", help="What became of it: of the same names, in a folder.")
+    ],
+    out: Annotated[Path, typer.Option("--output", "-o", metavar="HTML", help="The page to write.")],
+    title: Annotated[
+        str | None, typer.Option("--title", metavar="TEXT", help="Stands above it; AFTER's name otherwise.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a page that exists.")] = False,
+) -> None:
+    """Compare files before and after on one page, to look at and to listen to.
+
+    [bold]audiosr-fx report mixes masters -o report.html[/bold]
+
+    Spectrograms, levels, null test, mono sum, and a blind, level-matched A/B player for every file. The
+    page needs no network and no server.
+    """
+    from audiosr_fx.quality.report import write_report
+    from audiosr_fx.quality.report_pairs import pair_rows
+
+    if out.suffix.lower() not in (".html", ".htm"):
+        raise ParameterError(f"output is {out}; expected a name in .html, as in -o report.html")
+    if out.exists() and not overwrite:
+        raise OutputError(f"{out}: exists already; choose another name, or add --overwrite")
+    rows = pair_rows(before, after)
+    with _progress(len(rows)) as on_event, output_errors():
+        write_report(out, rows, title=title or after.resolve().name, overwrite=overwrite, on_event=on_event)
+    size_mb = out.stat().st_size / 1e6
+    say(printable(f"{out}: {size_mb:.1f} MB, files: {len(rows)}"))
+
+
+@contextmanager
+def _progress(rows: int) -> Iterator[OnReportEvent]:
+    """A bar on stderr, where that is a terminal."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task("measuring", total=rows)
+
+        def show(event: ReportEvent) -> None:
+            bar.update(task, completed=event.rows_done)
+
+        yield show
