@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from audiosr_fx import __version__
 from audiosr_fx.commands import (
+    before_after,
     doctor,
     evaluate,
     inspect,
@@ -20,7 +21,6 @@ from audiosr_fx.commands import (
     plugins,
     presets,
     render,
-    report,
     upstream,
 )
 from audiosr_fx.commands.terminal import EXIT_CODES_HELP, INTERRUPTS, say, translated_errors
@@ -76,7 +76,7 @@ app.command("doctor")(doctor.doctor)
 app.command("upstream")(upstream.upstream)
 app.command("evaluate")(evaluate.evaluate)
 app.command("listen")(listen.listen)
-app.command("report")(report.report)
+app.command("report")(before_after.report)
 
 _PASS_ALL_ON: dict[str, Any] = {
     "allow_extra_args": True,

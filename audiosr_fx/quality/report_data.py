@@ -64,7 +64,9 @@ def stem_data(check: StemCheck) -> dict[str, Any]:
     """The check of a set of stems."""
     return {
         "null_db": _plain(check.null_db),
-        "crossover": hertz(check.crossover_hz),
+        "where": f"below {hertz(check.crossover_hz)}"
+        if check.crossover_hz > 0.0
+        else "over the whole spectrum",
         "stems": check.stems,
         "reason": inert(check.reason),
     }

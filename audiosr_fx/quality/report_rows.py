@@ -32,7 +32,8 @@ class ReportRow:
 class StemCheck:
     """Whether the sum of all finished stems is the sum of the originals below the crossover.
 
-    ``null_db``: what differs, relative to the sum of the originals. ``reason``: a line on what was compared.
+    ``null_db``: what differs, relative to the sum of the originals. ``crossover_hz``: 0 where
+    the whole spectrum was compared. ``reason``: a line on what was compared.
     """
 
     null_db: float
