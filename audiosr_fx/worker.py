@@ -1,7 +1,8 @@
 """A task in a process of its own: what crashes or hangs there ends there, and is told in one line.
 
-The child is a fresh interpreter, so its task runs on a main thread, as plugins demand. The task goes to it as
-a pickle, from this process to its own child; what comes back is JSON only, one message a line.
+The child is a fresh interpreter, so its tasks run on a main thread, as plugins demand. A task goes to it as
+a pickle, from this process to its own child; what comes back is JSON only, one message a line. A ``Child``
+does one task after another, and keeps what it has loaded.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from tempfile import TemporaryFile
 from typing import IO, Any, TypeAlias
 
@@ -67,21 +68,96 @@ def run_apart(
         RenderCancelled: should_cancel said so; the child is gone.
         AudioSRError: as the task raised it.
     """
-    if timeout_s is not None and not timeout_s > 0:
-        raise ParameterError(f"timeout_s is {timeout_s}; expected seconds above 0, or None")
-    parcel = _packed((task, arguments))
-    with TemporaryFile() as noise, _child(noise) as child:
-        assert child.stdin is not None
-        messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
-        threading.Thread(target=_listen, args=(child, messages), daemon=True).start()
+    child = Child()
+    try:
+        return child.run(
+            task,
+            *arguments,
+            what=what,
+            on_message=on_message,
+            should_cancel=should_cancel,
+            timeout_s=timeout_s,
+        )
+    finally:
+        child.close()
+
+
+class Child:
+    """A child process that does one task after another; it starts with the first, and anew after a crash.
+
+    One thread at a time.
+    """
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        """``environment``: variables to set on top of this process's own."""
+        self._environment = dict(environment or {})
+        self._process: subprocess.Popen[bytes] | None = None
+        self._noise: IO[bytes] | None = None
+        self._messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+
+    def run(
+        self,
+        task: Callable[..., Message],
+        *arguments: object,
+        what: str,
+        on_message: Report | None = None,
+        should_cancel: Callable[[], bool] | None = None,
+        timeout_s: float | None = None,
+    ) -> Message:
+        """Run ``task(*arguments, report)``; arguments, result and errors as of ``run_apart``.
+
+        A child that crashed, hung or was cancelled is gone; the next task gets a new one. One whose task
+        raised an error goes on.
+        """
+        if timeout_s is not None and not timeout_s > 0:
+            raise ParameterError(f"timeout_s is {timeout_s}; expected seconds above 0, or None")
+        parcel = _packed((task, arguments))
+        try:
+            self._begin(parcel)
+            return self._follow(what, on_message, should_cancel, timeout_s)
+        except _OfTask as error:
+            raise error.cause from None
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """End the child, whatever it does."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+            for stream in (process.stdin, process.stdout):
+                with contextlib.suppress(OSError):
+                    stream.close()  # type: ignore[union-attr]
+        if self._noise is not None:
+            self._noise.close()
+            self._noise = None
+
+    def _begin(self, parcel: bytes) -> None:
+        if self._process is None:
+            self._noise = TemporaryFile()  # noqa: SIM115 - closed with the child
+            self._process = _started(self._noise, self._environment)
+            self._messages = queue.SimpleQueue()
+            threading.Thread(target=_listen, args=(self._process, self._messages), daemon=True).start()
+        assert self._process.stdin is not None
         with contextlib.suppress(OSError):  # it died; the exit code tells
-            child.stdin.write(struct.pack("<Q", len(parcel)) + parcel)
-            child.stdin.flush()
+            self._process.stdin.write(struct.pack("<Q", len(parcel)) + parcel)
+            self._process.stdin.flush()
+
+    def _follow(
+        self,
+        what: str,
+        on_message: Report | None,
+        should_cancel: Callable[[], bool] | None,
+        timeout_s: float | None,
+    ) -> Message:
+        """Hear the messages of a task, until its last."""
         last_sign = time.monotonic() + START_S
         while True:
             stop_if_asked(should_cancel)
             try:
-                message = messages.get(timeout=_POLL_S)
+                message = self._messages.get(timeout=_POLL_S)
             except queue.Empty:
                 if timeout_s is not None and time.monotonic() - last_sign > timeout_s:
                     raise PluginError(
@@ -90,11 +166,23 @@ def run_apart(
                 continue
             last_sign = time.monotonic()  # the first is that it has started
             if message is None:
-                raise PluginError(f"{what} crashed ({_fate(child, noise)}); nothing else is harmed")
+                assert self._process is not None
+                assert self._noise is not None
+                raise PluginError(
+                    f"{what} crashed ({_fate(self._process, self._noise)}); nothing else is harmed"
+                )
             if "result" in message:
                 result: Message = message["result"]
                 return result
             _hear(message, what, on_message)
+
+
+class _OfTask(Exception):
+    """Carries what a task raised, as opposed to what became of its child."""
+
+    def __init__(self, cause: AudioSRError) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
 
 
 def _hear(message: Message, what: str, on_message: Report | None) -> None:
@@ -104,8 +192,8 @@ def _hear(message: Message, what: str, on_message: Report | None) -> None:
     if "error" in message:
         kind = vars(errors).get(message["error"])
         if isinstance(kind, type) and issubclass(kind, AudioSRError):
-            raise kind(message["text"])
-        raise PluginError(f"{what} failed: {message['text']}")
+            raise _OfTask(kind(message["text"]))
+        raise _OfTask(PluginError(f"{what} failed: {message['text']}"))
     if "log" in message:
         logging.getLogger(message["log"]).log(message["level"], "%s", message["text"])
     elif on_message is not None:
@@ -129,7 +217,7 @@ class _Pickler(pickle.Pickler):
 
 def _packed(things: object) -> bytes:
     buffer = io.BytesIO()
-    pickle.dump(sys.path, buffer)
+    pickle.dump(sys.path, buffer)  # first, so that it holds before the rest is looked for
     try:
         _Pickler(buffer).dump(things)
     except AudioSRError:
@@ -139,28 +227,20 @@ def _packed(things: object) -> bytes:
     return buffer.getvalue()
 
 
-@contextlib.contextmanager
-def _child(noise: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    """A child that waits for its task; gone at the end, whatever happened."""
+def _started(noise: IO[bytes], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """A child that waits for its first task."""
+    path = os.pathsep.join(path or os.getcwd() for path in sys.path)
     try:
-        child = subprocess.Popen(
+        return subprocess.Popen(
             [sys.executable, "-P", "-m", "audiosr_fx.worker"],  # -P: what lies in this folder is not code
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=noise,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)},
+            env={**os.environ, **environment, "PYTHONPATH": path},
             start_new_session=True,  # Ctrl-C is for the parent, which then ends the child
         )
     except OSError as cause:
         raise PluginError(f"another process cannot be started ({one_line(cause)})") from cause
-    try:
-        yield child
-    finally:
-        child.kill()
-        child.wait()
-        for stream in (child.stdin, child.stdout):
-            with contextlib.suppress(OSError):
-                stream.close()  # type: ignore[union-attr]
 
 
 def _listen(child: subprocess.Popen[bytes], messages: queue.SimpleQueue[Message | None]) -> None:
@@ -187,7 +267,7 @@ def _fate(child: subprocess.Popen[bytes], noise: IO[bytes]) -> str:
 
 
 def _work() -> None:
-    """Be the child: take a task from stdin, do it, and say what became of it on what was stdout."""
+    """Be the child: take tasks from stdin, do them, and say what became of each on what was stdout."""
     output = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what plugins print must not get among the messages
     lock = threading.Lock()
@@ -197,10 +277,15 @@ def _work() -> None:
             output.write(json.dumps(message) + "\n")
             output.flush()
 
-    size = struct.unpack("<Q", sys.stdin.buffer.read(8))[0]
-    parcel = io.BytesIO(sys.stdin.buffer.read(size))
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    parcels: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_take_parcels, args=(parcels,), daemon=True).start()
     logging.getLogger("audiosr_fx").addHandler(_Forward(say))
+    while True:
+        _do(io.BytesIO(parcels.get()), say)
+
+
+def _do(parcel: IO[bytes], say: Report) -> None:
+    """One task, whatever becomes of it."""
     try:
         sys.path[:] = pickle.load(parcel)
         task, arguments = pickle.load(parcel)
@@ -211,12 +296,12 @@ def _work() -> None:
         say({"error": kinds[0], "text": one_line(error)})
     except Exception as error:
         say({"error": "unexpected", "text": f"{type(error).__name__}: {one_line(error)}"})
-    os._exit(0)  # plugins that crash while they are unloaded have done their work
 
 
-def _end_with_parent() -> None:
-    """The parent keeps our stdin open; where it ends, so do we."""
-    sys.stdin.buffer.read(1)
+def _take_parcels(parcels: queue.SimpleQueue[bytes]) -> None:
+    """Read tasks as they come. The parent keeps our stdin open; where it ends, so do we."""
+    while len(header := sys.stdin.buffer.read(8)) == 8:
+        parcels.put(sys.stdin.buffer.read(struct.unpack("<Q", header)[0]))
     os._exit(1)
 
 
