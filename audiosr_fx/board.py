@@ -12,6 +12,7 @@ from audiosr_fx.rack import Rack
 if TYPE_CHECKING:
     from audiosr_fx.file_job import RenderedFile
     from audiosr_fx.progress import OnEvent, ShouldCancel
+    from audiosr_fx.settings import Region
 
 
 class Board(Rack):
@@ -32,6 +33,8 @@ class Board(Rack):
         subtype: str | None = None,
         overwrite: bool = False,
         keep_metadata: bool = True,
+        region: Region | None = None,
+        skip_untouched: bool = False,
         preset: str | None = None,
         protected: Iterable[FilePath] = (),
         on_event: OnEvent | None = None,
@@ -56,6 +59,10 @@ class Board(Rack):
                 takes PCM_24 otherwise.
             overwrite: replace a file of that name.
             keep_metadata: carry tags, markers and time stamps over, and note what was done.
+            region: only this part, in samples of the source; its metadata is moved to it. It sounds as in the
+                whole: ``AudioSR`` in first place judges and hears the whole file, other effects start some
+                seconds before. Loudness is measured in the region alone.
+            skip_untouched: write nothing where the board leaves every sample as it came.
             preset: name of the preset the board was made from, for that note.
             protected: further files that must not be replaced.
             on_event: hears how far it is.
@@ -67,7 +74,8 @@ class Board(Rack):
 
         Raises:
             AudioFormatError: a file that cannot be read, or a destination that cannot be written.
-            ParameterError: settings that do not fit the rate, or an effect that cannot travel.
+            ParameterError: settings that do not fit the rate, a region beyond the end, or an effect that
+                cannot travel.
             PluginError: a plugin that cannot be loaded, failed, crashed or hung.
             RenderCancelled: should_cancel said so; nothing is left behind.
         """
@@ -81,6 +89,8 @@ class Board(Rack):
             subtype=subtype,
             overwrite=overwrite,
             keep_metadata=keep_metadata,
+            region=region,
+            skip_untouched=skip_untouched,
             preset=preset,
             protected=tuple(Path(path) for path in protected),
         )

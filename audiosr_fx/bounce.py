@@ -17,9 +17,11 @@ import numpy as np
 
 from audiosr_fx.contract import BUFFER_SIZE
 from audiosr_fx.errors import AudioFormatError, PluginError
+from audiosr_fx.part import Part
 from audiosr_fx.program import EffectStage, ParallelStage, Program, Stage
 from audiosr_fx.progress import OnEvent, PassProgress, ShouldCancel
 from audiosr_fx.recent import stop_if_asked
+from audiosr_fx.settings import Region
 from audiosr_fx.sources import ArraySource, Audio, Source
 from audiosr_fx.spool import SpoolSource
 
@@ -28,6 +30,10 @@ if TYPE_CHECKING:
     from audiosr_fx.settings import RenderSettings
 
 CHUNK_FRAMES = 65_536
+RUN_UP_S = 2.0
+"""Of real audio before a region, in which filters, gates and limiters settle."""
+RUN_OUT_S = 0.5
+"""Behind it, for those that look ahead."""
 LONGEST_HOLD_S = 60
 """A stage that still holds back samples after so much silence will never give them."""
 
@@ -35,7 +41,12 @@ LONGEST_HOLD_S = 60
 class Bounce:
     """A program on its way over a source: an iterator of float32 (channels, n) blocks, as long as the source.
 
+    A region of a source is gone through with some of what lies around it, which is cut off in the end:
+    filters and limiters have settled where it begins, and a model knows what comes before and after. A model
+    that is the first of a program sees the whole source; loudness is measured in the region alone.
+
     Attributes:
+        first_sample: where in the source it begins.
         renders: of every ``AudioSR`` that has begun: its settings, and what it found in its input.
     """
 
@@ -44,6 +55,7 @@ class Bounce:
         program: Program,
         source: Source,
         *,
+        region: Region | None = None,
         name: str = "the source",
         folder: Path | None = None,
         on_event: OnEvent | None = None,
@@ -54,6 +66,7 @@ class Bounce:
         Args:
             program: of a board that nobody else uses meanwhile.
             source: the input; its rate is the rate of the result.
+            region: the part of it to give, in its samples; None is all of it.
             name: of the input, for messages.
             folder: for temporary files; None is the system's.
             on_event: hears how far it is; seconds are of the whole, over all passes.
@@ -65,7 +78,9 @@ class Bounce:
         self._name = name
         self._folder = folder
         self._should_cancel = should_cancel
-        seconds = source.frames / source.sample_rate
+        self._part = _part_of(source, region, program.stages)
+        self.first_sample = self._part.kept_start
+        seconds = self._part.frames / source.sample_rate
         self._progress = PassProgress(on_event, seconds, 1 + _passes(program.stages, is_source=True)[0])
 
     def __iter__(self) -> Iterator[Audio]:
@@ -79,8 +94,10 @@ class Bounce:
         """
         self._program.check(self._source.sample_rate)
         self._progress.begin()
-        blocks = self._run(self._program, _Signal(self._source, self._name)).blocks()
-        yield from self._counted(blocks)
+        signal = _Signal(self._source, self._name, self._part)
+        blocks = self._counted(self._run(self._program, signal).blocks())
+        kept = self._part.from_its_start()
+        yield from blocks if kept.is_whole(kept.frames) else _cut(blocks, kept.kept_start, kept.kept_stop)
 
     def _run(self, program: Program, signal: _Signal) -> _Signal:
         for stage in program.stages:
@@ -92,12 +109,17 @@ class Bounce:
             return signal.followed_by(self._mixed(stage, signal), str(stage))
         if stage.streams_as_whole:
             return signal.followed_by(self._streamed(stage, signal), str(stage))
-        source = self._whole(signal)
+        signal = self._whole(signal)
         effect: Any = stage.effect if isinstance(stage, EffectStage) else None
         render_source = getattr(effect, "render_source", None)
         if render_source is None:
-            return _Signal(self._processed(stage, source, signal.maker), str(stage))
-        stream = render_source(source, on_event=self._progress.listener(), should_cancel=self._should_cancel)
+            processed = self._processed(stage, signal.given, signal.maker)
+            return _Signal(processed, str(stage), signal.part.from_its_start())
+        how = {"on_event": self._progress.listener(), "should_cancel": self._should_cancel}
+        if signal.is_part and getattr(effect, "takes_parts", False):
+            stream = render_source(signal.origin, part=signal.part, **how)
+        else:
+            stream = render_source(signal.given, **how)
         if getattr(stream, "verdict", None) is not None:
             self.renders.append((effect.settings, stream.verdict))
         return signal.followed_by(iter(stream), str(stage))
@@ -135,7 +157,7 @@ class Bounce:
                 for blocks in tee(signal.blocks(), len(stage.branches))
             ]
         else:
-            inputs = list(repeat(_Signal(self._whole(signal), signal.maker), len(stage.branches)))
+            inputs = list(repeat(self._whole(signal), len(stage.branches)))
         branches = [
             self._run(branch, start).blocks() for branch, start in zip(stage.branches, inputs, strict=True)
         ]
@@ -165,14 +187,14 @@ class Bounce:
         self._progress.advance(source.frames / source.sample_rate)
         return ArraySource(audio, source.sample_rate)
 
-    def _whole(self, signal: _Signal) -> Source:
-        """The signal as a source: as it is, or by way of a temporary file."""
-        if signal.source is not None:
-            return signal.source
+    def _whole(self, signal: _Signal) -> _Signal:
+        """The signal as one that is read from a source: as it is, or by way of a temporary file."""
+        if signal.once is None:
+            return signal
         spool = SpoolSource(signal.sample_rate, signal.channels, self._folder)
         for block in self._counted(signal.blocks()):
             spool.append(block)
-        return spool
+        return _Signal(spool, signal.maker, signal.part.from_its_start())
 
     def _counted(self, blocks: Iterator[Audio]) -> Iterator[Audio]:
         for block in blocks:
@@ -183,15 +205,24 @@ class Bounce:
 
 @dataclass(frozen=True, slots=True)
 class _Signal:
-    """Audio between two stages: a source, or blocks that can be had once; who made it, for messages."""
+    """Audio between two stages: a part of a source, or as many samples in blocks that can be had once.
+
+    ``maker`` is who made it, for messages.
+    """
 
     origin: Source
     maker: str
+    part: Part
     once: Iterator[Audio] | None = None
 
     @property
-    def source(self) -> Source | None:
-        return self.origin if self.once is None else None
+    def is_part(self) -> bool:
+        return not self.part.is_whole(self.origin.frames)
+
+    @property
+    def given(self) -> Source:
+        """The part alone, as a source; only where it is read from one."""
+        return self.part.given(self.origin) if self.is_part else self.origin
 
     @property
     def sample_rate(self) -> int:
@@ -203,21 +234,65 @@ class _Signal:
 
     @property
     def frames(self) -> int:
-        return self.origin.frames
+        return self.part.frames
 
     def followed_by(self, blocks: Iterator[Audio], maker: str) -> _Signal:
-        return _Signal(self.origin, maker, blocks)
+        return _Signal(self.origin, maker, self.part, blocks)
 
     def blocks(self) -> Iterator[Audio]:
-        position = 0
+        position = self.part.start
         for block in self._read() if self.once is None else self.once:
             _check_finite(block, position, self.maker)
             position += block.shape[1]
             yield block
 
     def _read(self) -> Iterator[Audio]:
-        for start in range(0, self.frames, CHUNK_FRAMES):
-            yield self.origin.read(start, min(start + CHUNK_FRAMES, self.frames))
+        for start in range(self.part.start, self.part.stop, CHUNK_FRAMES):
+            yield self.origin.read(start, min(start + CHUNK_FRAMES, self.part.stop))
+
+
+def _part_of(source: Source, region: Region | None, stages: Sequence[Stage]) -> Part:
+    """What of a source to go through for a region: as much around it as the stages need to settle."""
+    if region is None:
+        return Part.whole(source.frames)
+    start, stop = region.within(source.frames)
+    before_s, behind_s = _surroundings_s(stages)
+    return Part(
+        start=max(0, start - round(before_s * source.sample_rate)),
+        stop=min(source.frames, stop + round(behind_s * source.sample_rate)),
+        kept_start=start,
+        kept_stop=stop,
+    )
+
+
+def _surroundings_s(stages: Sequence[Stage]) -> tuple[float, float]:
+    """Seconds before and behind a region: none where the only stage reads what it needs by itself."""
+    if not stages or (len(stages) == 1 and _takes_parts(stages[0])):
+        return 0.0, 0.0
+    heard_s = max(_context_s(stage) for stage in (stages[1:] if _takes_parts(stages[0]) else stages))
+    return max(RUN_UP_S, heard_s), max(RUN_OUT_S, heard_s)
+
+
+def _takes_parts(stage: Stage) -> bool:
+    return isinstance(stage, EffectStage) and getattr(stage.effect, "takes_parts", False)
+
+
+def _context_s(stage: Stage) -> float:
+    """Seconds around a sample that a stage, or a branch of it, makes use of."""
+    if isinstance(stage, ParallelStage):
+        inner = (one for branch in stage.branches for one in branch.stages)
+        return max((_context_s(one) for one in inner), default=0.0)
+    return float(getattr(stage.effect, "context_s", 0.0)) if isinstance(stage, EffectStage) else 0.0
+
+
+def _cut(blocks: Iterator[Audio], start: int, stop: int) -> Iterator[Audio]:
+    """The samples from start to stop of a stream, which is read to its end."""
+    position = 0
+    for block in blocks:
+        kept = block[:, max(start - position, 0) : max(stop - position, 0)]
+        position += block.shape[1]
+        if kept.shape[1]:
+            yield kept
 
 
 def _even(blocks: Iterator[Audio]) -> Iterator[Audio]:

@@ -8,7 +8,9 @@ comes with later calls, so that all results joined are the signal, never shifted
 What an effect may have on top: ``is_offline`` (True: it works on whole signals only and cannot continue a
 stream; False where absent); ``latency_samples`` (how much it holds back; for people to read); and, for an
 offline one, ``render_source(source, *, on_event=None, should_cancel=None)``, which gives blocks (channels, n)
-as long as the source, at its rate, so that a file need not be held whole.
+as long as the source, at its rate, so that a file need not be held whole. Where ``takes_parts`` is True as
+well, it takes ``part=None`` too: a ``Part`` of the source, whose samples alone it gives. ``context_s`` says
+how much on both sides of a sample it makes use of, where that is more than a second or two.
 """
 
 from __future__ import annotations

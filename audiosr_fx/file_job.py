@@ -10,14 +10,19 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from audiosr_fx.bounce import Bounce
-from audiosr_fx.contract import check_rate_type
+from audiosr_fx.contract import check_rate_type, is_offline
 from audiosr_fx.errors import AudioFormatError
 from audiosr_fx.files import AudioInfo, FileSource, one_line, read_info, shown
 from audiosr_fx.history import board_records
-from audiosr_fx.metadata import Metadata, read_metadata
+from audiosr_fx.metadata import Metadata, moved, read_metadata
+from audiosr_fx.meters import Levels
+from audiosr_fx.part import region_at_rate
 from audiosr_fx.progress import OnEvent, ProgressEvent, ShouldCancel
-from audiosr_fx.sources import ResampledSource
+from audiosr_fx.settings import Region
+from audiosr_fx.sources import Audio, ResampledSource, Source
 from audiosr_fx.worker import Message, Report, run_apart
 from audiosr_fx.writer import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, AudioWriter, publish
 
@@ -37,6 +42,8 @@ class FileJob:
     subtype: str | None = None
     overwrite: bool = False
     keep_metadata: bool = True
+    region: Region | None = None
+    skip_untouched: bool = False
     preset: str | None = None
     protected: tuple[Path, ...] = ()
 
@@ -47,7 +54,7 @@ class FileJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderedFile:
-    """A file that a board wrote.
+    """A file that a board wrote, or would have written.
 
     Attributes:
         path: its name.
@@ -58,6 +65,9 @@ class RenderedFile:
         clipped_samples: samples beyond full scale that an integer format had to limit.
         verdicts: what each ``AudioSR`` of the board found, and why it rendered or passed the file through.
         decisions: one line from each stage of loudness or mastering, on what it did and why.
+        levels: how loud it is.
+        is_untouched: every sample is that of the source, resampled where that has another rate.
+        is_written: False where it was to be left out because it is untouched.
     """
 
     path: Path
@@ -68,6 +78,9 @@ class RenderedFile:
     clipped_samples: int
     verdicts: tuple[Verdict, ...] = ()
     decisions: tuple[str, ...] = ()
+    levels: Levels | None = None
+    is_untouched: bool = False
+    is_written: bool = True
 
 
 def run_job(
@@ -80,6 +93,7 @@ def run_job(
         bounce = Bounce(
             board.compile(),
             source,
+            region=None if job.region is None else region_at_rate(job.region, file, source.sample_rate),
             name=shown(job.source),
             folder=job.destination.parent,
             on_event=on_event,
@@ -121,7 +135,8 @@ def run_job_apart(
             timeout_s=timeout_s,
         )
         check_destination(job, info)
-        publish(aside.destination, job.destination, overwrite=job.overwrite)
+        if told["is_written"]:
+            publish(aside.destination, job.destination, overwrite=job.overwrite)
     except FileExistsError as cause:
         raise AudioFormatError(
             f"{shown(job.destination)}: exists already; choose another name, or allow overwriting"
@@ -134,7 +149,8 @@ def run_job_apart(
         shutil.rmtree(folder, ignore_errors=True)
     verdicts = tuple(_verdict(verdict) for verdict in told.pop("verdicts"))
     decisions = tuple(told.pop("decisions"))
-    return RenderedFile(path=job.destination, verdicts=verdicts, decisions=decisions, **told)
+    levels = Levels(**told.pop("levels"))
+    return RenderedFile(path=job.destination, verdicts=verdicts, decisions=decisions, levels=levels, **told)
 
 
 def _work(board: Rack, job: FileJob, report: Report) -> Message:
@@ -166,30 +182,38 @@ def check_destination(job: FileJob, info: AudioInfo) -> None:
 def _open(job: FileJob, info: AudioInfo, sample_rate: int, metadata: Metadata | None) -> AudioWriter:
     name = (job.format or job.destination.suffix.lstrip(".")).lower()
     keeps_float = info.subtype in ("FLOAT", "DOUBLE") and name != "flac"
+    start, stop = (0, info.frames) if job.region is None else job.region.within(info.frames)
+    first, end = (-(-place * sample_rate // info.sample_rate) for place in (start, stop))
     return AudioWriter(
         job.destination,
         sample_rate,
         info.channels,
         subtype=job.subtype or ("FLOAT" if keeps_float else "PCM_24"),
         format=job.format,
-        expected_frames=-(-info.frames * sample_rate // info.sample_rate),
+        expected_frames=end - first,
         overwrite=job.overwrite,
         sources=[job.source, *job.protected],
         metadata=metadata,
+        measured=True,
     )
 
 
 def _write(
     board: Rack, bounce: Bounce, job: FileJob, source: ResampledSource, info: AudioInfo
 ) -> RenderedFile:
-    metadata = read_metadata(job.source, info=info) if job.keep_metadata else None
+    metadata = _metadata(job, info, source.sample_rate) if job.keep_metadata else None
     blocks = iter(bounce)
     first = [block for block in [next(blocks, None)] if block is not None]  # now all verdicts are known
     if metadata is not None:
         metadata = metadata.with_provenance(*board_records(board.leaves(), bounce.renders, job.preset))
+    likeness = _Likeness(source, bounce.first_sample)
     with _open(job, info, source.sample_rate, metadata) as writer:
         for block in chain(first, blocks):
             writer.write(block)
+            likeness.hear(block)
+        is_written = not (job.skip_untouched and likeness.holds)
+        if not is_written:
+            writer.abort()
     return RenderedFile(
         path=job.destination,
         sample_rate=source.sample_rate,
@@ -198,13 +222,41 @@ def _write(
         peak=writer.peak,
         clipped_samples=writer.clipped_samples,
         verdicts=tuple(verdict for _, verdict in bounce.renders),
-        decisions=tuple(_decisions(board)),
+        decisions=tuple(_decisions(board, job)),
+        levels=writer.levels(),
+        is_untouched=likeness.holds,
+        is_written=is_written,
     )
 
 
-def _decisions(board: Rack) -> Iterator[str]:
+class _Likeness:
+    """Whether a stream is the very samples of a source, from one of them on; known as long as it holds."""
+
+    def __init__(self, source: Source, first_sample: int) -> None:
+        self.holds = True
+        self._source = source
+        self._position = first_sample
+
+    def hear(self, block: Audio) -> None:
+        """The next samples of the stream."""
+        if self.holds:
+            stop = self._position + block.shape[1]
+            self.holds = np.array_equal(block, self._source.read(self._position, stop))
+            self._position = stop
+
+
+def _metadata(job: FileJob, info: AudioInfo, sample_rate: int) -> Metadata:
+    metadata = read_metadata(job.source, info=info)
+    if job.region is None:
+        return metadata
+    start, stop = job.region.within(info.frames)
+    return moved(metadata, sample_rate=sample_rate, start=start, stop=stop)
+
+
+def _decisions(board: Rack, job: FileJob) -> Iterator[str]:
     """What the stages of loudness say they did in the last render."""
     for effect in board.leaves():
+        of_what = "the region alone: " if job.region is not None and is_offline(effect) else ""
         decision = getattr(effect, "mastering", None) or getattr(effect, "decision", None)
         if decision is not None:
-            yield decision.reason
+            yield f"{of_what}{decision.reason}"

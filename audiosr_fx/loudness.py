@@ -25,6 +25,7 @@ from audiosr_fx.meters import (
     true_peak_dbtp,
     why_undefined,
 )
+from audiosr_fx.part import Part
 from audiosr_fx.progress import OnEvent, ShouldCancel
 from audiosr_fx.setting import Setting, check_settings, describe_settings
 from audiosr_fx.sources import ArraySource, Audio, Source
@@ -133,6 +134,7 @@ class LoudnessNormalize:
     is_effect = True
     is_instrument = False
     is_offline = True
+    takes_parts = True
     latency_samples = 0
 
     target_lufs = Setting[float]()
@@ -186,15 +188,22 @@ class LoudnessNormalize:
         return decide_gain(None if meter is None else integrated_lufs([meter]), self.settings, why)
 
     def render_source(
-        self, source: Source, *, on_event: OnEvent | None = None, should_cancel: ShouldCancel | None = None
+        self,
+        source: Source,
+        *,
+        on_event: OnEvent | None = None,
+        should_cancel: ShouldCancel | None = None,
+        part: Part | None = None,
     ) -> Iterator[Audio]:
         """A signal of any length in blocks, float32 (channels, n); it is read twice.
 
-        ``on_event`` is for the sake of the contract. Raises as ``decide``.
+        Of a ``part``, what is kept is measured. ``on_event`` is for the sake of the contract. Raises as
+        ``decide``.
         """
-        self.decision = self.decide(source, should_cancel)
+        measured = source if part is None else part.kept(source)
+        self.decision = self.decide(measured, should_cancel)
         _log.info("%s", self.decision.reason)
-        for block in read_blocks(source, should_cancel):
+        for block in read_blocks(source if part is None else part.given(source), should_cancel):
             yield apply_gain(block, self.decision.gain_db)
 
     def process(

@@ -16,6 +16,7 @@ from audiosr_fx.errors import ParameterError
 from audiosr_fx.limiter import LimiterSettings, LimiterStream
 from audiosr_fx.loudness import apply_gain
 from audiosr_fx.meters import Levels, Meter, measure, read_blocks, why_undefined
+from audiosr_fx.part import Part
 from audiosr_fx.progress import OnEvent, ShouldCancel
 from audiosr_fx.setting import Setting, check_settings, describe_settings
 from audiosr_fx.sources import ArraySource, Audio, Source
@@ -281,6 +282,7 @@ class MasterTo:
     is_effect = True
     is_instrument = False
     is_offline = True
+    takes_parts = True
     latency_samples = 0
 
     target_lufs = Setting[float]()
@@ -313,13 +315,21 @@ class MasterTo:
         self.mastering: Mastering | None = None
 
     def render_source(
-        self, source: Source, *, on_event: OnEvent | None = None, should_cancel: ShouldCancel | None = None
+        self,
+        source: Source,
+        *,
+        on_event: OnEvent | None = None,
+        should_cancel: ShouldCancel | None = None,
+        part: Part | None = None,
     ) -> Iterator[Audio]:
         """A signal of any length in blocks, float32 (channels, n), without holding all of it.
 
-        ``on_event`` is for the sake of the contract. Raises as ``find_mastering``.
+        Of a ``part``, what is kept is measured. ``on_event`` is for the sake of the contract. Raises as
+        ``find_mastering``.
         """
-        self.mastering = find_mastering(source, self.settings, should_cancel)
+        measured = source if part is None else part.kept(source)
+        self.mastering = find_mastering(measured, self.settings, should_cancel)
+        source = source if part is None else part.given(source)
         _log.info("%s", self.mastering.reason)
         if self.mastering.outcome == "on target already":
             yield from read_blocks(source, should_cancel)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from audiosr_fx.contract import AudioTypeError, check_call, check_rate_type
 from audiosr_fx.errors import AudioFormatError, ParameterError
 from audiosr_fx.params import RENDER_CONTROLS
+from audiosr_fx.part import Part
 from audiosr_fx.render import SAMPLE_RATE, OnEvent, RenderStream, ShouldCancel, render, render_array
 from audiosr_fx.setting import Setting
 from audiosr_fx.settings import RenderSettings, Spacing
@@ -55,6 +56,8 @@ class AudioSR:
     is_effect = True
     is_instrument = False
     is_offline = True
+    takes_parts = True
+    context_s = 6.0  # more than a window
 
     model = Setting[str]()
     quality = Setting[str]()
@@ -141,9 +144,17 @@ class AudioSR:
         """For the sake of the contract: nothing is kept between calls."""
 
     def render_source(
-        self, source: Source, *, on_event: OnEvent | None = None, should_cancel: ShouldCancel | None = None
+        self,
+        source: Source,
+        *,
+        on_event: OnEvent | None = None,
+        should_cancel: ShouldCancel | None = None,
+        part: Part | None = None,
     ) -> RenderStream:
         """Render a signal of any length in blocks, at its own sample rate, without holding all of it.
+
+        A ``part`` comes out as it does in the whole: the rest of the source is context, and the verdict is on
+        all of it.
 
         Returns, and raises: as ``audiosr_fx.render.render``.
         """
@@ -152,6 +163,7 @@ class AudioSR:
             self.settings,
             self._find_engine(),
             sample_rate_out=source.sample_rate,
+            region=None if part is None else part.region,
             on_event=on_event,
             should_cancel=should_cancel,
         )

@@ -26,7 +26,7 @@ from audiosr_fx.sources import MAX_CHANNELS, check_sample_rate
 from audiosr_fx.wav import WavFile, append_aiff_chunks, chunks_size
 
 if TYPE_CHECKING:
-    from audiosr_fx.meters import Meter
+    from audiosr_fx.meters import Levels, Meter
 
 TEMPORARY_PREFIX: Final = ".audiosr_fx-"
 TEMPORARY_SUFFIX: Final = ".part"
@@ -70,6 +70,7 @@ class AudioWriter:
         dither: str | None = None,
         dither_seed: int = 0,
         metadata: Metadata | None = None,
+        measured: bool = False,
     ) -> None:
         """Open the temporary file.
 
@@ -86,6 +87,7 @@ class AudioWriter:
                 is of the word length already, as digital silence is, is never dithered.
             dither_seed: the same seed and samples give the same file.
             metadata: of the source, as ``read_metadata`` or ``moved`` gave it; rescaled to this rate here.
+            measured: let ``levels`` say how loud the file is.
 
         Raises:
             AudioFormatError: a format we do not write, a name that is taken, or a folder we cannot write to.
@@ -119,7 +121,8 @@ class AudioWriter:
                 subtype=subtype,
             )
         )
-        self._meter = None if self._layout is None or self.format != "WAV" else self._new_meter()
+        has_loudness_fields = self._layout is not None and self.format == "WAV"
+        self._meter = self._new_meter() if measured or has_loudness_fields else None
         largest = _LARGEST_32_BIT_FILE - self._metadata_bytes()
         container = _container(self.path, self.format, subtype, channels, expected_frames, largest)
         self._largest = None if container in ("RF64", "FLAC") else largest
@@ -195,6 +198,10 @@ class AudioWriter:
                 file.drop() if isinstance(file, WavFile) else file.close()
         with suppress(OSError):
             self._temporary.unlink()
+
+    def levels(self) -> Levels | None:
+        """What the file measures so far; None unless that was asked for, or its metadata needs it."""
+        return None if self._meter is None else self._meter.levels()
 
     def _opened(self, container: str) -> soundfile.SoundFile | WavFile:
         if self.format == "WAV":
@@ -273,7 +280,7 @@ class AudioWriter:
                 " give expected_frames, or write FLAC"
             )
         if self._meter is not None:
-            self._meter.write(audio)
+            self._meter.write(audio if self._quantizer is None or peak <= 1.0 else audio.clip(-1.0, 1.0))
         try:
             self._file.write(np.ascontiguousarray(self._encode(audio).T))
         except (OSError, soundfile.LibsndfileError, AssertionError) as cause:
