@@ -1,0 +1,137 @@
+"""The null test of a set of stems: the sum of what came out against the sum of what went in.
+
+Below every crossover the two must cancel, or the stems no longer add up to their mix. The first and last
+milliseconds of each stem are left out: where a sound is cut hard, a band of it reaches below itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audiosr_fx.bandwidth import apply_fir, lowpass_fir
+from audiosr_fx.files import FilePath, FileSource
+from audiosr_fx.part import PartSource
+from audiosr_fx.peaks import decibels
+from audiosr_fx.progress import ShouldCancel
+from audiosr_fx.recent import stop_if_asked
+from audiosr_fx.settings import Region
+from audiosr_fx.sources import Audio, ResampledSource, Source
+
+_BLOCK_FRAMES: Final = 65_536
+_TRANSITION_HZ: Final = 200.0
+_END_S: Final = 0.005
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StemPair:
+    """A stem before and after, and the part of it that was rendered."""
+
+    original: FilePath
+    finished: FilePath
+    region: Region | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NullSum:
+    """What is left where the sum of the originals is taken from that of the finished stems.
+
+    Attributes:
+        stems: how many were summed.
+        below_hz: up to where they were compared; None for all.
+        peak_dbfs: the largest sample that is left; -inf for nothing.
+        relative_db: its power against that of the originals there; -inf for nothing.
+    """
+
+    stems: int
+    below_hz: float | None
+    peak_dbfs: float
+    relative_db: float
+
+
+def measure_null_sum(
+    pairs: Sequence[StemPair],
+    *,
+    below_hz: float | None,
+    gain_db: float = 0.0,
+    should_cancel: ShouldCancel | None = None,
+) -> NullSum:
+    """Sum both sides block by block, at the highest rate of the finished stems, and compare them.
+
+    Args:
+        pairs: of any lengths; a mono stem is in every channel.
+        below_hz: the lowest place where the model has changed a stem; None compares all.
+        gain_db: that all stems were turned up by.
+        should_cancel: asked at every block.
+
+    Raises:
+        AudioFormatError: a file that cannot be read.
+        RenderCancelled: should_cancel said so.
+    """
+    with ExitStack() as files:
+        before = [files.enter_context(FileSource(pair.original)) for pair in pairs]
+        after = [files.enter_context(FileSource(pair.finished)) for pair in pairs]
+        rate = max(source.sample_rate for source in after)
+        channels = max(source.channels for source in after)
+        was = [_at(source, pair.region, rate) for source, pair in zip(before, pairs, strict=True)]
+        now: list[Source] = [ResampledSource(source, rate) for source in after]
+        taps = None
+        if below_hz is not None and below_hz < rate / 2.0 - _TRANSITION_HZ:
+            edge = max(below_hz - _TRANSITION_HZ / 2.0, _TRANSITION_HZ)
+            taps = lowpass_fir(edge, rate, transition_hz=_TRANSITION_HZ)
+        reach = 0 if taps is None else taps.size // 2
+        ends = {place for source in now for place in (0, source.frames)}
+        margin = reach + round(_END_S * rate)
+        peak, power_left, power_was = 0.0, 0.0, 0.0
+        for start in range(0, max(source.frames for source in now), _BLOCK_FRAMES):
+            stop_if_asked(should_cancel)
+            first, stop = start - reach, start + _BLOCK_FRAMES + reach
+            then = _sum(was, first, stop, channels) * 10.0 ** (gain_db / 20.0)
+            left = _sum(now, first, stop, channels) - then
+            if taps is not None:
+                left, then = apply_fir(left, taps), apply_fir(then, taps)
+            left = left * _away_from(ends, margin, start, left.shape[1])
+            peak = max(peak, float(np.max(np.abs(left), initial=0.0)))
+            power_left += float(np.square(left).sum(dtype=np.float64))
+            power_was += float(np.square(then).sum(dtype=np.float64))
+    relative = power_left / power_was if power_was else (math.inf if power_left else 0.0)
+    return NullSum(
+        stems=len(pairs),
+        below_hz=None if taps is None else below_hz,
+        peak_dbfs=decibels(peak),
+        relative_db=10.0 * math.log10(relative) if relative else -math.inf,
+    )
+
+
+def _at(source: FileSource, region: Region | None, rate: int) -> Source:
+    """The part of an original that was rendered, at another rate, as a render brings it there."""
+    resampled = ResampledSource(source, rate)
+    if region is None:
+        return resampled
+    start, stop = region.within(source.frames)
+    first, end = (-(-place * rate // source.sample_rate) for place in (start, stop))
+    return PartSource(resampled, first, end)
+
+
+def _away_from(ends: Collection[int], margin: int, start: int, count: int) -> NDArray[np.bool_]:
+    """Which samples of a block are so far from the ends of all stems."""
+    places = np.arange(start, start + count)
+    away = np.ones(count, np.bool_)
+    for end in ends:
+        away &= np.abs(places - end) > margin
+    return away
+
+
+def _sum(sources: Sequence[Source], start: int, stop: int, channels: int) -> Audio:
+    """All sources added up in float64, (channels, stop - start); mono goes to every channel."""
+    total = np.zeros((channels, stop - start))
+    for source in sources:
+        audio = source.read(start, stop)
+        total[: channels if source.channels == 1 else source.channels] += audio
+    return total  # type: ignore[return-value]
