@@ -158,7 +158,9 @@ def test_render_into_a_folder_keeps_names_and_goes_on_after_a_failure(run: Run, 
     )
     assert result.exit_code == ExitCode.SOME_FAILED
     assert sorted(os.listdir("out")) == ["again.flac", "dull.flac"]
-    assert [line.split(":")[0] for line in result.stdout.splitlines()] == ["out/dull.flac", "out/again.flac"]
+    lines = [line.split(":")[0] for line in result.stdout.splitlines()]
+    assert lines[:3] == ["out/dull.flac", "out/again.flac", ""]
+    assert lines[-1] == "4 files"
     errors = result.stderr.splitlines()
     assert len(errors) == 2
     assert errors[0].startswith("error: broken.wav")
@@ -167,7 +169,7 @@ def test_render_into_a_folder_keeps_names_and_goes_on_after_a_failure(run: Run, 
 
 def test_json_has_an_object_for_every_input(run: Run, dull: Path) -> None:
     result = run("render", dull, "missing.wav", "-o", "out", "--json", *QUICK)
-    done, failed = (json.loads(line) for line in result.stdout.splitlines())
+    done, failed, all_of_them = (json.loads(line) for line in result.stdout.splitlines())
     assert done["output"] == "out/dull.wav"
     assert done["rendered"] is True
     assert done["cutoff_hz"] == 6000.0
@@ -177,6 +179,8 @@ def test_json_has_an_object_for_every_input(run: Run, dull: Path) -> None:
         "error": "missing.wav: no such file",
         "exit_code": ExitCode.BAD_AUDIO,
     }
+    assert all_of_them["summary"]["files"] == 2
+    assert all_of_them["summary"]["failed"] == 1
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
@@ -191,10 +195,12 @@ def test_hostile_file_names_come_out_escaped(run: Run, dull: Path) -> None:
     assert os.listdir("out") == [hostile]
 
 
-def test_a_folder_as_input_says_what_is_expected(run: Run, tmp_path: Path) -> None:
-    result = run("render", tmp_path, "-o", "out", *QUICK)
-    assert result.exit_code == ExitCode.BAD_AUDIO
-    assert re.fullmatch(r"error: .+: not a file; expected one audio file\n", result.stderr)
+def test_a_folder_without_recordings_says_so(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    result = run("render", "empty", "-o", "out", *QUICK)
+    assert result.exit_code == ExitCode.USAGE
+    assert result.stderr.startswith("error: empty: holds no audio files that can be read; --recursive looks")
+    assert result.stderr.count("\n") == 1
 
 
 def test_an_existing_output_stays_unless_told(run: Run, dull: Path) -> None:

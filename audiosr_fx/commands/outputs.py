@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from audiosr_fx.commands.inputs import Input
 from audiosr_fx.errors import ParameterError
 
 
@@ -29,29 +30,37 @@ _SUFFIXES = {
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One input and the file it becomes."""
+    """One input and the file it becomes.
+
+    ``cutoff_hz`` and ``note``: what a set of stems has decided for it, and why.
+    """
 
     source: Path
     output: Path
     format: OutputFormat
+    cutoff_hz: float | None = None
+    note: str = ""
 
 
-def plan_outputs(sources: Sequence[Path], out: Path, chosen: OutputFormat | None) -> list[Task]:
+def plan_outputs(inputs: Sequence[Input], out: Path, chosen: OutputFormat | None) -> list[Task]:
     """Decide every output's name and format.
 
     ``out`` is a file for one input unless it is an existing folder or has no suffix we write; for
-    several inputs it is a folder. In a folder, outputs keep the input's base name, and its format where
-    that can be written (WAV otherwise), unless a format is chosen.
+    several inputs, or what was found in a folder, it is a folder. There, outputs keep the input's base name
+    and sub-folder, and its format where that can be written (WAV otherwise), unless a format is chosen.
 
     Raises:
-        ParameterError: ``out`` cannot hold the inputs, its suffix contradicts the format, or two inputs
-            would become the same file.
+        ParameterError: ``out`` cannot hold the inputs, its suffix contradicts the format, two inputs would
+            become the same file, or a result would lie where inputs are sought.
     """
-    if len(sources) == 1 and not _means_folder(out):
-        return [Task(sources[0], out, _format_of_file(out, chosen))]
+    is_one = len(inputs) == 1 and inputs[0].folder is None
+    if is_one and not _means_folder(out):
+        return [Task(inputs[0].path, out, _format_of_file(out, chosen))]
     if out.is_file() or (not out.is_dir() and out.suffix.lower() in _SUFFIXES):
-        raise ParameterError(f"output is {out}; expected a folder, because there are {len(sources)} inputs")
-    tasks = [_task_in_folder(source, out, chosen) for source in sources]
+        many = f"there are {len(inputs)} inputs" if len(inputs) != 1 else "the input is one"
+        raise ParameterError(f"output is {out}; expected a folder, because {many}")
+    tasks = [_task_in_folder(one.path, out / (one.folder or ""), chosen) for one in inputs]
+    _check_apart(inputs, tasks)
     taken: dict[Path, Path] = {}
     for task in tasks:
         if task.output in taken:
@@ -60,6 +69,17 @@ def plan_outputs(sources: Sequence[Path], out: Path, chosen: OutputFormat | None
             )
         taken[task.output] = task.source
     return tasks
+
+
+def _check_apart(inputs: Sequence[Input], tasks: Sequence[Task]) -> None:
+    """Keep results out of the folders that are read, or the next run would take them for recordings."""
+    roots = {one.root.resolve(): one.is_deep for one in inputs if one.root is not None}
+    for place in {task.output.parent.resolve() for task in tasks}:
+        for root, is_deep in roots.items():
+            if place == root or (is_deep and place.is_relative_to(root)):
+                raise ParameterError(
+                    f"output {place} lies inside {root}, which is read; choose a folder beside it"
+                )
 
 
 def _means_folder(out: Path) -> bool:

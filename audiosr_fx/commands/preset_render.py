@@ -3,46 +3,34 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from audiosr_fx.commands.job import Bits, Job, Result, check_output, intact_below_hz, levels_before
 from audiosr_fx.commands.outputs import Task
-from audiosr_fx.commands.progress import RenderProgress
-from audiosr_fx.commands.render import Bits, Job, Result, check_output, render_each
-from audiosr_fx.commands.terminal import OutputError, joint_exit_code, printable
+from audiosr_fx.commands.terminal import OutputError
 from audiosr_fx.errors import AudioFormatError, ParameterError
-from audiosr_fx.files import FileSource, read_info, shown
+from audiosr_fx.files import FileSource, shown
+from audiosr_fx.part import PartSource
 from audiosr_fx.preset import Preset
 from audiosr_fx.presets import find_preset, read_preset
+from audiosr_fx.settings import parse_region
 
 if TYPE_CHECKING:
+    from audiosr_fx.album import Stages
+    from audiosr_fx.bandwidth import Verdict
     from audiosr_fx.board import Board
+    from audiosr_fx.file_job import RenderedFile
     from audiosr_fx.progress import OnEvent
 
 SESSION_RATE = 48_000
 PLUGIN_TIMEOUT_S = 600.0
 _SUBTYPES = {Bits.AUTO: None, Bits.PCM_16: "PCM_16", Bits.PCM_24: "PCM_24", Bits.FLOAT: "FLOAT"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PresetResult(Result):
-    """What became of one file that went through a preset."""
-
-    preset: str
-
-    def __str__(self) -> str:
-        reason = f" ({printable(self.reason)})" if self.reason else ""
-        text = (
-            f"{printable(self.output)}: {printable(self.preset)}{reason}; "
-            f"{self.duration_s:.1f} s in {self.render_s:.1f} s, {self.speed:.1f}x real time"
-        )
-        if self.clipped_samples:
-            text += f"; {self.clipped_samples} samples limited at full scale (--bits 32 keeps them)"
-        return text
+_LOUDNESS = ("LoudnessNormalize", "MasterTo")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +44,11 @@ class ChosenPreset:
     def is_album(self) -> bool:
         """Whether all files are to be measured together first."""
         return any(section.values.get("mode") == "album" for _, section in self.preset.sections())
+
+    @property
+    def has_loudness(self) -> bool:
+        """Whether a stage of loudness stands in the chain itself, where it can be one for a set."""
+        return any(section.type in _LOUDNESS for section in self.preset.chain)
 
     @property
     def has_plugins(self) -> bool:
@@ -80,73 +73,135 @@ def choose_preset(name: str, changes: Sequence[str], context: typer.Context) -> 
     return ChosenPreset(name=find_preset(name).stem, preset=preset)
 
 
-def render_preset(
-    tasks: list[Task], chosen: ChosenPreset, job: Job, *, device: str, json: bool, quiet: bool
-) -> None:
-    """Run every task through a preset, say what became of each, and end with the exit code they share."""
-    job = replace(job, protected=tuple(task.source for task in tasks))
-    with RenderProgress(files=len(tasks), quiet=quiet) as progress:
-        board = chosen.preset.build(SESSION_RATE, device=device)
-        if chosen.is_album:
-            progress.begin("the set")
-            effect: Any = board[0]
-            effect.learn(_readable(tasks))
-        codes = render_each(
-            tasks,
-            lambda task: render_preset_task(task, board, chosen, job, progress.update),
-            progress,
-            json,
-        )
-    raise typer.Exit(joint_exit_code(codes))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PresetRecipe:
+    """A preset with the settings of a job.
 
-
-def render_preset_task(
-    task: Task, board: Board, chosen: ChosenPreset, job: Job, on_event: OnEvent | None = None
-) -> PresetResult:
-    """Run one file through a board into another file, which appears only when it is whole.
-
-    Raises: as ``Board.render_file``, and
-        OutputError: the output exists already, or cannot be written.
+    Attributes:
+        learned: what stands in place of the stages of loudness where all files are one set.
+        is_apart: in a process that may crash already.
     """
-    check_output(task, job)
-    started = time.perf_counter()
-    sample_rate = max(SESSION_RATE, read_info(task.source).sample_rate)
-    try:
-        done = board.render_file(
-            task.source,
-            task.output,
-            sample_rate,
-            format=task.format.upper(),
-            subtype=_SUBTYPES[job.bits],
-            overwrite=job.overwrite,
-            keep_metadata=job.keep_metadata,
-            preset=chosen.name,
-            protected=job.protected,
-            on_event=on_event,
-            isolated=chosen.has_plugins,
-            timeout_s=PLUGIN_TIMEOUT_S,
+
+    chosen: ChosenPreset
+    job: Job
+    device: str = "auto"
+    learned: Stages = field(default_factory=dict)
+    is_apart: bool = False
+
+    @property
+    def timeout_s(self) -> float | None:
+        """How long a process of its own may be without progress."""
+        return PLUGIN_TIMEOUT_S if self.chosen.has_plugins else None
+
+    @property
+    def finds_cutoff(self) -> bool:
+        """Whether it has models, and none with a cutoff of its own."""
+        nodes = [section for _, section in self.chosen.preset.sections() if section.type == "AudioSR"]
+        return bool(nodes) and not any("cutoff_hz" in section.values for section in nodes)
+
+    def apart(self) -> PresetRecipe:
+        """The same, for a process that may crash without harm."""
+        return replace(self, is_apart=True)
+
+    def prepare(self) -> None:
+        """Find out whether the chain can be made."""
+        self.board()
+
+    def board(self, cutoff_hz: float | None = None) -> Board:
+        """The chain, with what a set has decided in place."""
+        preset = self.chosen.preset
+        if cutoff_hz is not None:
+            preset = preset.with_values("AudioSR", {"cutoff_hz": cutoff_hz})
+        board = preset.build(SESSION_RATE, device=self.device)
+        if not self.learned:
+            return board
+        from audiosr_fx.album import with_stages
+
+        return with_stages(board, self.learned)
+
+    def for_album(self, tasks: Sequence[Task]) -> PresetRecipe:
+        """The same with one gain for all files, measured now."""
+        from audiosr_fx.album import Album
+
+        region = self.job.region
+        album = Album(
+            paths=[task.source for task in tasks],
+            sample_rate=SESSION_RATE,
+            region_of=lambda rate: None if region is None else parse_region(region, rate),
         )
-    except AudioFormatError as error:
-        if str(error).startswith(f"{shown(task.output)}:"):
-            raise OutputError(str(error)) from error
-        raise
-    render_s = time.perf_counter() - started
-    rendered = [verdict for verdict in done.verdicts if verdict.process]
-    duration_s = done.frames / done.sample_rate
-    return PresetResult(
-        input=str(task.source),
-        output=str(task.output),
-        rendered=bool(rendered),
-        cutoff_hz=rendered[0].cutoff_hz if rendered else None,
-        reason="; ".join([*(verdict.reason for verdict in done.verdicts), *done.decisions]),
-        sample_rate=done.sample_rate,
-        channels=done.channels,
-        duration_s=duration_s,
-        render_s=render_s,
-        speed=duration_s / render_s,
-        clipped_samples=done.clipped_samples,
-        preset=chosen.name,
-    )
+        return replace(self, learned=album.learn(self.board()))
+
+    def render(self, task: Task, on_event: OnEvent | None = None) -> Result:
+        """Run one file through the chain into another file, which appears only when it is whole.
+
+        Raises: as ``Board.render_file``, and
+            OutputError: the output exists already, or cannot be written.
+        """
+        job = self.job
+        check_output(task, job)
+        started = time.perf_counter()
+        with FileSource(task.source) as source:
+            region = None if job.region is None else parse_region(job.region, source.sample_rate)
+            start, stop = (0, source.frames) if region is None else region.within(source.frames)
+            before = levels_before(PartSource(source, start, stop))
+            rate = source.sample_rate
+        try:
+            done = self.board(task.cutoff_hz).render_file(
+                task.source,
+                task.output,
+                max(SESSION_RATE, rate),
+                format=task.format.upper(),
+                subtype=_SUBTYPES[job.bits],
+                overwrite=job.overwrite,
+                keep_metadata=job.keep_metadata,
+                region=region,
+                skip_untouched=job.skip_untouched,
+                preset=self.chosen.name,
+                protected=job.protected,
+                on_event=on_event,
+                isolated=self.chosen.has_plugins and not self.is_apart,
+                timeout_s=PLUGIN_TIMEOUT_S,
+            )
+        except AudioFormatError as error:
+            if str(error).startswith(f"{shown(task.output)}:"):
+                raise OutputError(str(error)) from error
+            raise
+        render_s = time.perf_counter() - started
+        duration_s = done.frames / done.sample_rate
+        return Result(
+            input=str(task.source),
+            output=str(task.output) if done.is_written else None,
+            preset=self.chosen.name,
+            **self._verdict(done),
+            decisions=(*((task.note,) if task.note else ()), *done.decisions),
+            untouched=done.is_untouched,
+            lufs_before=before.integrated_lufs if before else None,
+            lufs_after=done.levels.integrated_lufs if done.levels else None,
+            true_peak_before_dbtp=before.true_peak_dbtp if before else None,
+            true_peak_after_dbtp=done.levels.true_peak_dbtp if done.levels else None,
+            sample_rate=done.sample_rate,
+            channels=done.channels,
+            start_s=start / rate,
+            duration_s=duration_s,
+            render_s=render_s,
+            speed=duration_s / render_s,
+            clipped_samples=done.clipped_samples,
+        )
+
+    def _verdict(self, done: RenderedFile) -> dict[str, Any]:
+        """What the models of the chain found, told by the first that rendered."""
+        rendered = [verdict for verdict in done.verdicts if verdict.process]
+        told: Verdict | None = next(iter((*rendered, *done.verdicts)), None)
+        nodes = (section for _, section in self.chosen.preset.sections() if section.type == "AudioSR")
+        keeps_low_band = all(section.values.get("keep_low_band", True) for section in nodes)
+        intact = [intact_below_hz(verdict, keeps_low_band=keeps_low_band) for verdict in rendered]
+        return {
+            "rendered": bool(rendered),
+            "bandwidth": None if told is None else told.kind,
+            "cutoff_hz": None if told is None else told.cutoff_hz,
+            "intact_below_hz": min((edge for edge in intact if edge is not None), default=None),
+            "reason": "; ".join(verdict.reason for verdict in done.verdicts),
+        }
 
 
 def _typed_controls(context: typer.Context) -> dict[str, Any]:
@@ -165,27 +220,3 @@ def _typed_controls(context: typer.Context) -> dict[str, Any]:
 def _is_typed(context: typer.Context, name: str) -> bool:
     source = context.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"
-
-
-def _readable(tasks: Sequence[Task]) -> Iterator[FileSource]:
-    """The inputs that can be measured; what is wrong with the others is said when their turn comes."""
-    for task in tasks:
-        try:
-            source = FileSource(task.source)
-        except AudioFormatError:
-            continue
-        with source:
-            if _is_finite(source):
-                yield source
-
-
-def _is_finite(source: FileSource) -> bool:
-    """Whether a file can be decoded to its end, and holds numbers only."""
-    import numpy as np
-
-    from audiosr_fx.meters import read_blocks
-
-    try:
-        return all(bool(np.isfinite(block).all()) for block in read_blocks(source))
-    except AudioFormatError:
-        return False

@@ -1,40 +1,46 @@
-"""The progress bar of a batch of renders."""
+"""The progress of a batch of renders: a bar for every file that is at work, and one for all."""
 
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from audiosr_fx.commands.terminal import printable
 
 if TYPE_CHECKING:
-    from audiosr_fx.render import ProgressEvent
+    from audiosr_fx.progress import ProgressEvent
 
 
 class RenderProgress:
-    """One line on stderr: file, windows done, speed, time left; silent where stderr is no terminal."""
+    """Lines on stderr: file, windows done, speed, time left; silent where stderr is no terminal.
+
+    Files may begin and end on several threads.
+    """
 
     def __init__(self, *, files: int, quiet: bool = False) -> None:
         console = Console(stderr=True)
         self._files = files
         self._begun = 0
-        self._render_started: float | None = None
+        self._ended = 0
+        self._lock = threading.Lock()
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
-            TextColumn("{task.fields[state]}"),
+            TextColumn("{task.fields[state]}", markup=False),
             TimeRemainingColumn(),
             console=console,
             disable=quiet or not console.is_terminal,
             transient=True,
             redirect_stdout=sys.stdout.isatty(),  # above the bar; a file or a pipe gets results straight
         )
-        self._task = self._progress.add_task("loading the model", total=None, state="")
+        self._first: TaskID | None = self._progress.add_task("loading the model", total=None, state="")
+        self._all: TaskID | None = None
 
     def __enter__(self) -> RenderProgress:
         self._progress.start()
@@ -45,29 +51,58 @@ class RenderProgress:
     ) -> None:
         self._progress.stop()
 
-    def begin(self, name: str) -> None:
+    def say(self, text: str) -> None:
+        """What goes on before the first file."""
+        if self._first is not None:
+            self._progress.update(self._first, description=text)
+
+    def begin(self, name: str) -> FileProgress:
         """Start the bar of the next file."""
-        self._begun += 1
-        self._render_started = None
-        name = printable(name)
-        description = name if self._files == 1 else f"{self._begun}/{self._files} {name}"
-        self._progress.reset(self._task, total=None, description=description, state="measuring")
+        with self._lock:
+            self._begun += 1
+            if self._first is not None:
+                self._progress.remove_task(self._first)
+                self._first = None
+                if self._files > 1:
+                    self._all = self._progress.add_task("all files", total=self._files, state="")
+            name = printable(name)
+            description = name if self._files == 1 else f"{self._begun}/{self._files} {name}"
+            return FileProgress(self, self._progress, description)
+
+    def file_ended(self) -> None:
+        """One file more is done with."""
+        with self._lock:
+            self._ended += 1
+            if self._all is not None:
+                state = f"{self._ended}/{self._files} files"
+                self._progress.update(self._all, completed=self._ended, state=state)
+
+
+class FileProgress:
+    """The bar of one file."""
+
+    def __init__(self, batch: RenderProgress, progress: Progress, description: str) -> None:
+        self._batch = batch
+        self._progress = progress
+        self._row = progress.add_task(description, total=None, state="measuring")
+        self._started: float | None = None
 
     def update(self, event: ProgressEvent) -> None:
         """Show how far the file is."""
         if event.stage == "measure":
             return
-        if self._render_started is None:
-            self._render_started = time.monotonic()
-            self._progress.reset(self._task)
-        elapsed_s = time.monotonic() - self._render_started
+        if self._started is None:
+            self._started = time.monotonic()
+            self._progress.reset(self._row)
+        elapsed_s = time.monotonic() - self._started
         speed = f", {event.seconds_done / elapsed_s:.1f}x real time" if elapsed_s > 0 else ""
         if event.windows_total:
             done, total, words = event.windows_done, event.windows_total, "windows"
         else:
-            done, total, words = (
-                round(event.seconds_done),
-                round(event.seconds_total),
-                "seconds passed through",
-            )
-        self._progress.update(self._task, total=total, completed=done, state=f"{done}/{total} {words}{speed}")
+            done, total, words = round(event.seconds_done), round(event.seconds_total), "seconds"
+        self._progress.update(self._row, total=total, completed=done, state=f"{done}/{total} {words}{speed}")
+
+    def end(self) -> None:
+        """Take the bar away."""
+        self._progress.remove_task(self._row)
+        self._batch.file_ended()

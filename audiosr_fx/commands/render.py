@@ -1,99 +1,49 @@
-"""``audiosr-fx render``: files in, the same files with their highs restored out."""
+"""``audiosr-fx render``: files or folders in, the same files with their highs restored out."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from audiosr_fx.commands.batch_run import Batch, run_batch
+from audiosr_fx.commands.inputs import find_inputs
+from audiosr_fx.commands.job import Bits, Job, Recipe
 from audiosr_fx.commands.options import control_option
-from audiosr_fx.commands.outputs import OutputFormat, Task, plan_outputs
-from audiosr_fx.commands.progress import RenderProgress
-from audiosr_fx.commands.terminal import (
-    ExitCode,
-    OutputError,
-    describe_error,
-    exit_code_of,
-    interrupts_held,
-    joint_exit_code,
-    output_errors,
-    printable,
-    say,
-    say_error,
-    say_json,
-)
-from audiosr_fx.errors import AudioSRError, ParameterError
-from audiosr_fx.settings import Region, RenderSettings, Spacing, parse_region
+from audiosr_fx.commands.outputs import OutputFormat, plan_outputs
+from audiosr_fx.commands.plain_render import PlainRecipe
+from audiosr_fx.errors import ParameterError
+from audiosr_fx.settings import RenderSettings, Spacing, parse_region
 
-if TYPE_CHECKING:
-    from audiosr_fx.engine import Engine
-    from audiosr_fx.files import FileSource
-    from audiosr_fx.metadata import Metadata
-    from audiosr_fx.render import ProgressEvent, RenderStream
+_SETS = "Folders, albums and stems"
 
 
-class Bits(StrEnum):
-    """Sample formats that can be asked for."""
+class StemCutoff(StrEnum):
+    """Whose cutoff a stem of a set takes."""
 
-    AUTO = "auto"
-    PCM_16 = "16"
-    PCM_24 = "24"
-    FLOAT = "32"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """How a batch is rendered and written, the same for each of its files."""
-
-    settings: RenderSettings
-    region: str | None = None
-    bits: Bits = Bits.AUTO
-    overwrite: bool = False
-    sample_rate_out: int | None = None
-    keep_metadata: bool = True
-    protected: tuple[Path, ...] = ()
-    """Files that no output may replace, beside its own input: the inputs of the whole batch."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """What became of one file. ``speed`` is seconds of audio per second of work."""
-
-    input: str
-    output: str
-    rendered: bool
-    cutoff_hz: float | None
-    reason: str
-    sample_rate: int
-    channels: int
-    duration_s: float
-    render_s: float
-    speed: float
-    clipped_samples: int
-
-    def __str__(self) -> str:
-        verdict = f"rendered from {self.cutoff_hz:.0f} Hz" if self.rendered else "passed through untouched"
-        text = (
-            f"{printable(self.output)}: {verdict} ({self.reason}); "
-            f"{self.duration_s:.1f} s in {self.render_s:.1f} s, {self.speed:.1f}x real time"
-        )
-        if self.clipped_samples:
-            text += f"; {self.clipped_samples} samples limited at full scale (--bits 32 keeps them)"
-        return text
+    SHARED = "shared"
+    OWN = "own"
 
 
 def render_files(
     context: typer.Context,
-    inputs: Annotated[list[Path], typer.Argument(metavar="IN...", help="Audio files.")],
+    inputs: Annotated[list[Path], typer.Argument(metavar="IN...", help="Audio files, or folders of them.")],
     out: Annotated[
         Path,
-        typer.Option("--output", "-o", metavar="OUT", help="A file for one input, otherwise a folder."),
+        typer.Option("--output", "-o", metavar="OUT", help="A file for one input file, otherwise a folder."),
     ],
+    recursive: Annotated[
+        bool,
+        typer.Option(
+            "--recursive",
+            "-r",
+            rich_help_panel=_SETS,
+            help="Read the sub-folders of folders too, and keep them.",
+        ),
+    ] = False,
     preset: Annotated[
         str | None,
         typer.Option(
@@ -139,8 +89,67 @@ def render_files(
             help="Carry tags, markers, time stamps and pictures over, and note how the file was made.",
         ),
     ] = True,
+    skip_untouched: Annotated[
+        bool,
+        typer.Option(
+            "--skip-untouched",
+            rich_help_panel=_SETS,
+            help="Write nothing for files that need nothing; else they are written as they are.",
+        ),
+    ] = False,
+    album: Annotated[
+        bool,
+        typer.Option(
+            "--album",
+            rich_help_panel=_SETS,
+            help="One gain for all files, measured over the set: their balance is kept.",
+        ),
+    ] = False,
+    stems: Annotated[
+        bool,
+        typer.Option(
+            "--stems",
+            rich_help_panel=_SETS,
+            help="All files are stems of one session; check that their sum is still that of the originals.",
+        ),
+    ] = False,
+    stem_cutoff: Annotated[
+        StemCutoff,
+        typer.Option(
+            "--stem-cutoff",
+            rich_help_panel=_SETS,
+            help="With --stems: shared takes the cutoff that the set has in common, own each its own.",
+        ),
+    ] = StemCutoff.SHARED,
+    jobs: Annotated[
+        int,
+        typer.Option(
+            "--jobs", "-j", rich_help_panel=_SETS, metavar="N", help="Processes at a time, a model in each."
+        ),
+    ] = 1,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            "--threads",
+            rich_help_panel=_SETS,
+            metavar="N",
+            help="Of the model in each process.",
+            show_default="the cores divided by --jobs",
+        ),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report",
+            rich_help_panel=_SETS,
+            metavar="HTML",
+            help="Write a page to read, look at and listen to what was done.",
+        ),
+    ] = None,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
-    json: Annotated[bool, typer.Option("--json", help="One JSON object per file and line.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="One JSON object per file and line, and one for all.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
     steps: Annotated[int | None, control_option("steps", panel="Sampling")] = None,
     guidance_scale: Annotated[float | None, control_option("guidance_scale", panel="Sampling")] = None,
@@ -154,11 +163,13 @@ def render_files(
 
     One file: [bold]audiosr-fx render dull.wav -o restored.wav[/bold]
 
-    Many, into a folder: [bold]audiosr-fx render stems/*.wav -o restored/ --quality best[/bold]
+    A folder: [bold]audiosr-fx render stems -o restored --recursive --jobs 2[/bold]
 
     A part: [bold]audiosr-fx render song.flac -o chorus.flac --region 1:02.5-1:30[/bold]
 
     Through a chain: [bold]audiosr-fx render voice.wav -o voice.flac --preset podcast[/bold]
+
+    An album: [bold]audiosr-fx render songs -o out --preset streaming-master --album --report out.html[/bold]
 
     Material that already reaches 20 kHz, and silence, pass through untouched.
     """
@@ -175,174 +186,37 @@ def render_files(
         detail=detail,
         keep_low_band=keep_low_band,
     )
-    job = Job(settings=settings, region=region, bits=bits, overwrite=overwrite, keep_metadata=metadata)
+    job = Job(
+        settings=settings,
+        region=region,
+        bits=bits,
+        overwrite=overwrite,
+        keep_metadata=metadata,
+        skip_untouched=skip_untouched,
+    )
     if region is not None:
         parse_region(region, 48_000)
-    tasks = plan_outputs(inputs, out, format)
+    tasks = plan_outputs(find_inputs(inputs, recursive=recursive), out, format)
+    job = replace(job, protected=tuple(task.source for task in tasks))
     if bits is Bits.FLOAT and any(task.format is OutputFormat.FLAC for task in tasks):
         raise ParameterError("bits is 32; FLAC takes 16 or 24, so choose another format")
+    recipe: Recipe = PlainRecipe(job=job, device=device)
     if preset is not None:
-        from audiosr_fx.commands.preset_render import choose_preset, render_preset
+        from audiosr_fx.commands.preset_render import PresetRecipe, choose_preset
 
-        if region is not None:
-            raise ParameterError("region is given with a preset; cut the file first, or render without one")
         chosen = choose_preset(preset, changes or [], context)
-        render_preset(tasks, chosen, job, device=device, json=json, quiet=quiet)
-    if changes:
+        recipe = PresetRecipe(chosen=chosen, job=job, device=device)
+        album = album or chosen.is_album
+    elif changes:
         raise ParameterError(f"--set is {changes[0]!r}, but there is no --preset whose value it could be")
-    run_batch(tasks, job, device=device, json=json, quiet=quiet)
-
-
-def run_batch(tasks: list[Task], job: Job, *, device: str, json: bool, quiet: bool) -> None:
-    """Render every task, say what became of each, and end the program with the exit code they share."""
-    from audiosr_fx.engine import load_engine
-
-    job = replace(job, protected=tuple(task.source for task in tasks))
-    with RenderProgress(files=len(tasks), quiet=quiet) as progress:
-        engine = load_engine(job.settings.model, device)
-        codes = render_each(
-            tasks, lambda task: render_task(task, job, engine, progress.update), progress, json
-        )
-    raise typer.Exit(joint_exit_code(codes))
-
-
-def render_each(
-    tasks: Sequence[Task], render_one: Callable[[Task], Result], progress: RenderProgress, json: bool
-) -> list[ExitCode]:
-    """Run every file, say how each went, and let none that fails stop the others."""
-    codes: list[ExitCode] = []
-    for task in tasks:
-        progress.begin(task.source.name)
-        try:
-            result = render_one(task)
-        except (AudioSRError, OSError) as error:
-            codes.append(exit_code_of(error))
-            text = describe_error(error, about=task.source)
-            say_error(text)
-            if json:
-                say_json({"input": str(task.source), "error": text, "exit_code": int(codes[-1])})
-            continue
-        codes.append(ExitCode.OK)
-        if json:
-            say_json(asdict(result))
-        else:
-            say(str(result))
-    return codes
-
-
-def render_task(
-    task: Task, job: Job, engine: Engine, on_event: Callable[[ProgressEvent], None] | None = None
-) -> Result:
-    """Render one file into another, which appears only when it is whole.
-
-    Raises:
-        AudioFormatError: the input cannot be read.
-        ParameterError: settings or a region that do not fit the model or the file.
-        OutputError: the output exists already, or cannot be written.
-    """
-    from audiosr_fx.files import FileSource
-    from audiosr_fx.render import render
-
-    check_output(task, job)
-    started = time.perf_counter()
-    with FileSource(task.source) as source:
-        region = None if job.region is None else parse_region(job.region, source.sample_rate)
-        stream = render(
-            source,
-            job.settings,
-            engine,
-            sample_rate_out=job.sample_rate_out,
-            region=region,
-            on_event=on_event,
-        )
-        subtype = _subtype(job.bits, source.info.subtype, task.format)
-        metadata = _metadata(source, stream, job, region) if job.keep_metadata else None
-        clipped = _write(task, job, stream, subtype, metadata)
-    render_s = time.perf_counter() - started
-    duration_s = stream.frames / stream.sample_rate
-    return Result(
-        input=str(task.source),
-        output=str(task.output),
-        rendered=stream.verdict.process,
-        cutoff_hz=stream.verdict.cutoff_hz,
-        reason=stream.verdict.reason,
-        sample_rate=stream.sample_rate,
-        channels=stream.channels,
-        duration_s=duration_s,
-        render_s=render_s,
-        speed=duration_s / render_s,
-        clipped_samples=clipped,
+    batch = Batch(
+        jobs=jobs,
+        threads=threads,
+        is_album=album,
+        is_stem_set=stems,
+        shares_cutoff=stem_cutoff is StemCutoff.SHARED,
+        report=report,
+        json=json,
+        quiet=quiet,
     )
-
-
-def check_output(task: Task, job: Job) -> None:
-    """Refuse early, before work is spent, what the writer would refuse in the end; make the folder.
-
-    Raises:
-        OutputError: the output exists, is an input, or its folder cannot be made.
-    """
-    with output_errors():
-        if task.output.exists():
-            for source in (task.source, *job.protected):
-                if source.exists() and task.output.samefile(source):
-                    raise OutputError(
-                        f"{printable(str(task.output))}: is the input {printable(str(source))},"
-                        " which is never replaced"
-                    )
-            if not job.overwrite:
-                raise OutputError(f"{printable(str(task.output))}: exists already; --overwrite replaces it")
-        task.output.parent.mkdir(parents=True, exist_ok=True)
-
-
-def _metadata(source: FileSource, stream: RenderStream, job: Job, region: Region | None) -> Metadata:
-    """What the source says beside its audio, for the part that is rendered, and how that was made."""
-    from audiosr_fx.history import model_record
-    from audiosr_fx.metadata import moved, read_metadata
-
-    metadata = read_metadata(source.info.path, info=source.info)
-    if region is not None:
-        start, stop = region.within(source.frames)
-        metadata = moved(metadata, sample_rate=stream.sample_rate, start=start, stop=stop)
-    made = model_record(job.settings, stream.verdict)
-    if made.action == "untouched" and stream.sample_rate != source.sample_rate:
-        made = replace(made, action="resampled")
-    return metadata.with_provenance(made)
-
-
-def _write(task: Task, job: Job, stream: RenderStream, subtype: str, metadata: Metadata | None) -> int:
-    """Write a render to its file; returns the number of samples an integer format had to limit."""
-    from audiosr_fx.writer import AudioWriter
-
-    writer: AudioWriter | None = None
-    try:
-        with output_errors(), interrupts_held():
-            writer = AudioWriter(
-                task.output,
-                stream.sample_rate,
-                stream.channels,
-                subtype=subtype,
-                format=task.format.upper(),
-                expected_frames=stream.frames,
-                overwrite=job.overwrite,
-                sources=[task.source, *job.protected],
-                metadata=metadata,
-            )
-        for block in stream:
-            with output_errors():
-                writer.write(block)
-        with output_errors():
-            writer.close()
-    except BaseException:
-        if writer is not None:
-            with interrupts_held():
-                writer.abort()
-        raise
-    return writer.clipped_samples
-
-
-def _subtype(bits: Bits, of_source: str, format: OutputFormat) -> str:
-    """The name of a sample format; auto keeps float where the format can, and takes 24 bit otherwise."""
-    if bits is Bits.AUTO:
-        keeps_float = of_source in ("FLOAT", "DOUBLE") and format is not OutputFormat.FLAC
-        return "FLOAT" if keeps_float else "PCM_24"
-    return {Bits.PCM_16: "PCM_16", Bits.PCM_24: "PCM_24"}.get(bits, "FLOAT")
+    run_batch(tasks, recipe, batch)

@@ -8,9 +8,11 @@ from typing import Annotated
 
 import typer
 
+from audiosr_fx.commands.batch_run import Batch, run_batch
+from audiosr_fx.commands.job import Bits, Job
 from audiosr_fx.commands.models import PublishedModel
 from audiosr_fx.commands.outputs import OutputFormat, Task
-from audiosr_fx.commands.render import Bits, Job, run_batch
+from audiosr_fx.commands.plain_render import PlainRecipe
 from audiosr_fx.errors import ParameterError
 from audiosr_fx.settings import RenderSettings
 
@@ -59,8 +61,8 @@ def upstream(
     sources = _sources(input_audio_file, input_file_list)
     folder = save_path / datetime.now().strftime("%d_%m_%Y_%H_%M_%S")
     tasks = [Task(path, folder / f"{path.stem}{suffix}.wav", OutputFormat.WAV) for path in sources]
-    job = Job(settings=settings, bits=Bits.PCM_24, sample_rate_out=48_000)
-    run_batch(tasks, job, device=device, json=False, quiet=False)
+    job = Job(settings=settings, bits=Bits.PCM_24, sample_rate_out=48_000, protected=tuple(sources))
+    run_batch(tasks, PlainRecipe(job=job, device=device), Batch())
 
 
 def _sources(one: Path | None, listed: Path | None) -> list[Path]:

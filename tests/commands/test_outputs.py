@@ -4,24 +4,25 @@ from pathlib import Path
 
 import pytest
 
+from audiosr_fx.commands.inputs import Input
 from audiosr_fx.commands.outputs import OutputFormat, Task, plan_outputs
 from audiosr_fx.errors import ParameterError
 
 
 def test_one_input_becomes_the_file_that_is_named(tmp_path: Path) -> None:
     source, out = tmp_path / "dull.mp3", tmp_path / "bright.flac"
-    assert plan_outputs([source], out, None) == [Task(source, out, OutputFormat.FLAC)]
+    assert plan_outputs([Input(source)], out, None) == [Task(source, out, OutputFormat.FLAC)]
 
 
 @pytest.mark.parametrize("out", ["restored", "restored/"])
 def test_one_input_and_a_name_without_suffix_means_a_folder(out: str, tmp_path: Path) -> None:
-    [task] = plan_outputs([Path("drums/loop.wav")], tmp_path / out, None)
+    [task] = plan_outputs([Input(Path("drums/loop.wav"))], tmp_path / out, None)
     assert task.output == tmp_path / "restored" / "loop.wav"
 
 
 def test_an_existing_folder_is_a_folder_whatever_its_name(tmp_path: Path) -> None:
     (tmp_path / "stems.wav").mkdir()
-    [task] = plan_outputs([Path("loop.aif")], tmp_path / "stems.wav", None)
+    [task] = plan_outputs([Input(Path("loop.aif"))], tmp_path / "stems.wav", None)
     assert task.output == tmp_path / "stems.wav" / "loop.aiff"
 
 
@@ -37,7 +38,7 @@ def test_an_existing_folder_is_a_folder_whatever_its_name(tmp_path: Path) -> Non
     ],
 )
 def test_outputs_keep_base_name_and_format(name: str, chosen: OutputFormat | None, output: str) -> None:
-    tasks = plan_outputs([Path(name), Path("other.wav")], Path("out"), chosen)
+    tasks = plan_outputs([Input(Path(name)), Input(Path("other.wav"))], Path("out"), chosen)
     assert tasks[0].output == Path("out") / output
 
 
@@ -45,18 +46,18 @@ def test_several_inputs_cannot_become_one_file(tmp_path: Path) -> None:
     taken = tmp_path / "all.wav"
     taken.touch()
     with pytest.raises(ParameterError, match=r"output is .*all\.wav; expected a folder, because there are 2"):
-        plan_outputs([Path("a.wav"), Path("b.wav")], taken, None)
+        plan_outputs([Input(Path("a.wav")), Input(Path("b.wav"))], taken, None)
     with pytest.raises(ParameterError, match=r"new\.wav; expected a folder"):
-        plan_outputs([Path("a.wav"), Path("b.wav")], tmp_path / "new.wav", None)
+        plan_outputs([Input(Path("a.wav")), Input(Path("b.wav"))], tmp_path / "new.wav", None)
 
 
 def test_two_inputs_of_one_name_are_refused_before_anything_is_rendered() -> None:
     with pytest.raises(ParameterError, match=r"x/a\.wav and y/a\.wav would both become out/a\.wav"):
-        plan_outputs([Path("x/a.wav"), Path("y/a.wav")], Path("out"), None)
+        plan_outputs([Input(Path("x/a.wav")), Input(Path("y/a.wav"))], Path("out"), None)
 
 
 def test_names_we_cannot_write_and_contradictions_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match=r"expected a name in \.wav, \.flac or \.aiff"):
-        plan_outputs([Path("a.wav")], tmp_path / "a.mp3", None)
+        plan_outputs([Input(Path("a.wav"))], tmp_path / "a.mp3", None)
     with pytest.raises(ParameterError, match="but the format is flac"):
-        plan_outputs([Path("a.wav")], tmp_path / "b.wav", OutputFormat.FLAC)
+        plan_outputs([Input(Path("a.wav"))], tmp_path / "b.wav", OutputFormat.FLAC)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -155,7 +156,7 @@ def test_values_are_set_from_the_command_line(run: Run, dull: Path, quick: Path,
         (("--preset", "quick.toml", "--set", "gain_db"), 2, "expected KEY=VALUE"),
         (("--preset", "quick.toml", "--set", "gain_db=loud"), 2, "chain 2 (Gain): gain_db is 'loud'"),
         (("--preset", "quick.toml", "--cutoff", "24000"), 2, "half the sample rate"),
-        (("--preset", "quick.toml", "--region", "0-1"), 2, "region is given with a preset"),
+        (("--preset", "quick.toml", "--region", "0-1"), 2, "region is 0 to 48000; the source has 24000"),
         (("--preset", "loudness-only", "--quality", "draft"), 2, "has no AudioSR"),
         (("--set", "gain_db=3"), 2, "there is no --preset"),
     ],
@@ -188,6 +189,15 @@ def test_one_file_that_fails_does_not_stop_the_others(run: Run, dull: Path, tmp_
     assert run("render", "broken.wav", "-o", "out", "--preset", "loudness-only").exit_code == 3
 
 
+def test_a_region_through_a_preset_is_that_part_of_the_whole(run: Run, dull: Path, quick: Path) -> None:
+    assert run("render", dull, "-o", "whole.wav", "--preset", quick).exit_code == 0
+    for out, jobs in (("part.wav", "1"), ("part", "2")):
+        part = run("render", dull, "-o", out, "--preset", quick, "--region", "0.1-0.25", "--jobs", jobs)
+        assert part.exit_code == 0, part.output
+    whole, one = soundfile.read("whole.wav")[0], soundfile.read("part.wav")[0]
+    np.testing.assert_array_equal(one, whole[RATE // 10 : RATE // 4])
+
+
 def test_an_album_gets_one_gain(run: Run, dull: Path, tmp_path: Path) -> None:
     audio, _ = soundfile.read(dull)
     soundfile.write("quiet.wav", 0.25 * audio, RATE, subtype="PCM_24")
@@ -198,7 +208,9 @@ def test_an_album_gets_one_gain(run: Run, dull: Path, tmp_path: Path) -> None:
     inputs = (dull, "quiet.wav", "broken.wav", "nan.wav")
     result = run("render", *inputs, "-o", "out", "--preset", "album.toml")
     assert result.exit_code == 1
-    assert [line.split()[1] for line in result.stderr.splitlines()] == ["broken.wav:", "nan.wav:"]
+    note, *errors = result.stderr.splitlines()
+    assert re.match(r"album: one gain of .+ dB for the set of 2, which has .+ LUFS", note)
+    assert [line.split()[1].rstrip(":") for line in errors] == ["broken.wav", "nan.wav"]
     loud, quiet = (np.std(soundfile.read(tmp_path / "out" / name)[0]) for name in ("dull.wav", "quiet.wav"))
     assert loud / quiet == pytest.approx(4.0, rel=1e-4)
     assert loud != pytest.approx(np.std(audio), rel=0.01)

@@ -15,7 +15,7 @@ PROGRAM = """
 from audiosr_fx.commands.progress import RenderProgress
 from audiosr_fx.commands.terminal import say, say_error
 with RenderProgress(files=1) as progress:
-    progress.begin("dull.wav")
+    row = progress.begin("dull.wav")
     say("a result")
     say_error("a fault")
 """

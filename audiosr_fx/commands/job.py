@@ -1,0 +1,205 @@
+"""How a batch is rendered, and what became of each of its files."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from audiosr_fx.commands.outputs import Task
+from audiosr_fx.commands.terminal import ExitCode, OutputError, output_errors, printable
+from audiosr_fx.errors import AudioFormatError
+from audiosr_fx.settings import RenderSettings
+
+if TYPE_CHECKING:
+    from audiosr_fx.bandwidth import Verdict
+    from audiosr_fx.meters import Levels
+    from audiosr_fx.progress import OnEvent
+    from audiosr_fx.sources import Source
+
+
+_log = logging.getLogger(__name__)
+
+
+class Bits(StrEnum):
+    """Sample formats that can be asked for."""
+
+    AUTO = "auto"
+    PCM_16 = "16"
+    PCM_24 = "24"
+    FLOAT = "32"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """How a batch is rendered and written, the same for each of its files."""
+
+    settings: RenderSettings = field(default_factory=RenderSettings)
+    region: str | None = None
+    bits: Bits = Bits.AUTO
+    overwrite: bool = False
+    sample_rate_out: int | None = None
+    keep_metadata: bool = True
+    skip_untouched: bool = False
+    protected: tuple[Path, ...] = ()
+    """Files that no output may replace, beside its own input: the inputs of the whole batch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What became of one file.
+
+    Attributes:
+        input, output: names; ``output`` is None where nothing was to be written.
+        preset: what it went through, if not the model alone.
+        rendered: whether a model made new highs.
+        bandwidth: the gate's verdict in a word, see ``audiosr_fx.bandwidth.Kind``; None where no model stood.
+        cutoff_hz: where the input's own highs end.
+        intact_below_hz: up to where the input passed a model untouched; None where it did in all.
+        reason: the gate's line on the verdict.
+        decisions: a line from each stage of loudness, and from a set of stems.
+        untouched: every sample is that of the input, resampled where that has another rate.
+        lufs_before, lufs_after: integrated loudness; None where it is not defined.
+        true_peak_before_dbtp, true_peak_after_dbtp: of both files.
+        start_s: where in the input the output begins.
+        speed: seconds of audio per second of work.
+    """
+
+    input: str
+    output: str | None
+    preset: str | None = None
+    rendered: bool
+    bandwidth: str | None
+    cutoff_hz: float | None
+    intact_below_hz: float | None
+    reason: str
+    decisions: tuple[str, ...] = ()
+    untouched: bool
+    lufs_before: float | None
+    lufs_after: float | None
+    true_peak_before_dbtp: float | None
+    true_peak_after_dbtp: float | None
+    sample_rate: int
+    channels: int
+    start_s: float
+    duration_s: float
+    render_s: float
+    speed: float
+    clipped_samples: int
+
+    @classmethod
+    def from_told(cls, told: Mapping[str, Any]) -> Result:
+        """A result as another process told it."""
+        return cls(**{**told, "decisions": tuple(told["decisions"])})
+
+    def __str__(self) -> str:
+        said = "; ".join(filter(None, (self.reason, *self.decisions)))
+        said = f" ({printable(said)})" if said else ""
+        name = printable(self.input if self.output is None else self.output)
+        text = (
+            f"{name}: {self._verdict}{said}; "
+            f"{self.duration_s:.1f} s in {self.render_s:.1f} s, {self.speed:.1f}x real time"
+        )
+        if self.clipped_samples:
+            text += f"; {self.clipped_samples} samples limited at full scale (--bits 32 keeps them)"
+        return text
+
+    @property
+    def _verdict(self) -> str:
+        if self.output is None:
+            return "left out, nothing to do"
+        if self.preset is not None:
+            return printable(self.preset)
+        return f"rendered from {self.cutoff_hz:.0f} Hz" if self.rendered else "passed through untouched"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A file that nothing became of, and why, in one line."""
+
+    input: str
+    error: str
+    exit_code: int
+
+    def __str__(self) -> str:
+        return self.error
+
+
+Outcome: TypeAlias = Result | Failure
+
+
+class Recipe(Protocol):
+    """What every file of a batch goes through; it can be sent to another process."""
+
+    @property
+    def job(self) -> Job:
+        """How files are written."""
+
+    @property
+    def timeout_s(self) -> float | None:
+        """How long a process of its own may be without progress; None where it runs no foreign code."""
+
+    @property
+    def finds_cutoff(self) -> bool:
+        """Whether its models look for a cutoff in each file, so that a set may tell them one instead."""
+
+    def apart(self) -> Recipe:
+        """The same, for a process that may crash without harm."""
+
+    def prepare(self) -> None:
+        """Load what all files need; what goes wrong here goes wrong for all."""
+
+    def render(self, task: Task, on_event: OnEvent | None = None) -> Result:
+        """Render one file into another, which appears only when it is whole."""
+
+
+def check_output(task: Task, job: Job) -> None:
+    """Refuse early, before work is spent, what the writer would refuse in the end; make the folder.
+
+    Raises:
+        OutputError: the output exists, is an input, or its folder cannot be made.
+    """
+    with output_errors():
+        if task.output.exists():
+            for source in (task.source, *job.protected):
+                if source.exists() and task.output.samefile(source):
+                    raise OutputError(
+                        f"{printable(str(task.output))}: is the input {printable(str(source))},"
+                        " which is never replaced"
+                    )
+            if not job.overwrite:
+                raise OutputError(f"{printable(str(task.output))}: exists already; --overwrite replaces it")
+        task.output.parent.mkdir(parents=True, exist_ok=True)
+
+
+def failure_of(task: Task, error: BaseException) -> Failure:
+    """What to say of a file that failed."""
+    from audiosr_fx.commands.terminal import describe_error, exit_code_of
+
+    _log.debug("%s failed", task.source, exc_info=error)
+    code: ExitCode = exit_code_of(error)
+    return Failure(
+        input=str(task.source), error=describe_error(error, about=task.source), exit_code=int(code)
+    )
+
+
+def levels_before(source: Source) -> Levels | None:
+    """How loud an input is; None for one that cannot be read, of which the render tells."""
+    from audiosr_fx.meters import measure
+
+    try:
+        return measure(source)
+    except AudioFormatError:
+        return None
+
+
+def intact_below_hz(verdict: Verdict, *, keeps_low_band: bool) -> float | None:
+    """Up to where a verdict leaves the input alone; None for all of it."""
+    from audiosr_fx.bandwidth import crossover
+
+    if not verdict.process:
+        return None
+    return crossover(verdict).lower_hz if keeps_low_band else 0.0

@@ -1,0 +1,271 @@
+"""Folders and sets on the command line."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from typer.testing import CliRunner, Result
+
+from audiosr_fx.cli import app
+from audiosr_fx.commands.terminal import ExitCode
+from audiosr_fx.engine import Engine
+from audiosr_fx.meters import measure_loudness
+
+RATE = 48_000
+LEVELS = 'schema = 1\nname = "Levels"\ndescription = "For tests."\n[[chain]]\ntype = "Gain"\ngain_db = -6\n'
+MASTER = '[[chain]]\ntype = "MasterTo"\ntarget_lufs = -16\n'
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    """The command line in an empty folder, over a toy model."""
+    monkeypatch.setattr("audiosr_fx.engine.load_engine", lambda *_: engine)
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def songs(tmp_path: Path, signals: type) -> Path:
+    """A dull one, a quiet dull one in a sub-folder, one of full bandwidth and a silent one."""
+    root = tmp_path / "songs"
+    (root / "more").mkdir(parents=True)
+    dull = signals.noise(RATE // 2, RATE, cutoff_hz=6000.0, channels=2)
+    for name, audio in {
+        "dull.wav": dull,
+        "more/quiet.wav": 0.25 * dull,
+        "full.wav": signals.noise(RATE, RATE, channels=2),
+        "silent.wav": signals.silence(RATE, channels=2),
+    }.items():
+        soundfile.write(root / name, audio.T, RATE, subtype="PCM_24")
+    return root
+
+
+@pytest.fixture
+def levels(tmp_path: Path) -> Path:
+    (tmp_path / "levels.toml").write_text(LEVELS + MASTER, "utf-8")
+    return tmp_path / "levels.toml"
+
+
+def told(result: Result) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    *files, last = (json.loads(line) for line in result.stdout.splitlines())
+    return files, last["summary"]
+
+
+def files_in(folder: str) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in Path(folder).rglob("*") if path.is_file())
+
+
+def test_a_folder_comes_out_as_it_is_laid_out_with_a_table(run: Run, songs: Path) -> None:
+    result = run("render", songs, "-o", "out", "-r", "--steps", "1")
+    assert result.exit_code == ExitCode.OK, result.output
+    assert files_in("out") == ["dull.wav", "full.wav", "more/quiet.wav", "silent.wav"]
+    lines, table, last = result.stdout.split("\n\n")
+    assert len(lines.splitlines()) == 4
+    assert table.startswith("file ")
+    assert [line.rsplit("  ", 1)[1] for line in table.splitlines()[1:]] == [
+        "restored", "written untouched", "written untouched", "restored",
+    ]  # fmt: skip
+    assert last.startswith("4 files: 2 restored, 2 written untouched; 3.0 s of audio in ")
+
+
+def test_what_needs_nothing_may_be_left_out(run: Run, songs: Path) -> None:
+    result = run("render", songs, "-o", "out", "--steps", "1", "--skip-untouched", "--json")
+    files, summary = told(result)
+    assert files_in("out") == ["dull.wav"]
+    assert [one["output"] for one in files] == ["out/dull.wav", None, None]
+    assert [one["bandwidth"] for one in files] == ["cliff", "full_band", "silent"]
+    assert (summary["rendered"], summary["skipped"], summary["failed"]) == (1, 2, 0)
+    assert files[0]["lufs_before"] == pytest.approx(measure_loudness(*loaded(songs / "dull.wav")), abs=0.01)
+    assert files[0]["lufs_after"] == pytest.approx(measure_loudness(*loaded(Path("out/dull.wav"))), abs=0.01)
+
+
+def loaded(path: Path) -> tuple[np.ndarray, int]:
+    audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    return audio.T, rate
+
+
+def test_what_a_preset_leaves_as_it_was_may_be_left_out(run: Run, songs: Path, tmp_path: Path) -> None:
+    text = (
+        LEVELS.replace("gain_db = -6", "gain_db = 0")
+        .replace("Gain", "TruePeakLimiter")
+        .replace("gain_db = 0", "")
+    )
+    (tmp_path / "limit.toml").write_text(text, "utf-8")
+    _, summary = told(
+        run("render", songs, "-o", "out", "--preset", "limit.toml", "--json", "--skip-untouched")
+    )
+    assert summary["skipped"] == 3
+    assert files_in("out") == []
+
+
+def test_an_album_keeps_its_balance_with_any_preset_of_loudness(run: Run, songs: Path, levels: Path) -> None:
+    result = run("render", songs, "-o", "out", "-r", "--preset", levels, "--album", "--json")
+    files, summary = told(result)
+    heard = [one for one in files if one["lufs_before"] is not None]
+    gains = {round(one["lufs_after"] - one["lufs_before"], 1) for one in heard}
+    assert len(gains) == 1
+    assert summary["album_lufs"] == pytest.approx(-16.0, abs=0.1)
+    assert "album: one gain of" in result.stderr
+
+
+def test_an_album_without_a_stage_of_loudness_is_told_so(run: Run, songs: Path, tmp_path: Path) -> None:
+    (tmp_path / "plain.toml").write_text(LEVELS, "utf-8")
+    result = run("render", songs, "-o", "out", "--preset", "plain.toml", "--album")
+    assert result.exit_code == ExitCode.OK
+    assert result.stderr == "album: plain has no stage of loudness, so --album changes nothing\n"
+    result = run("render", songs / "silent.wav", "-o", "alone.wav", "--album")
+    assert "without a preset no level is touched" in result.stderr
+
+
+def test_several_processes_give_the_same_bytes_in_the_same_order(
+    run: Run, songs: Path, levels: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (songs / "broken.wav").write_bytes(b"no audio")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    one = run("render", songs, "-o", "one", "-r", "--preset", levels, "--album", "--json")
+    two = run("render", songs, "-o", "two", "-r", "--preset", levels, "--album", "--jobs", "2", "--json")
+    assert two.exit_code == one.exit_code == ExitCode.SOME_FAILED
+    assert files_in("two") == files_in("one")
+    for name in files_in("one"):
+        assert (Path("two") / name).read_bytes() == (Path("one") / name).read_bytes()
+    assert [file["input"] for file in told(two)[0]] == [file["input"] for file in told(one)[0]]
+    assert two.stderr == one.stderr
+
+
+@pytest.mark.slow
+def test_the_embedded_model_gives_the_same_bytes_in_several_processes(songs: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "audiosr_fx", "render", songs, "-r", "--threads", "1"]
+    for out, jobs in (("one", "1"), ("two", "2")):
+        subprocess.run([*command, "-o", tmp_path / out, "--jobs", jobs], check=True, capture_output=True)
+    for name in ("dull.wav", "more/quiet.wav"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--jobs", "0"), "jobs is 0; expected 1 to 64"),
+        (("--threads", "0"), "threads is 0; expected 1 to 1024"),
+        (("--report", "page.txt"), "report is page.txt; expected a name in .html"),
+    ],
+)
+def test_wrong_numbers_are_refused_before_any_work(
+    options: tuple[str, str], words: str, run: Run, songs: Path
+) -> None:
+    result = run("render", songs, "-o", "out", *options)
+    assert result.exit_code == ExitCode.USAGE
+    assert words in result.stderr
+    assert not Path("out").exists()
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_any_work(run: Run, songs: Path) -> None:
+    Path("page.html").write_text("precious", "utf-8")
+    Path("file").touch()
+    for page in ("page.html", "file/page.html"):
+        result = run("render", songs, "-o", "out", "--report", page)
+        assert result.exit_code == ExitCode.OUTPUT
+        assert result.stderr.count("\n") == 1
+    assert not Path("out").exists()
+    assert Path("page.html").read_text("utf-8") == "precious"
+
+
+def test_a_report_holds_every_file(run: Run, songs: Path, levels: Path) -> None:
+    (songs / "broken.wav").write_bytes(b"no audio")
+    result = run("render", songs, "-o", "out", "--preset", levels, "--report", "pages/page.html")
+    assert result.exit_code == ExitCode.SOME_FAILED, result.output
+    assert result.stderr.splitlines()[-1] == "report: pages/page.html"
+    data = re.search(r'id="report">([^<]*)<', Path("pages/page.html").read_text("utf-8"))
+    assert data is not None
+    page = base64.b64decode(data[1]).decode("utf-8")
+    assert all(name in page for name in ("dull.wav", "full.wav", "silent.wav", "broken.wav: cannot be read"))
+    assert "levels" in page
+
+
+# --- stems ----------------------------------------------------------------------------------------
+
+
+def test_stems_share_a_cutoff_and_still_add_up(run: Run, songs: Path) -> None:
+    result = run("render", songs, "-o", "out", "-r", "--steps", "1", "--stems", "--json")
+    assert result.exit_code == ExitCode.OK, result.output
+    files, summary = told(result)
+    by_name = {Path(one["input"]).stem: one for one in files}
+    assert by_name["dull"]["cutoff_hz"] == by_name["quiet"]["cutoff_hz"] == pytest.approx(6000, rel=0.06)
+    assert by_name["dull"]["bandwidth"] == "given"
+    assert "the set's cutoff" in by_name["dull"]["decisions"][0]
+    assert not by_name["full"]["rendered"]
+    assert not by_name["silent"]["rendered"]
+    assert summary["stems"]["stems"] == 4
+    assert summary["stems"]["below_hz"] == pytest.approx(6000, rel=0.1)
+    assert summary["stems"]["peak_dbfs"] < -90.0
+
+
+def test_stems_may_keep_their_own_cutoffs(run: Run, songs: Path) -> None:
+    result = run("render", songs, "-o", "out", "--steps", "1", "--stems", "--stem-cutoff", "own")
+    assert "given" not in result.stdout
+    assert result.stdout.splitlines()[-1].startswith("sum of the 3 stems below 5.")
+
+
+def test_a_sum_that_must_change_is_not_compared(run: Run, songs: Path, levels: Path) -> None:
+    result = run("render", songs, "-o", "out", "--preset", levels, "--stems")
+    assert result.exit_code == ExitCode.OK, result.output
+    assert result.stdout.splitlines()[-1] == (
+        "sum of the stems: not compared, Gain, MasterTo of levels changes more than the highs"
+    )
+
+
+def test_an_album_of_stems_is_compared_at_its_gain(run: Run, songs: Path) -> None:
+    preset = ("--preset", "album-stems", "--steps", "1", "--model", "mini")
+    result = run("render", songs, "-o", "out", "-r", "--stems", "--bits", "32", *preset)
+    assert result.exit_code == ExitCode.OK, result.output
+    last = result.stdout.splitlines()[-1]
+    assert float(last.split("to ")[1].split(" dBFS")[0]) < -90.0
+
+
+# --- the end, before it is due --------------------------------------------------------------------
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a POSIX signal")
+def test_interrupted_it_says_what_was_done_and_leaves_nothing_half_written(
+    tmp_path: Path, signals: type
+) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        pytest.skip("whoever started the tests ignores this signal")
+    (tmp_path / "in").mkdir()
+    for name, seconds in {"1": 1, "2": 900, "3": 900}.items():
+        soundfile.write(tmp_path / "in" / f"{name}.flac", np.full(seconds * 8000, 0.1), 8000)
+    (tmp_path / "levels.toml").write_text(LEVELS, "utf-8")
+    command = [sys.executable, "-m", "audiosr_fx", "render", "in", "-o", "out", "--preset", "levels.toml"]
+    process = subprocess.Popen(
+        [*command, "--jobs", "2"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("out/1.flac: levels")
+    deadline = time.monotonic() + 60
+    while not list((tmp_path / "out").glob(".*/.*")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    said, errors = process.communicate(timeout=60)
+    assert process.returncode == ExitCode.CANCELLED
+    assert errors.splitlines()[-1] == "error: cancelled"
+    assert "3 files: 1 without new highs, 2 not done" in said
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["1.flac"]

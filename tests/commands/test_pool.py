@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from recipes import ByName
+
+from audiosr_fx.commands.batch import render_each
+from audiosr_fx.commands.job import Failure, Job, Outcome, Result
+from audiosr_fx.commands.outputs import OutputFormat, Task
+from audiosr_fx.commands.progress import RenderProgress
+from audiosr_fx.commands.terminal import ExitCode
+from audiosr_fx.errors import CheckpointError
+
+Render = Callable[..., list[Outcome]]
+
+
+@pytest.fixture
+def render(tmp_path: Path) -> Render:
+    """Files of some names through a recipe, in two processes."""
+
+    def work(*names: str, recipe: ByName | None = None, jobs: int = 2) -> list[Outcome]:
+        tasks = [Task(Path(f"{name}.wav"), tmp_path / f"{name}.wav", OutputFormat.WAV) for name in names]
+        progress = RenderProgress(files=len(tasks), quiet=True)
+        return list(render_each(tasks, recipe or ByName(), progress, jobs=jobs))
+
+    return work
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_whatever_ends_a_process_ends_one_file_and_nothing_half_written_stays(
+    render: Render, tmp_path: Path
+) -> None:
+    asked = ["fine-1", "crash", "killed", "memory", "damaged", "full", "fine-2", "fine-3"]
+    outcomes = render(*asked)
+    assert [Path(outcome.input).stem for outcome in outcomes] == asked
+    assert names(tmp_path) == ["fine-1.wav", "fine-2.wav", "fine-3.wav"]
+    said = {Path(one.input).stem: one.error for one in outcomes if isinstance(one, Failure)}
+    assert said["crash"] == "crash.wav: its process crashed (SIGSEGV); nothing else is harmed"
+    assert said["killed"] == "killed.wav: its process crashed (SIGKILL); nothing else is harmed"
+    assert "MemoryError" in said["memory"]
+    assert said["damaged"] == "damaged.wav: damaged"
+    assert f"{tmp_path / 'full.wav'}: cannot be written (No space left" in said["full"]
+    codes = {Path(one.input).stem: one.exit_code for one in outcomes if isinstance(one, Failure)}
+    assert codes["damaged"] == ExitCode.BAD_AUDIO
+    assert [one.output for one in outcomes if isinstance(one, Result)] == [
+        str(tmp_path / f"fine-{i}.wav") for i in (1, 2, 3)
+    ]
+
+
+def test_processes_are_kept_and_share_the_cores(
+    render: Render, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    render("a", "b", "c", "d", "e")
+    told = [(tmp_path / f"{name}.wav").read_text("utf-8").split() for name in "abcde"]
+    assert len({process for process, _ in told}) <= 2
+    assert {threads for _, threads in told} == {"3"}
+
+
+def test_a_process_that_hangs_is_ended(render: Render, tmp_path: Path) -> None:
+    hangs, fine = render("hang", "fine", recipe=ByName(timeout_s=1.0))
+    assert isinstance(hangs, Failure)
+    assert "hang.wav: its process hangs: no sign of life for 1 s" in hangs.error
+    assert isinstance(fine, Result)
+    assert names(tmp_path) == ["fine.wav"]
+
+
+def test_what_all_files_need_and_is_not_there_ends_the_batch(render: Render, tmp_path: Path) -> None:
+    for jobs in (1, 2):
+        with pytest.raises(CheckpointError, match="the weights are missing"):
+            render("a", "b", recipe=ByName(needs="weights"), jobs=jobs)
+    assert names(tmp_path) == []
+
+
+def test_an_output_that_is_taken_is_not_replaced(render: Render, tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_text("precious", "utf-8")
+    taken, _ = render("a", "b")
+    assert isinstance(taken, Failure)
+    assert taken.exit_code == ExitCode.OUTPUT
+    assert (tmp_path / "a.wav").read_text("utf-8") == "precious"
+    again = render("a", "b", recipe=ByName(job=Job(overwrite=True)))
+    assert all(isinstance(one, Result) for one in again)
+
+
+def test_whoever_stops_listening_ends_all_processes(tmp_path: Path) -> None:
+    before = threading.active_count()
+    tasks = [
+        Task(Path(f"{name}.wav"), tmp_path / f"{name}.wav", OutputFormat.WAV)
+        for name in ("fine", "hang-1", "hang-2")
+    ]
+    outcomes = render_each(tasks, ByName(), RenderProgress(files=3, quiet=True), jobs=2)
+    assert isinstance(next(outcomes), Result)
+    outcomes.close()  # type: ignore[attr-defined]
+    assert names(tmp_path) == ["fine.wav"]
+    assert threading.active_count() <= before
