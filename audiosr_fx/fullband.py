@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from audiosr_fx.bandwidth import apply_fir
-from audiosr_fx.highband import BLOCK_FRAMES, HighBand
+from audiosr_fx.bandwidth import apply_fir, complement
+from audiosr_fx.highband import BLOCK_FRAMES, HighBand, Stretch
 from audiosr_fx.meltrack import HOP, BandPlan
 from audiosr_fx.recent import stop_if_asked
 from audiosr_fx.sources import Audio, Source
@@ -47,21 +47,30 @@ class FullBand(HighBand):
 
         super().__init__(source, engine, settings, plan, on_window=report, should_cancel=should_cancel)
 
-    def _part(self, generated: Audio, recorded: Audio, start: int, stop: int) -> Audio:
+    def _part(self, stretch: Stretch, start: int, stop: int) -> Audio:
         """See ``HighBand``."""
         if self._gain is None:
             self._gain = self._measure_gain()
-        whole: Audio = generated[:, self._reach : self._reach + stop - start] * np.float32(self._gain)
-        return whole
+        if self._is_plain and self._deesser is None:
+            whole = stretch.generated[:, self._context : self._context + stop - start]
+        else:
+            generated = self._cut(stretch.generated)
+            whole = apply_fir(generated, complement(self._highpass))
+            whole += apply_fir(self._deessed(generated, start, stop), self._tone)
+        out: Audio = whole * np.float32(self._gain)
+        return out
 
     def _measure_gain(self) -> float:
         """What the generated signal needs to be as loud as the recording below the crossover."""
-        first = self._loudest_block() * BLOCK_FRAMES
-        stop = min(first + BLOCK_FRAMES, self.mel.frames)
-        recorded = self._source.read(first * HOP - self._reach, stop * HOP + self._reach)
+        index = self._loudest_block()
+        start, stop = self._samples_of(index)
+        reach = len(self._lowpass) // 2
+        spare = self._context - reach
+        recorded = self._source.read(start - reach, stop + reach)
+        generated = self._generated(index)[:, spare : stop - start + self._context + reach]
         levels = [
             float(np.sqrt(np.mean(np.square(apply_fir(audio, self._lowpass)))))
-            for audio in (recorded, self._generated(first, stop))
+            for audio in (recorded, generated)
         ]
         if min(levels) < _INAUDIBLE:
             return 1.0

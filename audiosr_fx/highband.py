@@ -8,14 +8,17 @@ gain, taken from the channel's peak in the whole file.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from audiosr_fx import deesser
+from audiosr_fx.band_tone import pad_taps, toned_highpass
 from audiosr_fx.bandwidth import apply_fir
+from audiosr_fx.deesser import Deesser, Levels, hop_powers
 from audiosr_fx.meltrack import HOP, SAMPLE_RATE, BandPlan, MelTrack, read_mirrored
-from audiosr_fx.recent import stop_if_asked
+from audiosr_fx.recent import Recent, stop_if_asked
 from audiosr_fx.sources import Audio, GridSource, Source
 
 if TYPE_CHECKING:
@@ -27,6 +30,18 @@ BLOCK_FRAMES = 448
 _SILENCE = 1e-7  # at or below (-140 dBFS) a sample counts as digital silence
 _FADE = 96  # samples: 2 ms
 _EDGE_FADE = 48
+
+
+class Stretch(NamedTuple):
+    """A block of a band with the context around it, each (channels, n).
+
+    ``generated`` fades out towards digital silence; ``recorded`` is the input. ``distance``, without context,
+    is how far sound is in samples.
+    """
+
+    generated: Audio
+    recorded: Audio
+    distance: NDArray[np.int64]
 
 
 class HighBand(GridSource):
@@ -42,7 +57,7 @@ class HighBand(GridSource):
         on_window: Callable[[int], None] = lambda index: None,
         should_cancel: Callable[[], bool] | None = None,
     ) -> None:
-        """``source`` is the input at 48 kHz."""
+        """``source`` is the input at 48 kHz; ``settings.mix`` is for who adds the two."""
         super().__init__(
             sample_rate=SAMPLE_RATE,
             channels=source.channels,
@@ -56,34 +71,57 @@ class HighBand(GridSource):
         self._seed = settings.seed
         self._plan = plan
         self._lowpass = plan.lowpass
-        self._highpass = plan.highpass
-        self._reach = len(self._highpass) // 2
-        self._margin = engine.vocoder_context + -(-self._reach // HOP)
+        self._set_filters(settings)
+        self._stretch = Recent(self._make_stretch, 2)
+        self._deesser = self._make_deesser(settings.deess_db) if settings.deess_db > 0.0 else None
         self._should_cancel = should_cancel
 
+    def _set_filters(self, settings: RenderSettings) -> None:
+        """Choose what parts the band off; the context around a block is the same whatever its tone."""
+        highpass = self._plan.highpass
+        self._context = -(-(len(highpass) // 2) // HOP) * HOP
+        self._margin = self._engine.vocoder_context + self._context // HOP
+        frequency_hz = self._plan.crossover.frequency_hz
+        self._tone = toned_highpass(highpass, frequency_hz, SAMPLE_RATE, settings, size=2 * self._context + 1)
+        self._highpass = pad_taps(highpass, len(self._tone))
+        self._is_plain = np.array_equal(self._tone, self._highpass)
+        self._reach = len(self._tone) // 2
+
     def _make_block(self, index: int) -> Audio:
-        """See ``GridSource``: generate, fade towards silence, and keep what lies above the cutoff."""
+        """See ``GridSource``: what lies above the cutoff, and nothing where the input is silent."""
         stop_if_asked(self._should_cancel)
-        first = index * BLOCK_FRAMES
-        frames = min(BLOCK_FRAMES, self.mel.frames - first)
-        start, stop = first * HOP, (first + frames) * HOP
+        start, stop = self._samples_of(index)
         block = np.zeros((self.channels, BLOCK_FRAMES * HOP), np.float32)
-        reach = self._reach + _FADE
-        sounding = self._source.read(start - reach, stop + reach)
-        distance = distance_to_sound(sounding)
-        silent = distance[:, reach:-reach] >= reach
-        if silent.all():
+        stretch = self._stretch(index)
+        if stretch is None:
             return block
-        generated = self._generated(first, first + frames) * _fade(distance[:, _FADE:-_FADE])
-        band = self._part(generated, sounding[:, _FADE:-_FADE], start, stop)
-        band[silent] = 0.0
+        band = self._part(stretch, start, stop)
+        band[stretch.distance >= self._reach + _FADE] = 0.0
         block[:, : stop - start] = band
         return block
 
-    def _part(self, generated: Audio, recorded: Audio, start: int, stop: int) -> Audio:
-        """What goes out, from samples ``start`` to ``stop`` and the filter's reach on both sides of each."""
-        added = generated - recorded if self._plan.crossover.lowpass_first else generated
-        return apply_fir(added, self._highpass) * self._edge_fade(start, stop)
+    def _part(self, stretch: Stretch, start: int, stop: int) -> Audio:
+        """What goes out, from samples ``start`` to ``stop``."""
+        generated = self._deessed(self._cut(stretch.generated), start, stop)
+        recorded = self._cut(stretch.recorded)
+        if self._plan.crossover.lowpass_first and self._is_plain:
+            added = apply_fir(generated - recorded, self._highpass)
+        else:
+            added = apply_fir(generated, self._tone)
+            if self._plan.crossover.lowpass_first:
+                added -= apply_fir(recorded, self._highpass)
+        return added * self._edge_fade(start, stop)
+
+    def _deessed(self, generated: Audio, start: int, stop: int) -> Audio:
+        """What was generated for a block and the filter's reach around it, its sibilants turned down."""
+        if self._deesser is None:
+            return generated
+        return generated * self._deesser.gain(start - self._reach, stop + self._reach)
+
+    def _cut(self, stretch: Audio) -> Audio:
+        """A stretch without the context that the filter does not reach."""
+        spare = self._context - self._reach
+        return stretch[:, spare : stretch.shape[1] - spare]
 
     def _edge_fade(self, start: int, stop: int) -> Audio:
         """Zero at and beyond the signal's ends, one 1 ms within: a band cut hard reaches below itself."""
@@ -92,14 +130,32 @@ class HighBand(GridSource):
         fade: Audio = (0.5 - 0.5 * np.cos(np.pi * inside)).astype(np.float32)
         return fade
 
-    def _generated(self, first: int, stop: int) -> Audio:
-        """The vocoder's answer for some frames and the reach of the high-pass on both sides."""
-        start_frame, stop_frame = first - self._margin, stop + self._margin
+    def _samples_of(self, index: int) -> tuple[int, int]:
+        """Where a block begins and where it ends, in whole frames."""
+        first = index * BLOCK_FRAMES
+        return first * HOP, min(first + BLOCK_FRAMES, self.mel.frames) * HOP
+
+    def _make_stretch(self, index: int) -> Stretch | None:
+        """A block with its context; None where nothing sounds that could be heard in it."""
+        start, stop = self._samples_of(index)
+        reach = self._context + _FADE
+        sounding = self._source.read(start - reach, stop + reach)
+        distance = distance_to_sound(sounding)
+        within = distance[:, reach:-reach]
+        if (within >= reach).all():
+            return None
+        generated = self._generated(index) * _fade(distance[:, _FADE:-_FADE])
+        return Stretch(generated, sounding[:, _FADE:-_FADE], within)
+
+    def _generated(self, index: int) -> Audio:
+        """The vocoder's answer for a block and the context on both sides of it."""
+        start, stop = (sample // HOP for sample in self._samples_of(index))
+        start_frame, stop_frame = start - self._margin, stop + self._margin
         gains = self._plan.gains[:, None]
         mel = self.mel.read(start_frame, stop_frame) + np.log(gains)[..., None]
         floor = np.float32(self.mel.floor)
         if (mel <= floor).all():
-            return np.zeros((self.channels, (stop - first) * HOP + 2 * self._reach), np.float32)
+            return np.zeros((self.channels, (stop - start) * HOP + 2 * self._context), np.float32)
         reach = len(self._lowpass) // 2
         stretch = read_mirrored(self._source, start_frame * HOP - reach, stop_frame * HOP + reach)
         stop_if_asked(self._should_cancel)
@@ -111,8 +167,26 @@ class HighBand(GridSource):
             seed=self._seed,
             batch=min(self.channels, self._engine.batch_size),
         )
-        cut = self._margin * HOP - self._reach
+        cut = self._margin * HOP - self._context
         return waveform[:, cut : waveform.shape[1] - cut] / gains
+
+    def _make_deesser(self, most_db: float) -> Deesser:
+        return Deesser(
+            Recent(self._levels, 3),
+            block_hops=BLOCK_FRAMES * HOP // deesser.HOP,
+            hops=self.mel.frames * HOP // deesser.HOP,
+            most_db=most_db,
+        )
+
+    def _levels(self, index: int) -> Levels:
+        """What a de-esser looks at in a block: the new band as it was made, and the recording."""
+        stretch = self._stretch(index)
+        if stretch is None:
+            start, stop = self._samples_of(index)
+            return Levels(*np.zeros((2, (stop - start) // deesser.HOP)))
+        context = self._context
+        band = apply_fir(self._cut(stretch.generated), self._highpass)
+        return Levels(hop_powers(band), hop_powers(stretch.recorded[:, context:-context]))
 
 
 def distance_to_sound(audio: Audio) -> NDArray[np.int64]:

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audiosr_fx.metadata import Provenance, weights_sha256
+from audiosr_fx.params import RENDER_CONTROLS
 from audiosr_fx.settings import RenderSettings
 
 if TYPE_CHECKING:
     from audiosr_fx.bandwidth import Verdict
     from audiosr_fx.contract import Effect
 
-_BY_HAND = ("steps", "guidance_scale", "sampler", "spacing", "eta", "detail")
+_OF_THEIR_OWN = ("model", "quality", "seed", "cutoff_hz")
+_BY_HAND = tuple(control.name for control in RENDER_CONTROLS if control.name not in _OF_THEIR_OWN)
 
 
 def model_record(settings: RenderSettings, verdict: Verdict) -> Provenance:

@@ -8,7 +8,6 @@ an offset of its log-mel; neighbours cross-fade over 64 frames, as log-mel.
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 
 from audiosr_fx.bandwidth import Crossover, apply_fir, highpass_fir, lowpass_fir
 from audiosr_fx.model.noise import NoiseField
-from audiosr_fx.recent import stop_if_asked
+from audiosr_fx.recent import Recent, stop_if_asked
 from audiosr_fx.sources import Audio, Source
 
 if TYPE_CHECKING:
@@ -103,8 +102,7 @@ class MelTrack:
         self._silence = self.floor - math.log(_MAX_GAIN)
         self._per_group = min(self.windows, max(1, engine.batch_size // source.channels))
         self._batch = min(engine.batch_size, self._per_group * source.channels)
-        self._groups: OrderedDict[int, Audio] = OrderedDict()
-        self._groups_kept = 1 + -(-3 // self._per_group)
+        self._group = Recent(self._make_group, 1 + -(-3 // self._per_group))
 
     def read(self, start: int, stop: int) -> Audio:
         """Frames ``start`` to ``stop``: float32 (channels, stop - start, M).
@@ -144,14 +142,7 @@ class MelTrack:
     def _window(self, index: int) -> Audio:
         """One window as float32 (channels, 512, M)."""
         group, place = divmod(index, self._per_group)
-        made = self._groups.get(group)
-        if made is None:
-            made = self._make_group(group)
-            self._groups[group] = made
-            if len(self._groups) > self._groups_kept:
-                self._groups.popitem(last=False)
-        self._groups.move_to_end(group)
-        window: Audio = made[place]
+        window: Audio = self._group(group)[place]
         return window
 
     def _make_group(self, group: int) -> Audio:

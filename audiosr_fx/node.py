@@ -46,6 +46,11 @@ class AudioSR:
         detail: how much of the sampled residual is added; None leaves it to the quality.
         keep_low_band: False lets the model make the band below the cutoff anew too, to clean it, with a
             model that was trained to. Nothing of the input passes through then. ``mini`` cannot.
+        brightness_db: gain of the new band, and of nothing else.
+        tilt_db_per_octave: slope of the new band, from the crossover up.
+        ceiling_hz: where the new band ends, softly; None is as far as the rate reaches.
+        mix: how much of the new band is added; 0 gives the input bit for bit.
+        deess_db: the most that sibilant peaks of the new band are turned down.
         device: ``auto``, ``cpu``, ``cuda``, ...
         engine: one that is loaded already; ``model`` and ``device`` are then its own.
 
@@ -70,6 +75,11 @@ class AudioSR:
     eta = Setting[float]()
     detail = Setting[float | None]()
     keep_low_band = Setting[bool]()
+    brightness_db = Setting[float]()
+    tilt_db_per_octave = Setting[float]()
+    ceiling_hz = Setting[float | None]()
+    mix = Setting[float]()
+    deess_db = Setting[float]()
 
     def __init__(
         self,
@@ -85,6 +95,11 @@ class AudioSR:
         eta: float = 0.0,
         detail: float | None = None,
         keep_low_band: bool = True,
+        brightness_db: float = 0.0,
+        tilt_db_per_octave: float = 0.0,
+        ceiling_hz: float | None = None,
+        mix: float = 1.0,
+        deess_db: float = 0.0,
         device: str = "auto",
         engine: Engine | None = None,
     ) -> None:
@@ -100,6 +115,11 @@ class AudioSR:
             eta=eta,
             detail=detail,
             keep_low_band=keep_low_band,
+            brightness_db=brightness_db,
+            tilt_db_per_octave=tilt_db_per_octave,
+            ceiling_hz=ceiling_hz,
+            mix=mix,
+            deess_db=deess_db,
         )
         self._device = device
         self._engine = engine

@@ -1,12 +1,35 @@
-"""A source that remembers: what a render reads several times is read from the file once."""
+"""What is remembered for a while: of a source, so that it is read once, and of other things made by index."""
 
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
 from audiosr_fx.errors import RenderCancelled
 from audiosr_fx.sources import Audio, GridSource, Source
+
+T = TypeVar("T")
+
+
+class Recent(Generic[T]):
+    """The last few things that were made, by index."""
+
+    def __init__(self, make: Callable[[int], T], kept: int) -> None:
+        """``make`` gives the same for an index each time; ``kept`` are the most that are remembered."""
+        self._make = make
+        self._kept = kept
+        self._made: OrderedDict[int, T] = OrderedDict()
+
+    def __call__(self, index: int) -> T:
+        """The thing of that index: remembered, or made now."""
+        if index not in self._made:
+            self._made[index] = self._make(index)
+            if len(self._made) > self._kept:
+                self._made.popitem(last=False)
+        self._made.move_to_end(index)
+        return self._made[index]
 
 
 class RecentSource(GridSource):

@@ -224,6 +224,7 @@ class RenderStream:
         self._base = _at_rate(source, sample_rate, engine)
         self._band: Source | None = None
         self._keeps_low_band = settings.keep_low_band
+        self._mix = np.float32(settings.mix)
         self._block = max(1, round(_PASS_BLOCK_S * sample_rate))
         if verdict.process and self.frames > 0:
             plan = BandPlan(crossover=crossover(verdict), gains=gains)
@@ -247,17 +248,20 @@ class RenderStream:
             raise StopIteration
         stop_if_asked(self._should_cancel)
         stop = min(self._stop, (self._position // self._block + 1) * self._block)
-        if self._band is None:
-            out = self._base.read(self._position, stop)
-        elif self._keeps_low_band:
-            out = self._base.read(self._position, stop) + self._band.read(self._position, stop)
-        else:
-            out = self._band.read(self._position, stop)
+        out = self._read(self._position, stop)
         self._position = stop
         if stop == self._stop:
             self._windows_done = self._windows[1] - self._windows[0]
         self._report()
         return out
+
+    def _read(self, start: int, stop: int) -> Audio:
+        if self._band is None:
+            return self._base.read(start, stop)
+        if not self._keeps_low_band and self._mix == 1.0:
+            return self._band.read(start, stop)
+        base, band = self._base.read(start, stop), self._band.read(start, stop)
+        return base + self._mix * (band if self._keeps_low_band else band - base)
 
     def _windows_of(self, band: HighBand) -> tuple[int, int]:
         """First and last plus one of the windows that the asked-for stretch lies in."""
@@ -315,15 +319,17 @@ def _verdict(source: Source, settings: RenderSettings, sample_rate: int) -> Verd
     if verdict.process and verdict.cutoff_hz is not None and (full or verdict.cutoff_hz > limit_hz):
         reason = f"{verdict.reason}; a result at {sample_rate} Hz has no room for more"
         return replace(verdict, process=False, reason=reason)
+    if verdict.process and settings.mix == 0.0:
+        return replace(verdict, process=False, reason=f"{verdict.reason}; mix is 0, so nothing is added")
     if verdict.process and not settings.keep_low_band:
         return replace(verdict, reason=f"{verdict.reason}; below it the input is not kept but made anew")
     return verdict
 
 
 def _seconds_apart(engine: Engine, channels: int) -> float:
-    """How far the model reads ahead of what is handed out: a batch of windows, a block and some context."""
+    """How far the model reads ahead of what is handed out: a batch of windows, two blocks, some context."""
     windows = max(1, engine.batch_size // channels)
-    return (WINDOW_FRAMES + (windows + 2) * WINDOW_HOP) * HOP / SAMPLE_RATE + 1.0
+    return (WINDOW_FRAMES + (windows + 3) * WINDOW_HOP) * HOP / SAMPLE_RATE + 1.0
 
 
 def _at_rate(source: Source, sample_rate: int, engine: Engine) -> Source:

@@ -30,6 +30,11 @@ class RenderSettings:
         detail: how much of the sampled residual is added to the prediction, for models with a predictor.
         keep_low_band: False replaces the input below the cutoff too by what the model makes of it, for models
             that were trained to clean; only those whose vocoder makes the whole band can.
+        brightness_db: gain of the new band; this and what follows touch nothing below the crossover.
+        tilt_db_per_octave: slope of the new band, from the crossover up.
+        ceiling_hz: where the new band ends, softly.
+        mix: how much of the new band is added, 0 to 1; 0 gives the input bit for bit.
+        deess_db: the most that sibilant peaks of the new band are turned down.
 
     Raises:
         ParameterError: a value outside its range.
@@ -46,6 +51,11 @@ class RenderSettings:
     eta: float = 0.0
     detail: float | None = None
     keep_low_band: bool = True
+    brightness_db: float = 0.0
+    tilt_db_per_octave: float = 0.0
+    ceiling_hz: float | None = None
+    mix: float = 1.0
+    deess_db: float = 0.0
 
     def __post_init__(self) -> None:
         check_controls(self)

@@ -18,6 +18,7 @@ from audiosr_fx.commands.plain_render import PlainRecipe
 from audiosr_fx.errors import ParameterError
 from audiosr_fx.settings import RenderSettings, Spacing, parse_region
 
+NEW_BAND = "New band"
 _SETS = "Folders, albums and stems"
 
 
@@ -158,6 +159,11 @@ def render_files(
     eta: Annotated[float, control_option("eta", panel="Sampling")] = 0.0,
     detail: Annotated[float | None, control_option("detail", panel="Sampling")] = None,
     keep_low_band: Annotated[bool, control_option("keep_low_band")] = True,
+    brightness_db: Annotated[float, control_option("brightness_db", panel=NEW_BAND)] = 0.0,
+    tilt_db_per_octave: Annotated[float, control_option("tilt_db_per_octave", panel=NEW_BAND)] = 0.0,
+    ceiling_hz: Annotated[float | None, control_option("ceiling_hz", panel=NEW_BAND)] = None,
+    mix: Annotated[float, control_option("mix", panel=NEW_BAND)] = 1.0,
+    deess_db: Annotated[float, control_option("deess_db", panel=NEW_BAND)] = 0.0,
 ) -> None:
     """Restore the highs of audio files.
 
@@ -185,6 +191,11 @@ def render_files(
         eta=eta,
         detail=detail,
         keep_low_band=keep_low_band,
+        brightness_db=brightness_db,
+        tilt_db_per_octave=tilt_db_per_octave,
+        ceiling_hz=ceiling_hz,
+        mix=mix,
+        deess_db=deess_db,
     )
     job = Job(
         settings=settings,
