@@ -7,7 +7,7 @@ with its exact complement parts a signal there.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -48,6 +48,7 @@ _SILENCE_POWER: Final = 1e-10  # -100 dBFS
 _SHORTEST_S: Final = 0.05
 _LEAST_EVIDENCE: Final = 2.0  # one unfiltered recording in eighty reaches this
 _LEAST_CONFIDENCE: Final = 0.5
+_PLACES_PER_OCTAVE: Final = 100  # 0.7 % apart
 _CLIFF_DB_PER_OCTAVE: Final = 60.0
 _BAND_LIMITED_RATE: Final = 40_000  # below this the sample rate itself is a cutoff
 _NYQUIST_SHARE: Final = 0.95  # of half the rate, that resamplers leave intact
@@ -133,6 +134,8 @@ def judge(source: Source, *, cutoff_hz: float | None = None) -> Verdict:
         found = None
     if found is not None and found.cutoff_hz < _LOWEST_FOUND_HZ:
         found = None
+    if found is not None:
+        found = _placed(found)
     if source.sample_rate < _BAND_LIMITED_RATE:
         return _of_low_rate(source.sample_rate, spectrum, found)
     if found is None:
@@ -275,6 +278,14 @@ def _given(source: Source, cutoff_hz: float) -> Verdict:
         has_junk_above=True,
         confidence=1.0,
     )
+
+
+def _placed(found: Cutoff) -> Cutoff:
+    """A cutoff on a grid much finer than its error: an edit elsewhere in a file must not move it."""
+    cutoff_hz = 2.0 ** (round(_PLACES_PER_OCTAVE * math.log2(found.cutoff_hz)) / _PLACES_PER_OCTAVE)
+    start, end = (edge_hz * cutoff_hz / found.cutoff_hz for edge_hz in found.fade_hz)
+    # Rounded, or the last bit of the ratio would carry on what the grid has taken away.
+    return replace(found, cutoff_hz=round(cutoff_hz, 3), fade_hz=(round(start, 3), round(end, 3)))
 
 
 def _of_low_rate(sample_rate: int, spectrum: LongTermSpectrum, found: Cutoff | None) -> Verdict:
