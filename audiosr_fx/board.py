@@ -10,6 +10,7 @@ from audiosr_fx.files import FilePath
 from audiosr_fx.rack import Rack
 
 if TYPE_CHECKING:
+    from audiosr_fx.cache import RenderCache
     from audiosr_fx.file_job import RenderedFile
     from audiosr_fx.progress import OnEvent, ShouldCancel
     from audiosr_fx.settings import Region
@@ -41,6 +42,7 @@ class Board(Rack):
         should_cancel: ShouldCancel | None = None,
         isolated: bool = False,
         timeout_s: float | None = None,
+        cache: RenderCache | bool = True,
     ) -> RenderedFile:
         """Render a file into another, which appears only when it is whole.
 
@@ -71,6 +73,7 @@ class Board(Rack):
                 file. What the board holds must be able to travel: ``VST3(path)``, pedalboard's own plugins,
                 ``AudioSR`` by the name of its model.
             timeout_s: how long that process may be without progress; None is for ever.
+            cache: where what models make is kept and taken from; True is the user's cache, False none.
 
         Raises:
             AudioFormatError: a file that cannot be read, or a destination that cannot be written.
@@ -79,6 +82,7 @@ class Board(Rack):
             PluginError: a plugin that cannot be loaded, failed, crashed or hung.
             RenderCancelled: should_cancel said so; nothing is left behind.
         """
+        from audiosr_fx.cache import chosen_cache
         from audiosr_fx.file_job import FileJob, run_job, run_job_apart
 
         job = FileJob(
@@ -93,6 +97,7 @@ class Board(Rack):
             skip_untouched=skip_untouched,
             preset=preset,
             protected=tuple(Path(path) for path in protected),
+            cache=chosen_cache(cache),
         )
         if isolated:
             return run_job_apart(self, job, on_event, should_cancel, timeout_s)

@@ -27,6 +27,8 @@ from audiosr_fx.spool import SpoolSource
 
 if TYPE_CHECKING:
     from audiosr_fx.bandwidth import Verdict
+    from audiosr_fx.cache import RenderCache
+    from audiosr_fx.render import RenderStream
     from audiosr_fx.settings import RenderSettings
 
 CHUNK_FRAMES = 65_536
@@ -47,6 +49,7 @@ class Bounce:
 
     Attributes:
         first_sample: where in the source it begins.
+        streams: of every ``AudioSR`` that has begun.
         renders: of every ``AudioSR`` that has begun: its settings, and what it found in its input.
     """
 
@@ -60,6 +63,7 @@ class Bounce:
         folder: Path | None = None,
         on_event: OnEvent | None = None,
         should_cancel: ShouldCancel | None = None,
+        cache: RenderCache | None = None,
     ) -> None:
         """Begin.
 
@@ -71,13 +75,16 @@ class Bounce:
             folder: for temporary files; None is the system's.
             on_event: hears how far it is; seconds are of the whole, over all passes.
             should_cancel: asked at every block.
+            cache: of the models.
         """
+        self.streams: list[RenderStream] = []
         self.renders: list[tuple[RenderSettings, Verdict]] = []
         self._program = program
         self._source = source
         self._name = name
         self._folder = folder
         self._should_cancel = should_cancel
+        self._cache = cache
         self._part = _part_of(source, region, program.stages)
         self.first_sample = self._part.kept_start
         seconds = self._part.frames / source.sample_rate
@@ -115,13 +122,19 @@ class Bounce:
         if render_source is None:
             processed = self._processed(stage, signal.given, signal.maker)
             return _Signal(processed, str(stage), signal.part.from_its_start())
-        how = {"on_event": self._progress.listener(), "should_cancel": self._should_cancel}
+        how: dict[str, Any] = {
+            "on_event": self._progress.listener(),
+            "should_cancel": self._should_cancel,
+        }
+        if getattr(effect, "takes_cache", False):
+            how["cache"] = self._cache
         if signal.is_part and getattr(effect, "takes_parts", False):
             stream = render_source(signal.origin, part=signal.part, **how)
         else:
             stream = render_source(signal.given, **how)
         if getattr(stream, "verdict", None) is not None:
             self.renders.append((effect.settings, stream.verdict))
+            self.streams.append(stream)
         return signal.followed_by(iter(stream), str(stage))
 
     def _streamed(self, stage: Stage, signal: _Signal) -> Iterator[Audio]:

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from audiosr_fx import __version__
 from audiosr_fx.commands import (
     before_after,
+    cache,
     doctor,
     evaluate,
     inspect,
@@ -70,6 +71,7 @@ def top(
 app.command("render")(render.render_files)
 app.command("inspect")(inspect.inspect_files)
 app.add_typer(models.app, name="models")
+app.add_typer(cache.app, name="cache")
 app.add_typer(plugins.app, name="plugins")
 app.add_typer(presets.app, name="presets")
 app.command("doctor")(doctor.doctor)

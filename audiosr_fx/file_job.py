@@ -28,6 +28,7 @@ from audiosr_fx.writer import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, AudioWriter, p
 
 if TYPE_CHECKING:
     from audiosr_fx.bandwidth import Verdict
+    from audiosr_fx.cache import RenderCache
     from audiosr_fx.rack import Rack
 
 
@@ -46,6 +47,7 @@ class FileJob:
     skip_untouched: bool = False
     preset: str | None = None
     protected: tuple[Path, ...] = ()
+    cache: RenderCache | None = None
 
     def rate(self, of_source: int) -> int:
         """Of the session, in Hz."""
@@ -64,6 +66,8 @@ class RenderedFile:
         peak: largest magnitude, 1.0 is full scale.
         clipped_samples: samples beyond full scale that an integer format had to limit.
         verdicts: what each ``AudioSR`` of the board found, and why it rendered or passed the file through.
+        blocks_made: of the new band, by a model.
+        blocks_reused: of the new band, from an earlier render.
         decisions: one line from each stage of loudness or mastering, on what it did and why.
         levels: how loud it is.
         is_untouched: every sample is that of the source, resampled where that has another rate.
@@ -81,6 +85,8 @@ class RenderedFile:
     levels: Levels | None = None
     is_untouched: bool = False
     is_written: bool = True
+    blocks_made: int = 0
+    blocks_reused: int = 0
 
 
 def run_job(
@@ -98,6 +104,7 @@ def run_job(
             folder=job.destination.parent,
             on_event=on_event,
             should_cancel=should_cancel,
+            cache=job.cache,
         )
         try:
             return _write(board, bounce, job, source, file.info)
@@ -226,6 +233,8 @@ def _write(
         levels=writer.levels(),
         is_untouched=likeness.holds,
         is_written=is_written,
+        blocks_made=sum(getattr(stream, "blocks_made", 0) for stream in bounce.streams),
+        blocks_reused=sum(getattr(stream, "blocks_reused", 0) for stream in bounce.streams),
     )
 
 

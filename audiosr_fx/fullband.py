@@ -14,6 +14,7 @@ from audiosr_fx.recent import stop_if_asked
 from audiosr_fx.sources import Audio, Source
 
 if TYPE_CHECKING:
+    from audiosr_fx.cache import RenderCache
     from audiosr_fx.engine import Engine
     from audiosr_fx.settings import RenderSettings
 
@@ -37,6 +38,7 @@ class FullBand(HighBand):
         *,
         on_window: Callable[[int], None] = lambda index: None,
         should_cancel: Callable[[], bool] | None = None,
+        cache: RenderCache | None = None,
     ) -> None:
         """``source`` is the input at 48 kHz."""
         self._gain: float | None = None
@@ -45,7 +47,9 @@ class FullBand(HighBand):
             if self._gain is not None:  # windows of the block that is measured come out of turn
                 on_window(index)
 
-        super().__init__(source, engine, settings, plan, on_window=report, should_cancel=should_cancel)
+        super().__init__(
+            source, engine, settings, plan, on_window=report, should_cancel=should_cancel, cache=cache
+        )
 
     def _part(self, stretch: Stretch, start: int, stop: int) -> Audio:
         """See ``HighBand``."""

@@ -19,9 +19,11 @@ from audiosr_fx.bandwidth import apply_fir
 from audiosr_fx.deesser import Deesser, Levels, hop_powers
 from audiosr_fx.meltrack import HOP, SAMPLE_RATE, BandPlan, MelTrack, read_mirrored
 from audiosr_fx.recent import Recent, stop_if_asked
+from audiosr_fx.recipe import digest
 from audiosr_fx.sources import Audio, GridSource, Source
 
 if TYPE_CHECKING:
+    from audiosr_fx.cache import RenderCache
     from audiosr_fx.engine import Engine
     from audiosr_fx.settings import RenderSettings
 
@@ -56,8 +58,12 @@ class HighBand(GridSource):
         *,
         on_window: Callable[[int], None] = lambda index: None,
         should_cancel: Callable[[], bool] | None = None,
+        cache: RenderCache | None = None,
     ) -> None:
-        """``source`` is the input at 48 kHz; ``settings.mix`` is for who adds the two."""
+        """``source`` is the input at 48 kHz; ``settings.mix`` is for who adds the two.
+
+        What the model makes is taken from ``cache`` where it is there, and kept in it.
+        """
         super().__init__(
             sample_rate=SAMPLE_RATE,
             channels=source.channels,
@@ -65,10 +71,15 @@ class HighBand(GridSource):
             block_frames=BLOCK_FRAMES * HOP,
             blocks_kept=2,
         )
-        self.mel = MelTrack(source, engine, settings, plan, on_window, should_cancel)
+        self.mel = MelTrack(source, engine, settings, plan, on_window, should_cancel, cache)
+        self.made: set[int] = set()
+        self.reused: set[int] = set()
+        self._cache = cache
+        self._on_window = on_window
         self._source = source
         self._engine = engine
         self._seed = settings.seed
+        self._batch = min(source.channels, engine.batch_size)
         self._plan = plan
         self._lowpass = plan.lowpass
         self._set_filters(settings)
@@ -148,6 +159,40 @@ class HighBand(GridSource):
         return Stretch(generated, sounding[:, _FADE:-_FADE], within)
 
     def _generated(self, index: int) -> Audio:
+        """What the model makes for a block and the context on both sides of it: kept from before, or anew."""
+        if self._cache is None:
+            return self._generate(index)
+        key = self._key(index)
+        kept = self._cache.load(key)
+        if kept is None:
+            self.made.add(index)
+            kept = self._generate(index)
+            self._cache.save(key, kept)
+        elif index not in self.made:
+            self.reused.add(index)
+            self._on_window(index)
+        return kept
+
+    def _key(self, index: int) -> str:
+        """The hash of all that a block is made from; its tone is none of it, so another costs little."""
+        start, stop = (sample // HOP for sample in self._samples_of(index))
+        start_frame, stop_frame = start - self._margin, stop + self._margin
+        crossover = self._plan.crossover
+        return digest(
+            "block",
+            self.mel.key(start_frame, stop_frame),
+            (crossover.frequency_hz, crossover.transition_hz),
+            self._plan.gains,
+            (self._seed, self._batch),
+            self._stretch_of_vocoder(start_frame, stop_frame),
+        )
+
+    def _stretch_of_vocoder(self, start_frame: int, stop_frame: int) -> Audio:
+        """The input of some frames, with the reach of the low-pass."""
+        reach = len(self._lowpass) // 2
+        return read_mirrored(self._source, start_frame * HOP - reach, stop_frame * HOP + reach)
+
+    def _generate(self, index: int) -> Audio:
         """The vocoder's answer for a block and the context on both sides of it."""
         start, stop = (sample // HOP for sample in self._samples_of(index))
         start_frame, stop_frame = start - self._margin, stop + self._margin
@@ -156,8 +201,7 @@ class HighBand(GridSource):
         floor = np.float32(self.mel.floor)
         if (mel <= floor).all():
             return np.zeros((self.channels, (stop - start) * HOP + 2 * self._context), np.float32)
-        reach = len(self._lowpass) // 2
-        stretch = read_mirrored(self._source, start_frame * HOP - reach, stop_frame * HOP + reach)
+        stretch = self._stretch_of_vocoder(start_frame, stop_frame)
         stop_if_asked(self._should_cancel)
         waveform = self._engine.vocode(
             np.maximum(mel, floor),
@@ -165,7 +209,7 @@ class HighBand(GridSource):
             cutoff_hz=self._plan.crossover.lower_hz,
             start_frame=start_frame,
             seed=self._seed,
-            batch=min(self.channels, self._engine.batch_size),
+            batch=self._batch,
         )
         cut = self._margin * HOP - self._context
         return waveform[:, cut : waveform.shape[1] - cut] / gains

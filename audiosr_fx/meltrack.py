@@ -7,6 +7,7 @@ an offset of its log-mel; neighbours cross-fade over 64 frames, as log-mel.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,9 +19,11 @@ from numpy.typing import NDArray
 from audiosr_fx.bandwidth import Crossover, apply_fir, highpass_fir, lowpass_fir
 from audiosr_fx.model.noise import NoiseField
 from audiosr_fx.recent import Recent, stop_if_asked
+from audiosr_fx.recipe import digest
 from audiosr_fx.sources import Audio, Source
 
 if TYPE_CHECKING:
+    from audiosr_fx.cache import RenderCache
     from audiosr_fx.engine import Engine
     from audiosr_fx.settings import RenderSettings
 
@@ -84,6 +87,7 @@ class MelTrack:
         plan: BandPlan,
         on_window: Callable[[int], None],
         should_cancel: Callable[[], bool] | None,
+        cache: RenderCache | None = None,
     ) -> None:
         """``source`` is at 48 kHz; ``on_window`` hears the index of each window when it is done."""
         self.frames = -(-source.frames // HOP)
@@ -96,6 +100,14 @@ class MelTrack:
         self._lowpass = plan.mel_lowpass
         self._on_window = on_window
         self._should_cancel = should_cancel
+        self._cache = cache
+        self._made_from = (
+            settings.seed,
+            self._sampling,
+            plan.crossover.known_hz,
+            plan.crossover.transition_hz,
+        )
+        self._key = Recent(self._make_key, 4)
         mel = engine.config.mel
         self._bands = mel.n_mels
         self.floor = math.log(mel.log_floor)
@@ -114,11 +126,9 @@ class MelTrack:
         if low >= high:  # beyond an end altogether
             return out
         out[:, low - start : high - start] = 0.0
-        for index in range(max(0, (low - WINDOW_FRAMES) // WINDOW_HOP + 1), self.windows):
+        for index in self._windows_of(low, high):
             first = index * WINDOW_HOP
             begin, end = max(low, first), min(high, first + WINDOW_FRAMES)
-            if begin >= end:
-                break
             weight = self._weight(index)[begin - first : end - first, None]
             out[:, begin - start : end - start] += (
                 weight * self._window(index)[:, begin - first : end - first]
@@ -126,6 +136,21 @@ class MelTrack:
         out[:, : low - start] = out[:, low - start, None]
         out[:, high - start :] = out[:, high - start - 1, None]
         return out
+
+    def key(self, start: int, stop: int) -> str:
+        """The hash of all that ``read`` would put together; it runs no model."""
+        low, high = max(start, 0), min(stop, self.frames)
+        windows = [
+            (index, self._key(index), index == self.windows - 1) for index in self._windows_of(low, high)
+        ]
+        return digest(start, stop, low, high, windows)
+
+    def _windows_of(self, low: int, high: int) -> range:
+        """The windows that some frames of the signal lie in."""
+        if low >= high:
+            return range(0)
+        first = max(0, (low - WINDOW_FRAMES) // WINDOW_HOP + 1)
+        return range(first, min(self.windows, (high - 1) // WINDOW_HOP + 1))
 
     def _weight(self, index: int) -> Audio:
         """How much a window counts at each of its frames; neighbours add up to one."""
@@ -153,6 +178,10 @@ class MelTrack:
         mels, levels, places = [], [], []
         for place in range(count):
             stop_if_asked(self._should_cancel)
+            kept = self._kept(first + place)
+            if kept is not None:
+                made[place] = kept
+                continue
             lowpassed = self._lowpassed((first + place) * WINDOW_HOP)
             peaks = np.abs(lowpassed).max(axis=1)
             if (peaks > _SILENT_WINDOW).any():
@@ -173,16 +202,36 @@ class MelTrack:
             for place, peaks, mel in zip(places, levels, restored, strict=True):
                 sounding = peaks > _SILENT_WINDOW
                 made[place, sounding] = (mel - np.log(normalising_gains(peaks))[:, None, None])[sounding]
+                if self._cache is not None:
+                    self._cache.save(self._key(first + place), made[place])
         for place in range(count):
             self._on_window(first + place)
         return made
 
+    def _kept(self, index: int) -> Audio | None:
+        """A window that was made before."""
+        return None if self._cache is None else self._cache.load(self._key(index))
+
+    def _make_key(self, index: int) -> str:
+        """The hash of all that a window is made from."""
+        start_frame = index * WINDOW_HOP
+        return digest(
+            "window", self._fingerprint, self._made_from, self._batch, start_frame, self._stretch(start_frame)
+        )
+
+    @functools.cached_property
+    def _fingerprint(self) -> str:
+        return self._engine.fingerprint
+
     def _lowpassed(self, start_frame: int) -> Audio:
         """The low-passed input of a window with the context its mel needs."""
+        return apply_fir(self._stretch(start_frame), self._lowpass)
+
+    def _stretch(self, start_frame: int) -> Audio:
+        """The input of a window with the context that its low-passed mel needs."""
         margin = _MEL_CONTEXT + len(self._lowpass) // 2
         start = start_frame * HOP
-        stretch = read_mirrored(self._source, start - margin, start + WINDOW_FRAMES * HOP + margin)
-        return apply_fir(stretch, self._lowpass)
+        return read_mirrored(self._source, start - margin, start + WINDOW_FRAMES * HOP + margin)
 
 
 def window_count(frames: int) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from audiosr_fx.cache import RenderCache, chosen_cache
 from audiosr_fx.contract import AudioTypeError, check_call, check_rate_type
 from audiosr_fx.errors import AudioFormatError, ParameterError
 from audiosr_fx.params import RENDER_CONTROLS
@@ -51,6 +52,8 @@ class AudioSR:
         ceiling_hz: where the new band ends, softly; None is as far as the rate reaches.
         mix: how much of the new band is added; 0 gives the input bit for bit.
         deess_db: the most that sibilant peaks of the new band are turned down.
+        cache: True keeps what the model makes in the user's cache, and takes it from there, also for arrays;
+            a ``RenderCache`` says where. Boards that render files bring their own choice.
         device: ``auto``, ``cpu``, ``cuda``, ...
         engine: one that is loaded already; ``model`` and ``device`` are then its own.
 
@@ -63,6 +66,7 @@ class AudioSR:
     is_offline = True
     takes_parts = True
     context_s = 6.0  # more than a window
+    takes_cache = True
 
     model = Setting[str]()
     quality = Setting[str]()
@@ -100,6 +104,7 @@ class AudioSR:
         ceiling_hz: float | None = None,
         mix: float = 1.0,
         deess_db: float = 0.0,
+        cache: RenderCache | bool = False,
         device: str = "auto",
         engine: Engine | None = None,
     ) -> None:
@@ -121,6 +126,7 @@ class AudioSR:
             mix=mix,
             deess_db=deess_db,
         )
+        self.cache = cache
         self._device = device
         self._engine = engine
 
@@ -170,11 +176,12 @@ class AudioSR:
         on_event: OnEvent | None = None,
         should_cancel: ShouldCancel | None = None,
         part: Part | None = None,
+        cache: RenderCache | None = None,
     ) -> RenderStream:
         """Render a signal of any length in blocks, at its own sample rate, without holding all of it.
 
         A ``part`` comes out as it does in the whole: the rest of the source is context, and the verdict is on
-        all of it.
+        all of it. ``cache`` is for this render, where the node has none of its own.
 
         Returns, and raises: as ``audiosr_fx.render.render``.
         """
@@ -186,6 +193,7 @@ class AudioSR:
             region=None if part is None else part.region,
             on_event=on_event,
             should_cancel=should_cancel,
+            cache=chosen_cache(self.cache) or cache,
         )
 
     def upsample(self, audio: Any, sample_rate: float) -> Any:
@@ -227,7 +235,12 @@ class AudioSR:
     def _render(self, audio: NDArray[Any], rate: int, rate_out: int) -> Audio:
         audio = check_audio(audio, rate)
         rendered = render_array(
-            audio, rate, self.settings, engine=self._find_engine(), sample_rate_out=rate_out
+            audio,
+            rate,
+            self.settings,
+            engine=self._find_engine(),
+            sample_rate_out=rate_out,
+            cache=chosen_cache(self.cache),
         )
         _log.info("%s", rendered.verdict.reason)
         return rendered.audio

@@ -41,6 +41,7 @@ from audiosr_fx.sources import (
 )
 
 if TYPE_CHECKING:
+    from audiosr_fx.cache import RenderCache
     from audiosr_fx.engine import Engine
 
 __all__ = [
@@ -64,11 +65,16 @@ _SHORTEST_S = 0.010  # a mel frame; less has no band to speak of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
-    """A finished render: float32 (channels, samples), its rate, and what was decided about the input."""
+    """A finished render: float32 (channels, samples), its rate, and what was decided about the input.
+
+    With a cache, ``blocks_made`` by the model and ``blocks_reused`` from an earlier render are counted.
+    """
 
     audio: Audio
     sample_rate: int
     verdict: Verdict
+    blocks_made: int = 0
+    blocks_reused: int = 0
 
 
 def render(
@@ -80,6 +86,7 @@ def render(
     region: Region | None = None,
     on_event: OnEvent | None = None,
     should_cancel: ShouldCancel | None = None,
+    cache: RenderCache | None = None,
 ) -> RenderStream:
     """Judge a source and start to render it.
 
@@ -94,6 +101,8 @@ def render(
         region: the part to render; its result is bit for bit (on a CPU) the same part of the whole.
         on_event: hears how far the render is.
         should_cancel: asked between windows and between sampling steps.
+        cache: where what the model makes is kept, and taken from when all it is made from is the same; so a
+            render that was stopped goes on where it was, and another tone or limiter needs no model.
 
     Returns:
         The stream; iterating does the work.
@@ -135,6 +144,7 @@ def render(
         stop=_moved(stop, source.sample_rate, rate_out),
         on_event=on_event,
         should_cancel=should_cancel,
+        cache=cache,
     )
 
 
@@ -148,6 +158,7 @@ def render_array(
     region: Region | None = None,
     on_event: OnEvent | None = None,
     should_cancel: ShouldCancel | None = None,
+    cache: RenderCache | None = None,
 ) -> Rendered:
     """Render an array in one call; see ``render``.
 
@@ -160,6 +171,7 @@ def render_array(
         region: see ``render``.
         on_event: see ``render``.
         should_cancel: see ``render``.
+        cache: see ``render``.
 
     Raises:
         As ``render``; also CheckpointError where the weights are missing.
@@ -178,13 +190,20 @@ def render_array(
         region=region,
         on_event=on_event,
         should_cancel=should_cancel,
+        cache=cache,
     )
     out = np.empty((stream.channels, stream.frames), np.float32)
     position = 0
     for block in stream:
         out[:, position : position + block.shape[1]] = block
         position += block.shape[1]
-    return Rendered(audio=out, sample_rate=stream.sample_rate, verdict=stream.verdict)
+    return Rendered(
+        audio=out,
+        sample_rate=stream.sample_rate,
+        verdict=stream.verdict,
+        blocks_made=stream.blocks_made,
+        blocks_reused=stream.blocks_reused,
+    )
 
 
 class RenderStream:
@@ -210,6 +229,7 @@ class RenderStream:
         stop: int,
         on_event: OnEvent | None,
         should_cancel: ShouldCancel | None,
+        cache: RenderCache | None,
     ) -> None:
         """Made by ``render``; start and stop are absolute samples at ``sample_rate``."""
         self.verdict = verdict
@@ -223,6 +243,7 @@ class RenderStream:
         self._windows_done = 0
         self._base = _at_rate(source, sample_rate, engine)
         self._band: Source | None = None
+        self._generated: HighBand | None = None
         self._keeps_low_band = settings.keep_low_band
         self._mix = np.float32(settings.mix)
         self._block = max(1, round(_PASS_BLOCK_S * sample_rate))
@@ -235,10 +256,22 @@ class RenderStream:
                 plan,
                 on_window=self._window_done,
                 should_cancel=should_cancel,
+                cache=cache,
             )
+            self._generated = band
             self._windows = self._windows_of(band)
             self._band = ResampledSource(band, sample_rate)
             self._block = max(1, WINDOW_HOP * HOP * sample_rate // SAMPLE_RATE)
+
+    @property
+    def blocks_made(self) -> int:
+        """Blocks of the new band that the model made so far, where there is a cache to count them."""
+        return 0 if self._generated is None else len(self._generated.made)
+
+    @property
+    def blocks_reused(self) -> int:
+        """Blocks that came from the cache so far."""
+        return 0 if self._generated is None else len(self._generated.reused)
 
     def __iter__(self) -> Iterator[Audio]:
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,6 +37,14 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test meets the user's cache, nor another test's: a render that is counted must be one."""
+    monkeypatch.setenv(
+        "AUDIOSR_FX_CACHE", str(tmp_path_factory.getbasetemp() / f"cache_{secrets.token_hex(8)}")
+    )
 
 
 @pytest.fixture(autouse=True)

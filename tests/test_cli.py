@@ -451,3 +451,37 @@ def test_doctor_names_devices_versions_and_weights(run: Run) -> None:
     assert report["devices"][-1].startswith("cpu")
     assert set(report["models"]) >= {"mini", "basic", "speech"}
     assert report["packages"]["torch"]
+
+
+# --- the cache ------------------------------------------------------------------------------------
+
+
+def test_a_second_render_says_what_came_from_the_cache(run: Run, dull: Path) -> None:
+    records = []
+    for name, *more in (("1.wav",), ("2.wav",), ("3.wav", "--no-cache")):
+        result = run("render", dull, "-o", name, "--json", *QUICK, *more)
+        records.append(json.loads(result.stdout))
+    assert [(record["blocks_made"], record["blocks_reused"]) for record in records] == [
+        (1, 0),
+        (0, 1),
+        (0, 0),
+    ]
+    assert Path("1.wav").read_bytes() == Path("2.wav").read_bytes() == Path("3.wav").read_bytes()
+    again = run("render", dull, "-o", "4.wav", "--deess", "6", *QUICK)
+    assert "; 1 of 1 blocks from the cache\n" in again.stdout
+
+
+def test_the_cache_is_shown_and_cleared(run: Run, dull: Path) -> None:
+    assert run("cache", "show").stdout.endswith(": 0 entries, 0.0 MB of at most 4.00 GB\n")
+    run("render", dull, "-o", "1.wav", *QUICK)
+    shown = json.loads(run("cache", "show", "--json").stdout)
+    assert shown["entries"] == 2
+    assert shown["folder"] == os.environ["AUDIOSR_FX_CACHE"]
+    assert ": 2 entries deleted, " in run("cache", "clear").stdout
+    assert json.loads(run("cache", "show", "--json").stdout)["size_bytes"] == 0
+
+
+def test_without_a_cache_that_is_said(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUDIOSR_FX_CACHE_GB", "0")
+    for words in (("cache", "show"), ("cache", "clear")):
+        assert run(*words).stdout == "there is no cache: AUDIOSR_FX_CACHE_GB is 0\n"

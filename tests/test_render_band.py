@@ -14,7 +14,7 @@ import pytest
 import soundfile
 import soxr
 from scipy import signal
-from tiny import WITH_PREDICTOR, tiny_model
+from tiny import excited_engine
 
 from audiosr_fx import deesser
 from audiosr_fx.bandwidth import crossover
@@ -44,8 +44,7 @@ def _keen_deesser(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def exciter() -> Engine:
-    """An untrained model of the embedded model's stages: its new band follows the level of the input."""
-    return Engine(tiny_model(config=replace(WITH_PREDICTOR, guidance_scale=1.0)), "cpu")
+    return excited_engine()
 
 
 def rendered(audio: Audio, engine: Engine, case: str = "", **more: Any) -> Audio:

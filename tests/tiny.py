@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import torch
 
+from audiosr_fx.engine import Engine
 from audiosr_fx.model.audiosr import AudioSRModel
 from audiosr_fx.model.config import (
     ExciterConfig,
@@ -49,3 +50,8 @@ def tiny_model(seed: int = 0, config: ModelConfig = TINY) -> AudioSRModel:
         for name, weight in model.vocoder.named_parameters():  # as initialised it is all but silent
             weight.mul_(0.0 if name == "conv_post.bias" else 1.7 if name.endswith("weight") else 1.0)
     return model.eval()
+
+
+def excited_engine(seed: int = 0) -> Engine:
+    """An untrained model of the embedded model's stages: its new band follows the level of the input."""
+    return Engine(tiny_model(seed, replace(WITH_PREDICTOR, guidance_scale=1.0)), "cpu")

@@ -16,6 +16,7 @@ from audiosr_fx.settings import RenderSettings
 
 if TYPE_CHECKING:
     from audiosr_fx.bandwidth import Verdict
+    from audiosr_fx.cache import RenderCache
     from audiosr_fx.meters import Levels
     from audiosr_fx.progress import OnEvent
     from audiosr_fx.sources import Source
@@ -44,6 +45,7 @@ class Job:
     sample_rate_out: int | None = None
     keep_metadata: bool = True
     skip_untouched: bool = False
+    cache: RenderCache | None = None
     protected: tuple[Path, ...] = ()
     """Files that no output may replace, beside its own input: the inputs of the whole batch."""
 
@@ -66,6 +68,7 @@ class Result:
         true_peak_before_dbtp, true_peak_after_dbtp: of both files.
         start_s: where in the input the output begins.
         speed: seconds of audio per second of work.
+        blocks_made, blocks_reused: of the new band, by a model and from the cache; none without a cache.
     """
 
     input: str
@@ -89,6 +92,8 @@ class Result:
     render_s: float
     speed: float
     clipped_samples: int
+    blocks_made: int = 0
+    blocks_reused: int = 0
 
     @classmethod
     def from_told(cls, told: Mapping[str, Any]) -> Result:
@@ -103,6 +108,9 @@ class Result:
             f"{name}: {self._verdict}{said}; "
             f"{self.duration_s:.1f} s in {self.render_s:.1f} s, {self.speed:.1f}x real time"
         )
+        if self.blocks_reused:
+            blocks = self.blocks_made + self.blocks_reused
+            text += f"; {self.blocks_reused} of {blocks} blocks from the cache"
         if self.clipped_samples:
             text += f"; {self.clipped_samples} samples limited at full scale (--bits 32 keeps them)"
         return text

@@ -69,6 +69,7 @@ class PlainRecipe:
                 sample_rate_out=job.sample_rate_out,
                 region=region,
                 on_event=on_event,
+                cache=job.cache,
             )
             verdict = stream.verdict
             is_skipped = job.skip_untouched and not verdict.process
@@ -96,6 +97,8 @@ class PlainRecipe:
             render_s=render_s,
             speed=duration_s / render_s,
             clipped_samples=written.clipped_samples,
+            blocks_made=stream.blocks_made,
+            blocks_reused=stream.blocks_reused,
         )
 
 

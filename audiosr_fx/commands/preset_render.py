@@ -161,6 +161,7 @@ class PresetRecipe:
                 on_event=on_event,
                 isolated=self.chosen.has_plugins and not self.is_apart,
                 timeout_s=PLUGIN_TIMEOUT_S,
+                cache=job.cache or False,
             )
         except AudioFormatError as error:
             if str(error).startswith(f"{shown(task.output)}:"):
@@ -186,6 +187,8 @@ class PresetRecipe:
             render_s=render_s,
             speed=duration_s / render_s,
             clipped_samples=done.clipped_samples,
+            blocks_made=done.blocks_made,
+            blocks_reused=done.blocks_reused,
         )
 
     def _verdict(self, done: RenderedFile) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from audiosr_fx.cache import chosen_cache
 from audiosr_fx.commands.batch_run import Batch, run_batch
 from audiosr_fx.commands.inputs import find_inputs
 from audiosr_fx.commands.job import Bits, Job, Recipe
@@ -147,6 +148,13 @@ def render_files(
             help="Write a page to read, look at and listen to what was done.",
         ),
     ] = None,
+    cache: Annotated[
+        bool,
+        typer.Option(
+            "--cache/--no-cache",
+            help="Keep what the model makes, and reuse it; audiosr-fx cache show says where.",
+        ),
+    ] = True,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     json: Annotated[
         bool, typer.Option("--json", help="One JSON object per file and line, and one for all.")
@@ -204,6 +212,7 @@ def render_files(
         overwrite=overwrite,
         keep_metadata=metadata,
         skip_untouched=skip_untouched,
+        cache=chosen_cache(cache),
     )
     if region is not None:
         parse_region(region, 48_000)

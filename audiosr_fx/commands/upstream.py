@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from audiosr_fx.cache import default_cache
 from audiosr_fx.commands.batch_run import Batch, run_batch
 from audiosr_fx.commands.job import Bits, Job
 from audiosr_fx.commands.models import PublishedModel
@@ -61,7 +62,13 @@ def upstream(
     sources = _sources(input_audio_file, input_file_list)
     folder = save_path / datetime.now().strftime("%d_%m_%Y_%H_%M_%S")
     tasks = [Task(path, folder / f"{path.stem}{suffix}.wav", OutputFormat.WAV) for path in sources]
-    job = Job(settings=settings, bits=Bits.PCM_24, sample_rate_out=48_000, protected=tuple(sources))
+    job = Job(
+        settings=settings,
+        bits=Bits.PCM_24,
+        sample_rate_out=48_000,
+        protected=tuple(sources),
+        cache=default_cache(),
+    )
     run_batch(tasks, PlainRecipe(job=job, device=device), Batch())
 
 
