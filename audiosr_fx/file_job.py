@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from audiosr_fx.atomic import publish
 from audiosr_fx.bounce import Bounce
 from audiosr_fx.contract import check_rate_type, is_offline
 from audiosr_fx.errors import AudioFormatError
@@ -24,7 +25,7 @@ from audiosr_fx.progress import OnEvent, ProgressEvent, ShouldCancel
 from audiosr_fx.settings import Region
 from audiosr_fx.sources import Audio, ResampledSource, Source
 from audiosr_fx.worker import Message, Report, run_apart
-from audiosr_fx.writer import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, AudioWriter, publish
+from audiosr_fx.writer import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, AudioWriter
 
 if TYPE_CHECKING:
     from audiosr_fx.bandwidth import Verdict

@@ -17,6 +17,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from audiosr_fx.atomic import publish, sync
 from audiosr_fx.dither import Quantizer, choose_dither
 from audiosr_fx.errors import AudioFormatError
 from audiosr_fx.files import BLOCK_FRAMES, FilePath, chunks, native_name, one_line, shown
@@ -180,7 +181,7 @@ class AudioWriter:
             self._file.close()
             self._file = None
             self._complete()
-            _sync(self._temporary)
+            sync(self._temporary)
             self._check_target()
             publish(self._temporary, self.path, overwrite=self._overwrite)
         except FileExistsError as cause:
@@ -358,41 +359,6 @@ def _container(
             )
         return "RF64"
     return format
-
-
-def publish(temporary: Path, path: Path, *, overwrite: bool) -> None:
-    """Give a finished file its name in one step; FileExistsError if the name is taken and must not be."""
-    if overwrite:
-        os.replace(temporary, path)
-    else:
-        try:
-            os.link(temporary, path)
-        except FileExistsError:
-            raise
-        except (
-            OSError,
-            NotImplementedError,
-        ):  # a file system without hard links: reserve the name, then fill it
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
-            try:
-                os.replace(temporary, path)
-            except BaseException:
-                path.unlink()
-                raise
-        else:
-            temporary.unlink()
-    if os.name == "posix":
-        with suppress(OSError):  # some network file systems refuse to sync a folder
-            _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    """Write a file or folder through to the disk."""
-    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _flac_header(sample_rate: int, channels: int, bits: int) -> bytes:

@@ -386,7 +386,7 @@ def test_a_file_that_appears_meanwhile_is_kept(
         raise PermissionError(1, "no hard links here")
 
     if not hard_links:
-        monkeypatch.setattr(writer_module.os, "link", no_links)
+        monkeypatch.setattr(os, "link", no_links)
     monkeypatch.setattr(AudioWriter, "_check_target", lambda _: None)  # lose the race to the last check
     file = AudioWriter(path, 48_000, 1)
     file.write(noise(1, 10))
@@ -401,7 +401,7 @@ def test_publishing_works_without_hard_links(tmp_path: Path, monkeypatch: pytest
     def no_links(*_: object) -> None:
         raise PermissionError(1, "no hard links here")
 
-    monkeypatch.setattr(writer_module.os, "link", no_links)
+    monkeypatch.setattr(os, "link", no_links)
     write(tmp_path / "out.wav", noise(1, 10))
     assert os.listdir(tmp_path) == ["out.wav"]
 

@@ -24,10 +24,11 @@ from typing import Final
 import numpy as np
 import soundfile
 
+from audiosr_fx.atomic import publish
 from audiosr_fx.errors import AudioFormatError
 from audiosr_fx.files import one_line, shown
 from audiosr_fx.sources import Audio, check_audio
-from audiosr_fx.writer import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, publish
+from audiosr_fx.writer import TEMPORARY_PREFIX, TEMPORARY_SUFFIX
 
 _FULL_SCALE: Final = 32_767.0
 

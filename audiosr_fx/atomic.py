@@ -1,0 +1,103 @@
+"""Files that appear whole or not at all: written through to the disk, then given their name in one step."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import sys
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+_AT_FDCWD: Final = -100
+_RENAME_NOREPLACE: Final = 1
+_RENAME_EXCL: Final = 4
+_UNABLE: Final = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
+
+
+def write_through(path: Path, content: bytes) -> None:
+    """Write a new file of that name and make sure that the disk has it.
+
+    Raises:
+        OSError: the name is taken, or the disk failed.
+    """
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+    try:
+        left = memoryview(content)
+        while left:
+            left = left[os.write(descriptor, left) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def publish(temporary: Path, path: Path, *, overwrite: bool) -> None:
+    """Give a finished file its name in one step; FileExistsError if the name is taken and must not be."""
+    if overwrite:
+        os.replace(temporary, path)
+    else:
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            raise
+        except (OSError, NotImplementedError):  # a file system without hard links
+            _rename_exclusively(temporary, path)
+        else:
+            os.unlink(temporary)
+    sync_folder(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Write a file or folder through to the disk."""
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make sure that the disk has a folder's names, where the system can."""
+    if os.name == "posix":
+        with suppress(OSError):  # some network file systems refuse to sync a folder
+            sync(folder)
+
+
+def _rename_exclusively(temporary: Path, path: Path) -> None:
+    """Rename, but never over another file: by the system's own call, or by reserving the name first."""
+    rename = _system_rename()
+    if os.name == "nt":
+        os.rename(temporary, path)  # which refuses there
+        return
+    if rename is not None:
+        number = rename(os.fsencode(temporary), os.fsencode(path))
+        if number == 0:
+            return
+        if number not in _UNABLE:
+            raise OSError(number, os.strerror(number), str(temporary), None, str(path))
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+    try:
+        os.replace(temporary, path)
+    except BaseException:
+        path.unlink()
+        raise
+
+
+@lru_cache(maxsize=1)
+def _system_rename() -> Any:
+    """A call that renames without replacing and returns an error number; None where there is none."""
+    try:
+        library = ctypes.CDLL(None, use_errno=True)
+        if sys.platform == "darwin":
+            function = library.renamex_np
+            function.argtypes = [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_uint]
+            return lambda old, new: ctypes.get_errno() if function(old, new, _RENAME_EXCL) else 0
+        function = library.renameat2
+        function.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint]
+    except (AttributeError, OSError, TypeError):
+        return None
+    return lambda old, new: (
+        ctypes.get_errno() if function(_AT_FDCWD, old, _AT_FDCWD, new, _RENAME_NOREPLACE) else 0
+    )

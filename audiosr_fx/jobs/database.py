@@ -1,0 +1,195 @@
+"""The SQLite file of the store: opened by one process, written through, and never silently emptied."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import sqlite3
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from platformdirs import user_state_dir
+
+from audiosr_fx.errors import JobError
+from audiosr_fx.jobs.schema import MIGRATIONS, migrate
+
+STATE_VARIABLE: Final = "AUDIOSR_FX_STATE"
+FILE_NAME: Final = "jobs.sqlite3"
+_BUSY_MS: Final = 10_000
+_NETWORK: Final = frozenset(
+    {"nfs", "nfs4", "cifs", "smb2", "smb3", "smbfs", "afs", "ceph", "glusterfs", "lustre", "gpfs", "beegfs"}
+    | {"davfs", "fuse.sshfs", "fuse.glusterfs", "fuse.s3fs", "fuse.rclone", "fuse.ceph", "fuse.davfs2"}
+)
+_BROKEN: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_STORAGE: Final = (
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_READONLY,
+)
+_log = logging.getLogger(__name__)
+
+
+class StorageError(JobError):
+    """The database cannot be written just now, as on a full disk; nothing of the change was kept."""
+
+
+def state_folder() -> Path:
+    """Where the queue lives: ``AUDIOSR_FX_STATE``, else the user's folder for states."""
+    chosen = os.environ.get(STATE_VARIABLE)
+    return Path(chosen).expanduser().absolute() if chosen else Path(user_state_dir("audiosr-fx"))
+
+
+def open_database(folder: Path) -> tuple[sqlite3.Connection, Path | None]:
+    """Open, make or replace the database of a folder whose lock the caller holds.
+
+    Returns:
+        The connection, and where a database was moved to that turned out to be damaged.
+
+    Raises:
+        JobError: a network file system, or a database of a newer program.
+        StorageError: it cannot be read or written.
+    """
+    refuse_network(folder)
+    path = folder / FILE_NAME
+    damaged = None
+    if path.exists() and not _is_sound(path):
+        damaged = _move_aside(path)
+    with storage_errors(path):
+        connection = sqlite3.connect(
+            path, timeout=_BUSY_MS / 1000, isolation_level=None, check_same_thread=False
+        )
+        try:
+            os.chmod(path, 0o600)
+            for pragma in ("journal_mode=DELETE", "synchronous=EXTRA", "mmap_size=0", "foreign_keys=ON"):
+                connection.execute(f"PRAGMA {pragma}").fetchall()
+            migrate(connection, MIGRATIONS)
+        except BaseException:
+            connection.close()
+            raise
+    return connection, damaged
+
+
+def open_to_read(folder: Path) -> sqlite3.Connection | None:
+    """The database of a folder for looking only, whoever owns it; None where there is none.
+
+    Raises:
+        StorageError: it cannot be read.
+    """
+    path = folder / FILE_NAME
+    if not path.exists():
+        return None
+    with storage_errors(path):
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_MS / 1000)
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        return connection
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors about the disk into StorageError."""
+    try:
+        yield
+    except sqlite3.Error as cause:
+        code = getattr(cause, "sqlite_errorcode", None)
+        if code is not None and code & 0xFF in (*_STORAGE, *_BROKEN, sqlite3.SQLITE_BUSY):
+            raise StorageError(f"{path}: the job database cannot be used just now ({cause})") from cause
+        raise
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All of what is inside, or nothing of it."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            with suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
+        raise
+
+
+def refuse_network(folder: Path) -> None:
+    """Raise JobError where a folder lies on a network file system, whose locks SQLite cannot trust."""
+    if not sys.platform.startswith("linux"):
+        return
+    try:
+        table = Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape")
+    except OSError:
+        return
+    kind = filesystem_of(folder, table)
+    if kind in _NETWORK:
+        raise JobError(
+            f"{folder}: lies on a network file system ({kind}), which cannot hold the job database safely;"
+            f" set {STATE_VARIABLE} to a local folder"
+        )
+
+
+def filesystem_of(folder: Path, mountinfo: str) -> str:
+    """The type of the file system a folder lies on, by the text of ``/proc/self/mountinfo``."""
+    place = os.path.realpath(folder)
+    best, kind = "", ""
+    for line in mountinfo.splitlines():
+        left, dash, right = line.partition(" - ")
+        fields = left.split()
+        if not dash or len(fields) < 5:
+            continue
+        point = (
+            fields[4]
+            .replace("\\040", " ")
+            .replace("\\011", "\t")
+            .replace("\\012", "\n")
+            .replace("\\134", "\\")
+        )
+        inside = place == point or place.startswith(point.rstrip("/") + "/")
+        if inside and len(point) >= len(best):  # later mounts hide earlier ones
+            best, kind = point, right.split()[0]
+    return kind
+
+
+def _is_sound(path: Path) -> bool:
+    """Whether SQLite can read all of a database; finishing what a killed process left counts as reading."""
+    try:
+        with closing(sqlite3.connect(path, timeout=_BUSY_MS / 1000, isolation_level=None)) as connection:
+            return bool(connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
+    except sqlite3.Error as cause:
+        code = getattr(cause, "sqlite_errorcode", None)
+        if code is not None and code & 0xFF in _BROKEN:
+            return False
+        with storage_errors(path):
+            raise
+
+
+def _move_aside(path: Path) -> Path:
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    for number in range(1, 1000):
+        target = path.with_name(f"{path.name}.damaged-{stamp}-{number}")
+        if not target.exists():
+            break
+    os.rename(path, target)
+    journal = Path(f"{path}-journal")
+    with suppress(FileNotFoundError):
+        os.rename(journal, f"{target}-journal")
+    _log.error("%s is damaged; it was moved to %s", path, target)
+    return target
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether an error, or what caused it, says that a disk or a quota has no room left."""
+    full = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+    texts = [os.strerror(number) for number in full]
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.errno in full:
+            return True
+        if any(text in str(seen) for text in texts):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False

@@ -1,0 +1,171 @@
+"""The rules of the store inside one transaction: moves, their events, and which output name is whose."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from audiosr_fx.errors import JobError, ParameterError
+from audiosr_fx.files import shown
+from audiosr_fx.jobs import rows
+from audiosr_fx.jobs.job import Job
+from audiosr_fx.jobs.manifest import Manifest, find_manifest
+from audiosr_fx.jobs.names import folded, folded_folder, is_on_disk, numbered
+from audiosr_fx.jobs.order import Order
+from audiosr_fx.jobs.request import Collision
+from audiosr_fx.jobs.states import LIVE, State, check_move
+
+MAX_REASON: Final = 500
+_HOLDS_NAME: Final = LIVE | {State.DONE}
+_YIELDS_NAME: Final = LIVE - {State.PUBLISHING}
+
+
+class Ledger:
+    """What may be done to a connection's rows; the caller holds the lock and the transaction."""
+
+    def __init__(self, connection: sqlite3.Connection, clock: Callable[[], float]) -> None:
+        self.connection = connection
+        self._clock = clock
+
+    def get(self, id: int) -> Job:
+        """One job; JobError where there is none."""
+        found = rows.find_jobs(self.connection, "id = ?", [id])
+        if not found:
+            raise JobError(f"there is no job {id}")
+        return found[0]
+
+    def find(self, key: str) -> Job | None:
+        """The job of an order's key."""
+        return next(iter(rows.find_jobs(self.connection, "key = ?", [key])), None)
+
+    def insert(self, order: Order, key: str) -> int:
+        """A new queued job, which has no name reserved yet, nor an event; returns its id."""
+        now = self._clock()
+        cursor = self.connection.execute(
+            "INSERT INTO job (key, order_json, source, folder, output_name, state, priority, created,"
+            " changed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                key,
+                json.dumps(order.to_dict()),
+                os.fsencode(os.path.realpath(order.request.source)),
+                folded_folder(order.request.folder),
+                os.fsencode(order.request.output_name),
+                State.QUEUED,
+                order.request.priority,
+                now,
+                now,
+            ),
+        )
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
+
+    def delete(self, id: int) -> None:
+        """Forget a job, its events and its name."""
+        self.release(id)
+        self.connection.execute("DELETE FROM event WHERE job = ?", (id,))
+        self.connection.execute("DELETE FROM job WHERE id = ?", (id,))
+
+    def note(self, id: int, old: State | None, new: State, reason: str, progress: float = 0.0) -> None:
+        """Add an event."""
+        self.connection.execute(
+            "INSERT INTO event (job, time, old, new, reason, progress) VALUES (?, ?, ?, ?, ?, ?)",
+            (id, self._clock(), old, new, reason[:MAX_REASON], progress),
+        )
+
+    def move(self, job: Job, new: State, reason: str = "", **changes: Any) -> Job:
+        """Bring a job into another state, and change further columns; an end without a file frees its name.
+
+        Raises:
+            JobError: it may not move so.
+        """
+        check_move(job.id, job.state, new)
+        columns: dict[str, Any] = {
+            "state": new,
+            "reason": reason[:MAX_REASON],
+            "changed": self._clock(),
+            **changes,
+        }
+        if new is not State.PUBLISHING:
+            columns.setdefault("progress", 1.0 if new is State.DONE else 0.0)
+        self.update(job.id, **columns)
+        self.note(job.id, job.state, new, reason, columns.get("progress", job.progress))
+        if new not in _HOLDS_NAME:
+            self.release(job.id)
+        if new not in (State.RUNNING, State.PUBLISHING):  # what is left of its progress tells nobody anything
+            self.connection.execute("DELETE FROM event WHERE job = ? AND old = new", (job.id,))
+        return self.get(job.id)
+
+    def update(self, id: int, **columns: Any) -> None:
+        """Change columns of a job."""
+        names = ", ".join(f"{name} = ?" for name in columns)
+        self.connection.execute(f"UPDATE job SET {names} WHERE id = ?", (*columns.values(), id))
+
+    def release(self, id: int) -> None:
+        """Free the name of a job."""
+        self.connection.execute("DELETE FROM output WHERE job = ?", (id,))
+
+    def reserve(self, id: int, order: Order) -> tuple[str | None, Manifest | None]:
+        """Give a job the output name it wants, or the next that is free.
+
+        Returns:
+            The name, None where the request says to leave a taken one; and the manifest of the file of that
+            name where this very order has made it before.
+
+        Raises:
+            ParameterError: the name is a folder's, or that of a source.
+        """
+        folder = order.request.folder
+        folder_key = folded_folder(folder)
+        self.release(id)
+        for name in numbered(order.request.output_name):
+            holder = self._holder(folder_key, name)
+            on_disk = is_on_disk(folder, name)
+            if on_disk and (holder is None or holder.state is State.DONE):
+                manifest = find_manifest(folder / name, order.key)
+                if manifest is not None:
+                    return self._hold(id, folder_key, name), manifest
+            if self._may_take(holder, on_disk=on_disk):
+                return self._hold(id, folder_key, name), None
+            if order.request.collision is Collision.SKIP:
+                return None, None
+            if order.request.collision is Collision.REPLACE:
+                self._replace(folder / name, holder)
+                return self._hold(id, folder_key, name), None
+        raise AssertionError("numbered names do not end")
+
+    def _holder(self, folder_key: bytes, name: str) -> Job | None:
+        """The job that a name is reserved for."""
+        keys = (folder_key, folded(name))
+        found = self.connection.execute(
+            "SELECT job FROM output WHERE folder_key = ? AND name_key = ?", keys
+        ).fetchone()
+        return None if found is None else self.get(found[0])
+
+    def _may_take(self, holder: Job | None, *, on_disk: bool) -> bool:
+        """Whether a name is free: nobody's, or that of a finished job whose file somebody took away."""
+        return not on_disk and (holder is None or holder.state is State.DONE)
+
+    def _replace(self, output: Path, holder: Job | None) -> None:
+        """Make way for a job that replaces: what was to get that name and has not begun to is superseded."""
+        if output.is_dir():
+            raise ParameterError(f"{shown(output)}: is a folder; expected the name of a file")
+        source = os.fsencode(os.path.realpath(output))
+        marks = ", ".join("?" * len(LIVE))
+        needed = rows.find_jobs(self.connection, f"source = ? AND state IN ({marks})", [source, *LIVE])
+        if needed:
+            raise ParameterError(
+                f"{shown(output)}: is the source of job {needed[0].id}, and sources are never replaced;"
+                " choose another name"
+            )
+        if holder is not None and holder.state in _YIELDS_NAME:
+            self.move(holder, State.SUPERSEDED, "a newer request replaces its output")
+
+    def _hold(self, id: int, folder_key: bytes, name: str) -> str:
+        keys = (folder_key, folded(name))
+        self.connection.execute("INSERT OR REPLACE INTO output VALUES (?, ?, ?)", (*keys, id))
+        self.update(id, output_name=os.fsencode(name))
+        return name

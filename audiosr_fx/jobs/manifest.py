@@ -1,0 +1,113 @@
+"""The manifest beside an output: what made it, so that it can be made again, and known again."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from audiosr_fx.atomic import write_through
+from audiosr_fx.errors import AudioSRError, MessageError
+from audiosr_fx.jobs.order import Order, hash_file, order_from_dict
+from audiosr_fx.jobs.request import MANIFEST_SUFFIX, TEMPORARY_PREFIX, read_json
+
+VERSION: Final = 1
+MAX_BYTES: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What is written beside an output.
+
+    Attributes:
+        order: what was asked for: source, its hash, chain, models and their hashes, seed.
+        output_name: of the file it is about.
+        output_sha256: of its content.
+        result: what the render said of itself: cutoffs, decisions, versions, device.
+    """
+
+    order: Order
+    output_name: str
+    output_sha256: str
+    result: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """As it stands in the file."""
+        told = {
+            "manifest": VERSION,
+            "key": self.order.key,
+            "output": {"name": self.output_name, "sha256": self.output_sha256},
+            "result": self.result,
+            "order": self.order.to_dict(),
+        }
+        return json.dumps(told, indent=2, sort_keys=True) + "\n"
+
+
+def manifest_path(output: Path) -> Path:
+    """Where the manifest of an output lies."""
+    return output.with_name(output.name + MANIFEST_SUFFIX)
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Put a manifest beside its output, whole or not at all, in place of an older one of that name.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path = manifest_path(folder / manifest.output_name)
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}.part")
+    try:
+        write_through(temporary, manifest.to_json().encode("ascii"))
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read a manifest, which anybody may have written.
+
+    Raises:
+        MessageError, ParameterError: it is none.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as stream:
+        told = read_json(stream.read(MAX_BYTES + 1), str(path), MAX_BYTES)
+    if not isinstance(told, dict) or told.get("manifest") != VERSION:
+        raise MessageError(f"{path}: is no manifest of version {VERSION}")
+    output, result = told.get("output"), told.get("result")
+    if not isinstance(output, dict) or not isinstance(result, dict):
+        raise MessageError(f"{path}: output or result is missing")
+    return Manifest(
+        order=order_from_dict(told.get("order")),
+        output_name=str(output.get("name")),
+        output_sha256=str(output.get("sha256")),
+        result=result,
+    )
+
+
+def find_manifest(output: Path, key: str | None = None) -> Manifest | None:
+    """The manifest of an output, where both are there and fit each other, and a key."""
+    try:
+        manifest = read_manifest(manifest_path(output))
+        if manifest.output_name != output.name or key not in (None, manifest.order.key):
+            return None
+        return manifest if hash_file(output) == manifest.output_sha256 else None
+    except (AudioSRError, OSError):
+        return None
+
+
+def find_manifests(folder: Path) -> Iterator[Manifest]:
+    """Every manifest of a folder whose output is there and is what it says."""
+    with suppress(OSError):
+        for path in sorted(folder.iterdir()):
+            if path.name.endswith(MANIFEST_SUFFIX):
+                manifest = find_manifest(path.with_name(path.name.removesuffix(MANIFEST_SUFFIX)))
+                if manifest is not None:
+                    yield manifest

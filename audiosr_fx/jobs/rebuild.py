@@ -1,0 +1,72 @@
+"""A store built anew: from what can still be read of a damaged one, and from the manifests beside outputs."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+
+from audiosr_fx.errors import AudioSRError
+from audiosr_fx.jobs.job import Job
+from audiosr_fx.jobs.ledger import Ledger
+from audiosr_fx.jobs.manifest import Manifest, find_manifests
+from audiosr_fx.jobs.order import Order, order_from_dict
+from audiosr_fx.jobs.states import State
+
+_log = logging.getLogger(__name__)
+
+
+def rebuild(ledger: Ledger, damaged: Path, folders: Iterable[Path]) -> int:
+    """Fill a new store inside a transaction; returns how many jobs it holds then.
+
+    What was finished is known by its manifest and is not made again; what else can be read is queued again.
+    """
+    orders = {found.order.key: found.order for folder in folders for found in find_manifests(folder)}
+    for order in _readable(damaged):
+        orders.setdefault(order.key, order)
+    for key, order in orders.items():
+        try:
+            _enter(ledger, order, key)
+        except AudioSRError as error:
+            _log.warning("a job of the damaged store is left out: %s", error)
+    _log.warning("the job store was built anew, with %d jobs", len(orders))
+    return len(orders)
+
+
+def adopt(ledger: Ledger, job: Job, manifest: Manifest) -> Job:
+    """Take a queued job for done: its output is there, and its manifest says that this order made it."""
+    job = ledger.move(job, State.RUNNING, token=job.token + 1)
+    told = json.dumps(manifest.result)
+    job = ledger.move(
+        job, State.PUBLISHING, output_sha256=manifest.output_sha256, result_json=told, progress=1.0
+    )
+    return ledger.move(job, State.DONE, "was made before, as its manifest says")
+
+
+def _enter(ledger: Ledger, order: Order, key: str) -> None:
+    id = ledger.insert(order, key)
+    name, made = ledger.reserve(id, order)
+    if name is None:
+        ledger.delete(id)
+        return
+    ledger.note(id, None, State.QUEUED, "found again")
+    if made is not None:
+        adopt(ledger, ledger.get(id), made)
+
+
+def _readable(damaged: Path) -> Iterator[Order]:
+    """The orders that can still be read, as far as that goes."""
+    with suppress(sqlite3.Error), closing(sqlite3.connect(damaged)) as connection:
+        connection.text_factory = bytes
+        last = 0
+        with suppress(sqlite3.Error):
+            for id, text, state in connection.execute("SELECT id, order_json, state FROM job ORDER BY id"):
+                last = id
+                if state in (b"failed", b"cancelled"):
+                    continue
+                with suppress(AudioSRError, ValueError):
+                    yield order_from_dict(json.loads(text))
+        _log.warning("the damaged store could be read up to job %d", last)
