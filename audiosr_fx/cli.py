@@ -17,6 +17,7 @@ from audiosr_fx.commands import (
     doctor,
     evaluate,
     inspect,
+    jobs,
     listen,
     models,
     plugins,
@@ -72,6 +73,7 @@ app.command("render")(render.render_files)
 app.command("inspect")(inspect.inspect_files)
 app.add_typer(models.app, name="models")
 app.add_typer(cache.app, name="cache")
+app.add_typer(jobs.app, name="jobs")
 app.add_typer(plugins.app, name="plugins")
 app.add_typer(presets.app, name="presets")
 app.command("doctor")(doctor.doctor)

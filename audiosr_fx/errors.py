@@ -35,5 +35,9 @@ class JobError(AudioSRError, RuntimeError):
     """A move between job states that is not allowed."""
 
 
+class StorageError(JobError):
+    """The job database cannot be used just now, as on a full disk; nothing of a change was kept."""
+
+
 class RenderCancelled(AudioSRError):
     """Somebody asked the render to stop; not a failure."""

@@ -15,6 +15,7 @@ import pytest
 import soundfile
 from chunk_files import codes, wav
 
+from audiosr_fx import atomic
 from audiosr_fx import writer as writer_module
 from audiosr_fx.audio import Audio, AudioWriter, FileSource, read_info
 from audiosr_fx.errors import AudioFormatError
@@ -355,6 +356,7 @@ def test_an_interrupt_while_the_file_gets_its_name_leaves_nothing(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(os, "link", no_links)
+    monkeypatch.setattr(atomic, "_system_rename", lambda: None)
     monkeypatch.setattr(os, "replace", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write(tmp_path / "out.wav", noise(1, 1000))
@@ -376,17 +378,19 @@ def test_existing_files_are_kept_unless_overwriting(tmp_path: Path) -> None:
     assert read_info(path).frames == 10
 
 
-@pytest.mark.parametrize("hard_links", [True, False])
+@pytest.mark.parametrize("way", ["hard link", "exclusive rename", "reserved name"])
 def test_a_file_that_appears_meanwhile_is_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hard_links: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     path = tmp_path / "out.wav"
 
     def no_links(*_: object) -> None:
         raise PermissionError(1, "no hard links here")
 
-    if not hard_links:
+    if way != "hard link":
         monkeypatch.setattr(os, "link", no_links)
+    if way == "reserved name":
+        monkeypatch.setattr(atomic, "_system_rename", lambda: None)
     monkeypatch.setattr(AudioWriter, "_check_target", lambda _: None)  # lose the race to the last check
     file = AudioWriter(path, 48_000, 1)
     file.write(noise(1, 10))
@@ -397,11 +401,16 @@ def test_a_file_that_appears_meanwhile_is_kept(
     assert leftovers(tmp_path) == []
 
 
-def test_publishing_works_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("way", ["exclusive rename", "reserved name"])
+def test_publishing_works_without_hard_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
     def no_links(*_: object) -> None:
         raise PermissionError(1, "no hard links here")
 
     monkeypatch.setattr(os, "link", no_links)
+    if way == "reserved name":
+        monkeypatch.setattr(atomic, "_system_rename", lambda: None)
     write(tmp_path / "out.wav", noise(1, 10))
     assert os.listdir(tmp_path) == ["out.wav"]
 

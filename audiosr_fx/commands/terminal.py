@@ -18,10 +18,13 @@ from audiosr_fx.errors import (
     AudioFormatError,
     AudioSRError,
     CheckpointError,
+    JobError,
+    MessageError,
     ParameterError,
     PluginError,
     PresetError,
     RenderCancelled,
+    StorageError,
 )
 
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
@@ -60,10 +63,12 @@ def exit_code_of(error: BaseException) -> ExitCode:
             return ExitCode.BAD_AUDIO
         case CheckpointError() | PluginError():
             return ExitCode.MODEL
-        case ParameterError() | PresetError():
+        case ParameterError() | PresetError() | MessageError():
             return ExitCode.USAGE
-        case OutputError() | OSError():
+        case OutputError() | OSError() | StorageError():
             return ExitCode.OUTPUT
+        case JobError():
+            return ExitCode.USAGE
         case _:
             return ExitCode.INTERNAL
 

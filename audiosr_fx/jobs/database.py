@@ -15,7 +15,7 @@ from typing import Final
 
 from platformdirs import user_state_dir
 
-from audiosr_fx.errors import JobError
+from audiosr_fx.errors import JobError, StorageError
 from audiosr_fx.jobs.schema import MIGRATIONS, migrate
 
 STATE_VARIABLE: Final = "AUDIOSR_FX_STATE"
@@ -33,10 +33,6 @@ _STORAGE: Final = (
     sqlite3.SQLITE_READONLY,
 )
 _log = logging.getLogger(__name__)
-
-
-class StorageError(JobError):
-    """The database cannot be written just now, as on a full disk; nothing of the change was kept."""
 
 
 def state_folder() -> Path:
@@ -78,6 +74,8 @@ def open_database(folder: Path) -> tuple[sqlite3.Connection, Path | None]:
 def open_to_read(folder: Path) -> sqlite3.Connection | None:
     """The database of a folder for looking only, whoever owns it; None where there is none.
 
+    It is not opened read-only, because what a killed process left half done must be rolled back first.
+
     Raises:
         StorageError: it cannot be read.
     """
@@ -85,8 +83,13 @@ def open_to_read(folder: Path) -> sqlite3.Connection | None:
     if not path.exists():
         return None
     with storage_errors(path):
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_MS / 1000)
-        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=_BUSY_MS / 1000)
+        try:
+            connection.execute("PRAGMA query_only=ON")
+            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
 

@@ -108,7 +108,7 @@ class Ledger:
         """Free the name of a job."""
         self.connection.execute("DELETE FROM output WHERE job = ?", (id,))
 
-    def reserve(self, id: int, order: Order) -> tuple[str | None, Manifest | None]:
+    def reserve(self, id: int, order: Order, *, may_adopt: bool = True) -> tuple[str | None, Manifest | None]:
         """Give a job the output name it wants, or the next that is free.
 
         Returns:
@@ -124,7 +124,7 @@ class Ledger:
         for name in numbered(order.request.output_name):
             holder = self._holder(folder_key, name)
             on_disk = is_on_disk(folder, name)
-            if on_disk and (holder is None or holder.state is State.DONE):
+            if may_adopt and on_disk and (holder is None or holder.state is State.DONE):
                 manifest = find_manifest(folder / name, order.key)
                 if manifest is not None:
                     return self._hold(id, folder_key, name), manifest

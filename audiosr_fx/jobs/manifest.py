@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from collections.abc import Iterator
 from contextlib import suppress
@@ -11,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from audiosr_fx.atomic import write_through
+from audiosr_fx.atomic import publish, write_through
 from audiosr_fx.errors import AudioSRError, MessageError
 from audiosr_fx.jobs.order import Order, hash_file, order_from_dict
-from audiosr_fx.jobs.request import MANIFEST_SUFFIX, TEMPORARY_PREFIX, read_json
+from audiosr_fx.jobs.request import MANIFEST_SUFFIX, read_json
 
 VERSION: Final = 1
 MAX_BYTES: Final = 1 << 20
@@ -53,21 +52,20 @@ def manifest_path(output: Path) -> Path:
     return output.with_name(output.name + MANIFEST_SUFFIX)
 
 
-def write_manifest(folder: Path, manifest: Manifest) -> None:
+def write_manifest(folder: Path, manifest: Manifest, aside: Path) -> None:
     """Put a manifest beside its output, whole or not at all, in place of an older one of that name.
+
+    Args:
+        folder: of the output.
+        manifest: of the output.
+        aside: a folder on the same disk, for the file while it is written.
 
     Raises:
         OSError: it cannot be written.
     """
-    path = manifest_path(folder / manifest.output_name)
-    temporary = path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}.part")
-    try:
-        write_through(temporary, manifest.to_json().encode("ascii"))
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
+    temporary = aside / f"{secrets.token_hex(8)}.json"
+    write_through(temporary, manifest.to_json().encode("ascii"))
+    publish(temporary, manifest_path(folder / manifest.output_name), overwrite=True)
 
 
 def read_manifest(path: Path) -> Manifest:

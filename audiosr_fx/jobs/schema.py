@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import sqlite3
 from collections.abc import Callable
 from typing import Final
@@ -58,10 +57,8 @@ def _first(connection: sqlite3.Connection) -> None:
         )
         """,
         "CREATE INDEX event_job ON event (job)",
-        "CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     ):
         connection.execute(statement)
-    connection.execute("INSERT INTO fact VALUES ('store', ?)", (secrets.token_hex(4),))
 
 
 MIGRATIONS: Final[tuple[Callable[[sqlite3.Connection], None], ...]] = (_first,)

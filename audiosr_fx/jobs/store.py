@@ -6,9 +6,11 @@ when the call returns. Nothing is decided by the wall clock; it only dates what 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
+import platform
 import sqlite3
 import threading
 import time
@@ -59,15 +61,13 @@ class JobStore:
         """
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.folder = folder
+        self.name = _store_name(folder)
         self._guard = threading.RLock()
         self._lock = FolderLock(folder / "lock", f"{shown(folder)}: the job queue")
         try:
             self._connection, damaged = open_database(folder)
             self._ledger = Ledger(self._connection, wall_clock)
             self._folders = FolderList(folder / "folders.jsonl")
-            with self._reading():
-                named = self._connection.execute("SELECT value FROM fact WHERE name = 'store'").fetchone()
-            self.name = str(named[0])
             if damaged is not None:
                 with self._changing():
                     rebuild(self._ledger, damaged, self._folders.all())
@@ -212,7 +212,7 @@ class JobStore:
         """Reserve another name for a job whose own was taken from outside; None where it may not have one."""
         with self._changing():
             found = self._held(job, token, State.PUBLISHING)
-            name, _ = self._ledger.reserve(found.id, found.order)
+            name, _ = self._ledger.reserve(found.id, found.order, may_adopt=False)
             return None if name is None else self._ledger.get(job)
 
     def finish(self, job: int, token: int, reason: str = "") -> Job:
@@ -348,16 +348,18 @@ class JobStore:
         again = self._again(job, "its output is gone" if is_gone else "asked for again")
         if again is None:
             return Submission(outcome=Outcome.SKIPPED, job=None, reason=f"{shown(job.output)} is taken")
-        return Submission(outcome=Outcome.QUEUED, job=again, reason=again.reason)
+        outcome = Outcome.REPEATED if again.state is State.DONE else Outcome.QUEUED
+        return Submission(outcome=outcome, job=again, reason=again.reason)
 
     def _again(self, job: Job, reason: str) -> Job | None:
         """Queue an ended job anew; None where its name is taken and is to be left."""
         moved = self._ledger.move(job, State.QUEUED, reason, attempts=0, crashes=0, errors=0, is_small=0)
-        name, _ = self._ledger.reserve(job.id, job.order)
+        name, made = self._ledger.reserve(job.id, job.order)
         if name is None:
             self._ledger.move(moved, State.CANCELLED, "its name is taken, and is to be left")
             return None
-        return self._ledger.get(job.id)
+        queued = self._ledger.get(job.id)
+        return queued if made is None else adopt(self._ledger, queued, made)
 
     def _held(self, id: int, token: int, *states: State) -> Job:
         """A job in one of some states, under a token; JobError where another has taken it meanwhile."""
@@ -377,3 +379,9 @@ class JobStore:
     def _changing(self) -> Iterator[None]:
         with self._guard, storage_errors(self.folder / FILE_NAME), transaction(self._connection):
             yield
+
+
+def _store_name(folder: Path) -> str:
+    """The same for the same folder on the same machine, whatever becomes of the database."""
+    place = f"{os.path.realpath(folder)}\n{platform.node()}"
+    return hashlib.sha256(place.encode("utf-8", "surrogateescape")).hexdigest()[:8]

@@ -1,0 +1,224 @@
+"""``audiosr-fx jobs``: what is queued, how far it is, and what became of it; cancel, try again, forget."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from audiosr_fx.commands.terminal import (
+    ExitCode,
+    describe_error,
+    exit_code_of,
+    joint_exit_code,
+    printable,
+    say,
+    say_error,
+    say_json,
+    say_note,
+)
+from audiosr_fx.errors import AudioSRError
+
+if TYPE_CHECKING:
+    from audiosr_fx.jobs.client import Client
+
+app = typer.Typer(no_args_is_help=True, help="See, follow, cancel, retry and clear the jobs of the queue.")
+
+
+class JobState(StrEnum):
+    """States that jobs can be picked by."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    PUBLISHING = "publishing"
+    PARKED = "parked"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    SUPERSEDED = "superseded"
+
+
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
+StatesOption = Annotated[
+    list[JobState] | None,
+    typer.Option("--state", metavar="STATE", help="Only such jobs; may be given more than once."),
+]
+FolderOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--queue",
+        metavar="FOLDER",
+        help="Folder of the queue.",
+        show_default="AUDIOSR_FX_STATE, else the user's own",
+    ),
+]
+JobsArgument = Annotated[list[int], typer.Argument(metavar="JOB...", help="Numbers of jobs.")]
+
+
+@app.command("list")
+def list_command(
+    states: StatesOption = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with what happens, until Ctrl-C.")
+    ] = False,
+    json: JsonOption = False,
+    queue: FolderOption = None,
+) -> None:
+    """Show the jobs there are, oldest first.
+
+    Live: [bold]audiosr-fx jobs list --follow[/bold]
+    """
+    client = _client(queue)
+    last = client.last_event() if follow else 0
+    jobs = client.list([_state(state) for state in states or []])
+    for job in jobs:
+        say_json(job) if json else say(_line(job))
+    if not jobs and not json:
+        say_note("no such jobs" if states else "no jobs")
+    if follow:
+        _follow(client, last, json=json)
+
+
+@app.command("show")
+def show_command(
+    job: Annotated[int, typer.Argument(metavar="JOB", help="Number of a job.")],
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with what happens, until it has ended.")
+    ] = False,
+    json: JsonOption = False,
+    queue: FolderOption = None,
+) -> None:
+    """Show one job: what it makes of what, where it stands, and how it got there."""
+    client = _client(queue)
+    shown = client.show(job)
+    if json:
+        say_json(shown)
+    else:
+        for line in _details(shown):
+            say(line)
+    if follow and not _has_ended(shown["state"]):
+        last = max((event["id"] for event in shown["events"]), default=0)
+        _follow(client, last, json=json, job=job)
+
+
+@app.command("cancel")
+def cancel_command(jobs: JobsArgument, json: JsonOption = False, queue: FolderOption = None) -> None:
+    """Cancel jobs that are queued, parked or running; nothing of them is left behind."""
+    _each(jobs, _client(queue).cancel, json=json)
+
+
+@app.command("retry")
+def retry_command(jobs: JobsArgument, json: JsonOption = False, queue: FolderOption = None) -> None:
+    """Queue jobs again that failed, were cancelled, or whose output is gone."""
+    _each(jobs, _client(queue).retry, json=json)
+
+
+@app.command("clear")
+def clear_command(
+    jobs: Annotated[list[int] | None, typer.Argument(metavar="[JOB]...", help="Numbers of jobs.")] = None,
+    states: Annotated[
+        list[JobState] | None,
+        typer.Option(
+            "--state",
+            metavar="STATE",
+            help="All such jobs; may be given more than once.",
+            show_default="failed, cancelled and superseded",
+        ),
+    ] = None,
+    json: JsonOption = False,
+    queue: FolderOption = None,
+) -> None:
+    """Forget jobs that have ended; their files stay."""
+    picked = [_state(state) for state in states or []]
+    if not picked and not jobs:
+        picked = [_state(state) for state in (JobState.FAILED, JobState.CANCELLED, JobState.SUPERSEDED)]
+    count = _client(queue).clear(picked, jobs or [])
+    say_json({"cleared": count}) if json else say(f"{count} {'job' if count == 1 else 'jobs'} cleared")
+
+
+def _client(folder: Path | None) -> Client:
+    from audiosr_fx.jobs.client import Client
+    from audiosr_fx.jobs.database import state_folder
+
+    return Client(state_folder() if folder is None else folder.absolute())
+
+
+def _state(state: JobState) -> Any:
+    from audiosr_fx.jobs.states import State
+
+    return State(state.value)
+
+
+def _each(jobs: Iterable[int], act: Callable[[int], Mapping[str, Any]], *, json: bool) -> None:
+    """Do something to every job, and let none that fails stop the others."""
+    codes = []
+    for number in jobs:
+        try:
+            job = act(number)
+        except AudioSRError as error:
+            codes.append(exit_code_of(error))
+            say_error(describe_error(error))
+            continue
+        codes.append(ExitCode.OK)
+        say_json(job) if json else say(_line(job))
+    raise typer.Exit(joint_exit_code(codes))
+
+
+def _follow(client: Client, since: int, *, json: bool, job: int | None = None) -> None:
+    """Tell what happens as it does: lines for moves, and bars for what runs; a job alone until it has ended."""
+    from audiosr_fx.commands.job_bars import JobBars
+
+    with JobBars(quiet=json) as bars:
+        while True:
+            for event in client.events(since, job=job, wait_s=5.0):
+                since = event["id"]
+                if json:
+                    say_json(event)
+                elif event["old"] != event["new"]:
+                    say(_event_line(event))
+                bars.hear(event, lambda number: _short_name(client, number))
+                if job is not None and event["old"] != event["new"] and _has_ended(event["new"]):
+                    return
+
+
+def _short_name(client: Client, job: int) -> str:
+    try:
+        return printable(Path(client.show(job)["output"]).name)
+    except AudioSRError:
+        return f"job {job}"
+
+
+def _has_ended(state: str) -> bool:
+    return state in ("done", "failed", "cancelled", "superseded")
+
+
+def _line(job: Mapping[str, Any]) -> str:
+    """A job on one line."""
+    state = f"{job['state']} {job['progress']:.0%}" if job["state"] == "running" else job["state"]
+    region = f" [{printable(job['region'])}]" if job["region"] else ""
+    reason = f" ({printable(job['reason'])})" if job["reason"] else ""
+    source, output = printable(job["source"]), printable(job["output"])
+    return f"{job['id']:>5}  {state:<12}{source}{region} > {output}{reason}"
+
+
+def _event_line(event: Mapping[str, Any]) -> str:
+    clock = time.strftime("%H:%M:%S", time.localtime(event["time"]))
+    reason = f" ({printable(event['reason'])})" if event["reason"] else ""
+    return f"{clock}  job {event['job']}: {event['new']}{reason}"
+
+
+def _details(job: Mapping[str, Any]) -> list[str]:
+    """A job in full, for people."""
+    lines = [_line(job).strip()]
+    chain = job["preset"] or "plain restore"
+    origin = f"{job['origin']} {job['tag']}".strip()
+    lines.append(f"  chain: {printable(chain)}; priority {job['priority']}; asked for by {printable(origin)}")
+    for verdict in job["result"].get("verdicts", []):
+        lines.append(f"  model: {printable(str(verdict.get('reason', '')))}")
+    lines += [f"  level: {printable(str(one))}" for one in job["result"].get("decisions", [])]
+    lines += [f"  {_event_line(event)}" for event in job["events"] if event["old"] != event["new"]]
+    return lines

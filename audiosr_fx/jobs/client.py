@@ -1,0 +1,196 @@
+"""A queue seen from outside its service: through the door where one runs, else straight from the disk."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final
+
+from audiosr_fx import errors
+from audiosr_fx.errors import AudioSRError, JobError, MessageError
+from audiosr_fx.jobs import rows
+from audiosr_fx.jobs.database import open_to_read, storage_errors
+from audiosr_fx.jobs.door import ADDRESS_FILE, MAX_ANSWER, MAX_PAGE
+from audiosr_fx.jobs.request import RenderRequest
+from audiosr_fx.jobs.states import State
+from audiosr_fx.jobs.store import JobStore
+
+ANSWER_S: Final = 60.0
+_POLL_S: Final = 0.25
+
+
+class Client:
+    """The queue of a state folder. Results are as JSON has them, see ``Job.to_dict`` and ``Event.to_dict``.
+
+    With a service running, everything goes through its door. Without one, what is there can be looked at, and
+    jobs can be cancelled, queued again and cleared, which the next service finds so.
+
+    Args:
+        folder: of the store.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def is_served(self) -> bool:
+        """Whether a service answers."""
+        try:
+            return self._ask("last") is not None
+        except AudioSRError:
+            return False
+
+    def submit(self, request: RenderRequest) -> dict[str, Any]:
+        """Hand a request to the running service; returns its outcome, reason and job.
+
+        Raises:
+            JobError: no service runs.
+            AudioSRError: as ``Service.submit``.
+        """
+        told = self._ask("submit", request=request.to_dict())
+        if told is None:
+            raise JobError("no service runs that could render it; start one with audiosr-fx watch")
+        answer: dict[str, Any] = told
+        return answer
+
+    def list(self, states: Sequence[State] = ()) -> list[dict[str, Any]]:
+        """Every job, of some states or all, oldest first."""
+        found: list[dict[str, Any]] = []
+        while True:
+            after = found[-1]["id"] if found else 0
+            page = self._page(states, after)
+            found += page
+            if len(page) < MAX_PAGE:
+                return found
+
+    def show(self, job: int) -> dict[str, Any]:
+        """One job with its events.
+
+        Raises:
+            JobError: there is none.
+        """
+        answer: dict[str, Any] | None = self._ask("show", job=job)
+        if answer is not None:
+            return answer
+        connection = open_to_read(self.folder)
+        if connection is None:
+            raise JobError(f"there is no job {job}")
+        with closing(connection), storage_errors(self.folder):
+            found = rows.find_jobs(connection, "id = ?", [job])
+            events = rows.list_events(connection, job=job)
+        if not found:
+            raise JobError(f"there is no job {job}")
+        return found[0].to_dict() | {"events": [event.to_dict() for event in events]}
+
+    def cancel(self, job: int) -> dict[str, Any]:
+        """Cancel a job; raises JobError where that cannot be."""
+        answer: dict[str, Any] | None = self._ask("cancel", job=job)
+        if answer is not None:
+            return answer
+        with self._store() as store:
+            return store.cancel(job).to_dict()
+
+    def retry(self, job: int) -> dict[str, Any]:
+        """Queue a job again; raises JobError where that cannot be."""
+        answer: dict[str, Any] | None = self._ask("retry", job=job)
+        if answer is not None:
+            return answer
+        with self._store() as store:
+            return store.retry(job).to_dict()
+
+    def clear(self, states: Sequence[State] = (), jobs: Sequence[int] = ()) -> int:
+        """Forget jobs that have ended; returns how many."""
+        answer: int | None = self._ask("clear", states=[str(state) for state in states], jobs=list(jobs))
+        if answer is not None:
+            return answer
+        with self._store() as store:
+            return store.clear(states, ids=jobs)
+
+    def last_event(self) -> int:
+        """The number of the newest event."""
+        answer: int | None = self._ask("last")
+        if answer is not None:
+            return answer
+        connection = open_to_read(self.folder)
+        if connection is None:
+            return 0
+        with closing(connection), storage_errors(self.folder):
+            return rows.last_event(connection)
+
+    def events(self, since: int, *, job: int | None = None, wait_s: float = 0.0) -> list[dict[str, Any]]:
+        """What happened after an event; waits a while where there is nothing yet."""
+        answer: list[dict[str, Any]] | None = self._ask("events", since=since, job=job, wait_s=wait_s)
+        if answer is not None:
+            return answer
+        connection = open_to_read(self.folder)
+        if connection is None:
+            found = []
+        else:
+            with closing(connection), storage_errors(self.folder):
+                found = rows.list_events(connection, since, job=job)
+        if not found:
+            time.sleep(min(wait_s, _POLL_S))
+        return [event.to_dict() for event in found]
+
+    def status(self) -> dict[str, Any] | None:
+        """What the service says of itself; None where none runs."""
+        answer: dict[str, Any] | None = self._ask("status")
+        return answer
+
+    def _page(self, states: Sequence[State], after: int) -> list[dict[str, Any]]:
+        answer: list[dict[str, Any]] | None = self._ask(
+            "list", states=[str(state) for state in states], after=after
+        )
+        if answer is not None:
+            return answer
+        connection = open_to_read(self.folder)
+        if connection is None:
+            return []
+        with closing(connection), storage_errors(self.folder):
+            return [job.to_dict() for job in rows.list_jobs(connection, states, after=after, limit=MAX_PAGE)]
+
+    def _store(self) -> JobStore:
+        if not self.folder.exists():
+            raise JobError(f"{self.folder}: there are no jobs")
+        return JobStore(self.folder)
+
+    def _ask(self, command: str, **told: Any) -> Any:
+        """The answer of the service; None where none runs."""
+        try:
+            address = json.loads((self.folder / ADDRESS_FILE).read_text("ascii"))
+            connection = _connect(address["address"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None  # never opened, or left behind by one that was killed
+        message = {"command": command, "secret": address.get("secret"), **told}
+        try:
+            with connection, connection.makefile("rwb") as stream:
+                stream.write(json.dumps(message).encode("ascii") + b"\n")
+                stream.flush()
+                answer = json.loads(stream.readline(MAX_ANSWER))
+        except (OSError, ValueError) as cause:
+            raise JobError(f"the service does not answer ({cause}); is it just ending?") from cause
+        if "error" in answer:
+            kind = vars(errors).get(answer["error"])
+            is_ours = isinstance(kind, type) and issubclass(kind, AudioSRError)
+            raise (kind if is_ours else MessageError)(answer.get("text", ""))
+        return answer.get("ok")
+
+
+def _connect(address: Any) -> socket.socket:
+    if isinstance(address, str):
+        connection = socket.socket(socket.AF_UNIX)
+        place: Any = address
+    else:
+        connection = socket.socket(socket.AF_INET)
+        place = (address[0], address[1])
+    try:
+        connection.settimeout(ANSWER_S)
+        connection.connect(place)
+    except BaseException:
+        connection.close()
+        raise
+    return connection

@@ -1,0 +1,46 @@
+"""A queue at rest: why, until when, and for how much longer the next time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+FIRST_S: Final = 0.5
+LONGEST_S: Final = {"disk": 5.0, "device": 60.0}
+
+
+@dataclass(slots=True)
+class Pause:
+    """Waits that grow from half a second, by a monotonic clock, until something works again."""
+
+    clock: Callable[[], float]
+    reason: str = ""
+    until: float = 0.0
+    wait_s: float = 0.0
+
+    @property
+    def is_on(self) -> bool:
+        """Whether the queue rests, be it that its time is over or not."""
+        return bool(self.reason)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is time to try again."""
+        return self.clock() >= self.until
+
+    def begin(self, reason: str, kind: str) -> None:
+        """Rest, longer each time in a row; a rest that has begun is not made longer."""
+        if self.is_on and not self.is_over:
+            return
+        self.wait_s = min(LONGEST_S[kind], 2 * self.wait_s or FIRST_S)
+        self.reason = reason
+        self.until = self.clock() + self.wait_s
+
+    def end(self) -> None:
+        """Try again; the next rest is longer still unless something worked."""
+        self.reason = ""
+
+    def forget(self) -> None:
+        """Something worked: the next rest begins short."""
+        self.wait_s = 0.0

@@ -1,0 +1,146 @@
+"""What a worker does: the chain of an order over its source, into the file that it was told to write."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any, Final
+
+from audiosr_fx import __version__
+from audiosr_fx.errors import ParameterError
+from audiosr_fx.jobs.task import DeviceMissing, Task
+
+if TYPE_CHECKING:
+    from audiosr_fx.board import Board
+    from audiosr_fx.file_job import RenderedFile
+    from audiosr_fx.files import AudioInfo
+    from audiosr_fx.progress import ProgressEvent
+
+SESSION_RATE: Final = 48_000
+PLUGIN_TIMEOUT_S: Final = 600.0
+_SUBTYPES: Final = {"auto": None, "16": "PCM_16", "24": "PCM_24", "32": "FLOAT"}
+_PARTS: Final = ("torch", "numpy", "pedalboard", "soundfile", "soxr")
+
+
+def render(
+    task: Task, on_progress: Callable[[float], None], should_cancel: Callable[[], bool]
+) -> dict[str, Any]:
+    """Render a task; see ``audiosr_fx.jobs.task.Renderer``.
+
+    Raises:
+        DeviceMissing: the device of the task is not there.
+        OSError: there is no room for the result.
+        AudioSRError: as ``Board.render_file``.
+    """
+    from audiosr_fx.files import read_info
+    from audiosr_fx.preset import parse_preset
+
+    order, request = task.order, task.order.request
+    preset = parse_preset(order.recipe, order.recipe_path or "the preset")
+    info = read_info(request.source)
+    rate = max(SESSION_RATE, info.sample_rate)
+    _check_room(task, info, rate)
+    _check_device(task, bool(order.models))
+    board = preset.build(rate, device=task.device)
+    started = time.monotonic()
+    more: dict[str, Any] = {"region": request.region} if request.region else {}
+    with _small_batches(board, task):
+        done = board.render_file(
+            request.source,
+            task.destination,
+            rate,
+            format=request.format.upper() or None,
+            subtype=_SUBTYPES[request.bits],
+            overwrite=True,
+            keep_metadata=request.keep_metadata,
+            preset=preset.name,
+            on_event=lambda event: on_progress(_fraction(event)),
+            should_cancel=should_cancel,
+            isolated=any(section.type == "VST3" for _, section in preset.sections()),
+            timeout_s=PLUGIN_TIMEOUT_S,
+            **more,
+        )
+    return _told(done, task, time.monotonic() - started)
+
+
+def _told(done: RenderedFile, task: Task, render_s: float) -> dict[str, Any]:
+    """What the manifest says of a render."""
+    verdicts = [asdict(replace(verdict, spectrum=None)) for verdict in done.verdicts]
+    rendered = [verdict for verdict in done.verdicts if verdict.process]
+    return {
+        "sample_rate": done.sample_rate,
+        "channels": done.channels,
+        "frames": done.frames,
+        "duration_s": done.frames / done.sample_rate,
+        "render_s": render_s,
+        "peak": done.peak,
+        "clipped_samples": done.clipped_samples,
+        "cutoff_hz": rendered[0].cutoff_hz if rendered else None,
+        "verdicts": [{key: value for key, value in one.items() if key != "spectrum"} for one in verdicts],
+        "decisions": list(done.decisions),
+        "device": task.device,
+        "small_batches": task.is_small,
+        "versions": _versions(),
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {"audiosr_fx": __version__, "python": platform.python_version(), "system": platform.platform()}
+    for part in _PARTS:
+        try:
+            found[part] = version(part)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _fraction(event: ProgressEvent) -> float:
+    if event.seconds_total <= 0 or event.stage == "measure":
+        return 0.0
+    windows = event.windows_done / event.windows_total if event.windows_total else 0.0
+    return min(1.0, max(windows, event.seconds_done / event.seconds_total))
+
+
+def _check_room(task: Task, info: AudioInfo, rate: int) -> None:
+    """Refuse to begin what the disk has no room for: the result, and a stage's temporary file beside it."""
+    import errno
+
+    needed = 2 * 4 * info.channels * -(-info.frames * rate // info.sample_rate)
+    free = shutil.disk_usage(task.destination.parent).free
+    if free < needed:
+        raise OSError(errno.ENOSPC, f"{needed / 1e6:.0f} MB are needed and {free / 1e6:.0f} MB are free")
+
+
+def _check_device(task: Task, is_needed: bool) -> None:
+    if not is_needed:
+        return
+    from audiosr_fx.engine import choose_device
+
+    try:
+        choose_device(task.device)
+    except ParameterError as cause:
+        raise DeviceMissing(str(cause)) from cause
+
+
+@contextmanager
+def _small_batches(board: Board, task: Task) -> Iterator[None]:
+    """Let models do one item at a time while inside, if the task asks for it."""
+    if not task.is_small or not task.order.models:
+        yield
+        return
+    from audiosr_fx.engine import load_engine
+
+    engines = [load_engine(name, task.device) for name, _ in task.order.models]
+    sizes = [engine.batch_size for engine in engines]
+    try:
+        for engine in engines:
+            engine.batch_size = 1
+        yield
+    finally:
+        for engine, size in zip(engines, sizes, strict=True):
+            engine.batch_size = size

@@ -1,0 +1,402 @@
+"""The service: the one owner of a store, its workers and what they publish, behind every front door."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+from audiosr_fx.errors import AudioSRError, JobError, ParameterError, StorageError
+from audiosr_fx.files import shown
+from audiosr_fx.jobs.database import is_disk_full
+from audiosr_fx.jobs.job import Event, Job, Submission
+from audiosr_fx.jobs.order import Order, place_order
+from audiosr_fx.jobs.pause import Pause
+from audiosr_fx.jobs.publish import Publisher
+from audiosr_fx.jobs.request import RenderRequest
+from audiosr_fx.jobs.states import State
+from audiosr_fx.jobs.store import ENDED, JobStore
+from audiosr_fx.jobs.task import Ending, Task
+from audiosr_fx.jobs.worker import Report, Worker
+
+RENDERER: Final = "audiosr_fx.jobs.rendering:render"
+STALL_S: Final = 900.0
+STOP_S: Final = 2.0
+PROGRESS_S: Final = 1.0
+_TURN_S: Final = 0.25
+_log = logging.getLogger(__name__)
+
+
+class Service:
+    """Renders what is submitted until it is stopped; but for ``start`` and ``stop``, from any thread.
+
+    Use it as a context manager: it starts, and stops at the end, handing back what is unfinished.
+    """
+
+    def __init__(
+        self,
+        store: JobStore,
+        *,
+        devices: Sequence[str] = ("auto",),
+        renderer: str = RENDERER,
+        stall_s: float = STALL_S,
+        clock: Callable[[], float] = time.monotonic,
+        publisher: Publisher | None = None,
+    ) -> None:
+        """Nothing is started yet.
+
+        Args:
+            store: that nobody else changes; it is not closed here.
+            devices: one worker for each; ``auto``, ``cpu``, ``cuda:0``, ...
+            renderer: what workers run, as ``module:function``.
+            stall_s: how long a job may be without progress.
+            clock: monotonic, in seconds.
+            publisher: brings files out; None is the usual one.
+        """
+        if not devices or not stall_s > 0:
+            raise ParameterError(f"devices is {devices!r}, stall_s {stall_s}; expected some, and above 0")
+        self.store = store
+        self._publisher = publisher or Publisher(store)
+        self._stall_s = stall_s
+        self._clock = clock
+        self._inbox: queue.SimpleQueue[tuple[Worker, int, dict[str, Any]] | None] = queue.SimpleQueue()
+        self._workers = [Worker(device, renderer, self._deliver, clock) for device in devices]
+        self._reports: list[Report] = []
+        self._unpublished: list[Job] = []
+        self._pause = Pause(clock)
+        self._told_at: dict[int, float] = {}
+        self._changed = threading.Condition()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Service:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Go on with what an earlier run left, then render what is queued, in a thread of its own.
+
+        Raises:
+            StorageError: the store cannot be written.
+        """
+        self._unpublished = self.store.recover()
+        with suppress(OSError, StorageError):  # a full disk: the thread goes on with it
+            self._publish_rest()
+        self._publisher.sweep()
+        self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
+        self._thread.start()
+
+    def stop(self, grace_s: float = STOP_S) -> None:
+        """Take no more jobs, hand back those that run, and end the workers; within grace_s and a second.
+
+        Args:
+            grace_s: for workers to leave their jobs by themselves.
+        """
+        self._stopping.set()
+        self._inbox.put(None)
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.join()
+            self._hand_back(grace_s)
+        self._tell_changed()
+
+    # For front doors
+
+    def submit(self, request: RenderRequest) -> Submission:
+        """Take a request in; on the disk when this returns.
+
+        Raises: as ``place_order`` and ``JobStore.submit``.
+        """
+        return self.submit_order(place_order(request))
+
+    def submit_order(self, order: Order) -> Submission:
+        """Take an order in; see ``JobStore.submit``."""
+        return self.submit_orders([order])[0]
+
+    def submit_orders(self, orders: Sequence[Order]) -> list[Submission]:
+        """Take many orders in, all or none; see ``JobStore.submit_all``."""
+        done = self.store.submit_all(orders)
+        self._wake()
+        return done
+
+    def cancel(self, job: int, reason: str = "cancelled") -> Job:
+        """Cancel a job; a worker that renders it is free again within two seconds.
+
+        Raises:
+            JobError: there is none, it has ended, or is being published.
+        """
+        done = self.store.cancel(job, reason)
+        self._wake()
+        return done
+
+    def supersede(self, job: int, reason: str) -> Job:
+        """Say that nobody wants a job's result any more; raises as ``cancel``."""
+        done = self.store.supersede(job, reason)
+        self._wake()
+        return done
+
+    def retry(self, job: int) -> Job:
+        """Queue a job again that has ended without a file.
+
+        Raises:
+            JobError: it has not, or its output is there.
+        """
+        done = self.store.retry(job)
+        self._wake()
+        return done
+
+    def clear(self, states: Iterable[State], *, ids: Iterable[int] = ()) -> int:
+        """Forget jobs that have ended; see ``JobStore.clear``."""
+        return self.store.clear(states, ids=ids)
+
+    def events(
+        self, since: int = 0, *, job: int | None = None, wait_s: float = 0.0, limit: int = 1000
+    ) -> list[Event]:
+        """What happened after an event; where there is nothing yet, it is waited for that long."""
+        end = time.monotonic() + wait_s
+        while True:
+            with self._changed:
+                found = self.store.events(since, job=job, limit=limit)
+                left = end - time.monotonic()
+                if found or left <= 0 or self._stopping.is_set():
+                    return found
+                self._changed.wait(left)
+
+    def wait(self, job: int, timeout_s: float | None = None) -> Job:
+        """Wait until a job has ended; returns it as it is then, or when the time is over."""
+        end = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            with self._changed:
+                found = self.store.get(job)
+                left = None if end is None else end - time.monotonic()
+                if found.state in ENDED or (left is not None and left <= 0) or self._stopping.is_set():
+                    return found
+                self._changed.wait(left)
+
+    def drain(self, timeout_s: float | None = None) -> bool:
+        """Wait until every job has ended; False where the time is over before, or the service stops."""
+        end = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            with self._changed:
+                counts = self.store.counts()
+                if not any(count for state, count in counts.items() if state not in ENDED):
+                    return True
+                left = None if end is None else end - time.monotonic()
+                if (left is not None and left <= 0) or self._stopping.is_set():
+                    return False
+                self._changed.wait(left)
+
+    def status(self) -> dict[str, Any]:
+        """How things stand, for people and for JSON."""
+        return {
+            "jobs": {str(state): count for state, count in self.store.counts().items()},
+            "workers": [
+                {"device": one.device, "pid": one.pid, "job": None if one.job is None else one.job.id}
+                for one in self._workers
+            ],
+            "paused": self._pause.reason,
+        }
+
+    # The thread
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._turn()
+            except (StorageError, OSError) as error:
+                self._rest(error)
+            except AudioSRError as error:
+                _log.error("%s", error)
+            except Exception:
+                _log.exception("a fault of the job service; it goes on")
+                self._stopping.wait(_TURN_S)
+
+    def _turn(self) -> None:
+        """Everything there is to do now, then wait for what comes."""
+        self._hear(_TURN_S)
+        for worker in self._workers:
+            worker.start()
+            worker.check(self._stall_s)
+            self._cancel_if_unwanted(worker)
+        if self._pause.is_on:
+            if not self._pause.is_over:
+                return
+            self._pause.end()
+            self.store.unpark()
+        self._publish_rest()
+        while self._reports:
+            self._settle(self._reports[0])
+            self._reports.pop(0)
+            self._tell_changed()
+        if not self._pause.is_on:
+            self._assign()
+
+    def _hear(self, wait_s: float) -> None:
+        """Take in what workers said, waiting for the first."""
+        with suppress(queue.Empty):
+            while True:
+                item = self._inbox.get(timeout=wait_s) if wait_s else self._inbox.get_nowait()
+                wait_s = 0.0
+                if item is None:
+                    continue
+                worker, number, message = item
+                job = worker.job
+                heard = worker.hear(number, message)
+                if isinstance(heard, Report):
+                    self._reports.append(heard)
+                    if heard.ending in (Ending.NO_MEMORY, Ending.ERROR):  # what it holds may be broken
+                        worker.restart()
+                elif heard is not None and job is not None:
+                    self._note_progress(job, heard)
+
+    def _note_progress(self, job: Job, progress: float) -> None:
+        now = self._clock()
+        if now - self._told_at.get(job.id, -PROGRESS_S) < PROGRESS_S:
+            return
+        self._told_at[job.id] = now
+        with suppress(JobError):  # cancelled meanwhile, or a full disk; it is only for people
+            self.store.tell_progress(job.id, job.token, progress)
+            self._tell_changed()
+
+    def _cancel_if_unwanted(self, worker: Worker) -> None:
+        if worker.job is not None:
+            now = self.store.get(worker.job.id)
+            if now.state is not State.RUNNING or now.token != worker.job.token:
+                worker.cancel()
+
+    def _settle(self, report: Report) -> None:
+        """Do what a job's end asks for; after StorageError or OSError it is done again."""
+        self._told_at.pop(report.job.id, None)
+        try:
+            self._act(report)
+        except StorageError:
+            raise
+        except JobError as error:  # cancelled, superseded or taken anew meanwhile
+            _log.info("the result of job %d is dropped: %s", report.job.id, error)
+            self._publisher.discard(report.job)
+
+    def _act(self, report: Report) -> None:
+        job, text = report.job, report.text
+        held = (job.id, job.token)
+        if report.ending is Ending.DONE:
+            self._publish(report)
+            return
+        self._publisher.discard(job)
+        match report.ending:
+            case Ending.CANCELLED:
+                self.store.hand_back(*held, "it was asked to stop")
+            case Ending.CRASHED:
+                self.store.note_crash(*held, text)
+            case Ending.NO_MEMORY:
+                self.store.note_no_memory(*held, text)
+            case Ending.DISK_FULL:
+                self._park(report, "disk")
+            case Ending.NO_DEVICE:
+                self._park(report, "device")
+            case Ending.ERROR:
+                self.store.note_error(*held, text)
+            case _:
+                self.store.fail(*held, text)
+
+    def _publish(self, report: Report) -> None:
+        try:
+            self._publisher.publish(report.job, report.sha256, report.result)
+        except (OSError, StorageError) as error:
+            now = self.store.get(report.job.id)
+            if now.state is State.PUBLISHING:
+                self._unpublished.append(now)
+                self._rest(error)
+            elif isinstance(error, StorageError):
+                raise
+            else:  # after a failed sync nobody knows what the disk has: it is made anew
+                ending = Ending.DISK_FULL if is_disk_full(error) else Ending.ERROR
+                text = f"{shown(report.job.output)}: cannot be written ({error.strerror or error})"
+                self._act(Report(job=report.job, ending=ending, text=text, result={}))
+            return
+        self._pause.forget()
+
+    def _publish_rest(self) -> None:
+        """Go on with jobs whose publishing was interrupted."""
+        while self._unpublished:
+            job = self._unpublished[0]
+            try:
+                self._publisher.recover(job)
+            except OSError as error:
+                if is_disk_full(error):
+                    raise
+                reason = f"{shown(job.output)}: cannot be published ({error.strerror or error})"
+                self.store.fail(job.id, job.token, reason)
+            self._unpublished.pop(0)
+            self._tell_changed()
+
+    def _park(self, report: Report, kind: str) -> None:
+        self.store.park(report.job.id, report.job.token, report.text)
+        self._pause.begin(report.text, kind)
+        _log.warning("the queue rests: %s", report.text)
+
+    def _rest(self, error: Exception) -> None:
+        """A disk that takes no more, or does not answer: try again after a while, with everything kept."""
+        self._pause.begin(str(error), "disk")
+        _log.warning("the queue rests: %s", error)
+
+    def _assign(self) -> None:
+        """Give free workers something to do."""
+        for worker in self._workers:
+            if not worker.is_free or self._stopping.is_set():
+                continue
+            job = self.store.take()
+            if job is None:
+                return
+            self._tell_changed()
+            try:
+                staged = self._publisher.prepare(job)
+            except OSError as error:
+                ending = Ending.DISK_FULL if is_disk_full(error) else Ending.FAILED
+                text = f"{shown(job.order.request.folder)}: cannot be written to ({error.strerror or error})"
+                self._reports.append(Report(job=job, ending=ending, text=text, result={}))
+                continue
+            task = Task(order=job.order, destination=staged, device=worker.device, is_small=job.is_small)
+            worker.assign(job, task)
+
+    def _hand_back(self, grace_s: float) -> None:
+        """At the end: let workers leave their jobs, then end them; what has finished is published."""
+        end = self._clock() + grace_s
+        for worker in self._workers:
+            worker.cancel()
+        while any(worker.job is not None for worker in self._workers) and self._clock() < end:
+            self._hear(0.05)
+        running = [worker.job for worker in self._workers if worker.job is not None]
+        for worker in self._workers:
+            worker.close()
+        try:
+            for report in self._reports:
+                if report.ending is Ending.DONE:
+                    self._settle(report)
+                else:
+                    running.append(report.job)
+            for job in running:
+                with suppress(JobError):
+                    self.store.hand_back(job.id, job.token, "the service was stopped", was_tried=False)
+                self._publisher.discard(job)
+        except (StorageError, OSError) as error:  # the next start does it
+            _log.warning("not all could be handed back: %s", error)
+
+    # Between threads
+
+    def _deliver(self, worker: Worker, number: int, message: dict[str, Any]) -> None:
+        self._inbox.put((worker, number, message))
+
+    def _wake(self) -> None:
+        self._inbox.put(None)
+        self._tell_changed()
+
+    def _tell_changed(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
