@@ -74,7 +74,7 @@ def list_command(
     """
     client = _client(queue)
     last = client.last_event() if follow else 0
-    jobs = client.list([_state(state) for state in states or []])
+    jobs = client.jobs([_state(state) for state in states or []])
     for job in jobs:
         say_json(job) if json else say(_line(job))
     if not jobs and not json:
@@ -169,7 +169,7 @@ def _each(jobs: Iterable[int], act: Callable[[int], Mapping[str, Any]], *, json:
 
 
 def _follow(client: Client, since: int, *, json: bool, job: int | None = None) -> None:
-    """Tell what happens as it does: lines for moves, and bars for what runs; a job alone until it has ended."""
+    """Tell what happens as it does: lines for moves, bars for what runs; of one job, until it has ended."""
     from audiosr_fx.commands.job_bars import JobBars
 
     with JobBars(quiet=json) as bars:

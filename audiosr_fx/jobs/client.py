@@ -57,7 +57,7 @@ class Client:
         answer: dict[str, Any] = told
         return answer
 
-    def list(self, states: Sequence[State] = ()) -> list[dict[str, Any]]:
+    def jobs(self, states: Sequence[State] = ()) -> list[dict[str, Any]]:
         """Every job, of some states or all, oldest first."""
         found: list[dict[str, Any]] = []
         while True:
@@ -175,8 +175,9 @@ class Client:
             raise JobError(f"the service does not answer ({cause}); is it just ending?") from cause
         if "error" in answer:
             kind = vars(errors).get(answer["error"])
-            is_ours = isinstance(kind, type) and issubclass(kind, AudioSRError)
-            raise (kind if is_ours else MessageError)(answer.get("text", ""))
+            if isinstance(kind, type) and issubclass(kind, AudioSRError):
+                raise kind(answer.get("text", ""))
+            raise MessageError(f"the service answers {answer['error']!r}")
         return answer.get("ok")
 
 
