@@ -80,6 +80,28 @@ class Job:
         }
 
 
+def new_job(id: int, key: str, order: Order, now: float) -> Job:
+    """A job as it is when it has just been taken in."""
+    return Job(
+        id=id,
+        key=key,
+        order=order,
+        state=State.QUEUED,
+        output_name=order.request.output_name,
+        token=0,
+        attempts=0,
+        crashes=0,
+        errors=0,
+        is_small=False,
+        progress=0.0,
+        reason="",
+        created=now,
+        changed=now,
+        output_sha256="",
+        result={},
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """Something that happened to a job; the store only ever adds them.

@@ -12,7 +12,7 @@ from typing import Any, Final
 from audiosr_fx.errors import JobError, ParameterError
 from audiosr_fx.files import shown
 from audiosr_fx.jobs import rows
-from audiosr_fx.jobs.job import Job
+from audiosr_fx.jobs.job import Job, new_job
 from audiosr_fx.jobs.manifest import Manifest, find_manifest
 from audiosr_fx.jobs.names import folded, folded_folder, is_on_disk, numbered
 from audiosr_fx.jobs.order import Order
@@ -42,26 +42,26 @@ class Ledger:
         """The job of an order's key."""
         return next(iter(rows.find_jobs(self.connection, "key = ?", [key])), None)
 
-    def insert(self, order: Order, key: str) -> int:
-        """A new queued job, which has no name reserved yet, nor an event; returns its id."""
+    def insert(self, order: Order, key: str) -> Job:
+        """A new queued job, which has no name reserved yet, nor an event."""
         now = self._clock()
+        request = order.request
         cursor = self.connection.execute(
-            "INSERT INTO job (key, order_json, source, folder, output_name, state, priority, created,"
-            " changed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO job (key, order_json, source, output_name, state, priority, created, changed)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 key,
                 json.dumps(order.to_dict()),
-                os.fsencode(os.path.realpath(order.request.source)),
-                folded_folder(order.request.folder),
-                os.fsencode(order.request.output_name),
+                os.fsencode(os.path.realpath(request.source)),
+                os.fsencode(request.output_name),
                 State.QUEUED,
-                order.request.priority,
+                request.priority,
                 now,
                 now,
             ),
         )
         assert cursor.lastrowid is not None
-        return cursor.lastrowid
+        return new_job(cursor.lastrowid, key, order, now)
 
     def delete(self, id: int) -> None:
         """Forget a job, its events and its name."""

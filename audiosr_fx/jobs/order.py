@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -88,7 +88,13 @@ class Order:
         """The order as JSON can say it; ``order_from_dict`` reads it back."""
         return {
             "request": self.request.to_dict(),
-            "source": asdict(self.source),
+            "source": {
+                "sha256": self.source.sha256,
+                "size": self.source.size,
+                "mtime_ns": self.source.mtime_ns,
+                "ctime_ns": self.source.ctime_ns,
+                "inode": self.source.inode,
+            },
             "recipe": self.recipe,
             "recipe_path": self.recipe_path,
             "models": [list(model) for model in self.models],

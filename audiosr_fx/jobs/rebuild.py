@@ -47,14 +47,14 @@ def adopt(ledger: Ledger, job: Job, manifest: Manifest) -> Job:
 
 
 def _enter(ledger: Ledger, order: Order, key: str) -> None:
-    id = ledger.insert(order, key)
-    name, made = ledger.reserve(id, order)
+    job = ledger.insert(order, key)
+    name, made = ledger.reserve(job.id, order)
     if name is None:
-        ledger.delete(id)
+        ledger.delete(job.id)
         return
-    ledger.note(id, None, State.QUEUED, "found again")
+    ledger.note(job.id, None, State.QUEUED, "found again")
     if made is not None:
-        adopt(ledger, ledger.get(id), made)
+        adopt(ledger, ledger.get(job.id), made)
 
 
 def _readable(damaged: Path) -> Iterator[Order]:

@@ -17,7 +17,6 @@ def _first(connection: sqlite3.Connection) -> None:
             key TEXT NOT NULL UNIQUE,
             order_json TEXT NOT NULL,
             source BLOB NOT NULL,
-            folder BLOB NOT NULL,
             output_name BLOB NOT NULL,
             state TEXT NOT NULL,
             priority INTEGER NOT NULL,

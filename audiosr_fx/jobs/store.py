@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -326,16 +327,16 @@ class JobStore:
         known = self._ledger.find(key)
         if known is not None:
             return self._repeat(known)
-        id = self._ledger.insert(order, key)
-        name, made = self._ledger.reserve(id, order)
+        job = self._ledger.insert(order, key)
+        name, made = self._ledger.reserve(job.id, order)
         if name is None:
-            self._ledger.delete(id)
+            self._ledger.delete(job.id)
             wanted = shown(order.request.folder / order.request.output_name)
             return Submission(
                 outcome=Outcome.SKIPPED, job=None, reason=f"{wanted} is taken, and is to be left"
             )
-        self._ledger.note(id, None, State.QUEUED, f"from {order.request.origin}")
-        job = self._ledger.get(id)
+        self._ledger.note(job.id, None, State.QUEUED, f"from {order.request.origin}")
+        job = replace(job, output_name=name)
         if made is None:
             return Submission(outcome=Outcome.QUEUED, job=job)
         job = adopt(self._ledger, job, made)

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import errno
+import multiprocessing
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from audiosr_fx.errors import AudioFormatError, JobError, StorageError
+from audiosr_fx.jobs import database, schema
+from audiosr_fx.jobs.database import FILE_NAME, filesystem_of, is_disk_full, open_database, open_to_read
+from audiosr_fx.jobs.lock import FolderLock
+
+HOLD = """
+import sys, pathlib
+from audiosr_fx.errors import JobError
+from audiosr_fx.jobs.lock import FolderLock
+try:
+    lock = FolderLock(pathlib.Path(sys.argv[1]), "the folder")
+except JobError as error:
+    print("refused", flush=True)
+else:
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def hold(path: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+def answer(holder: subprocess.Popen[str]) -> str:
+    assert holder.stdout is not None
+    return holder.stdout.readline().strip()
+
+
+def end(holder: subprocess.Popen[str]) -> None:
+    holder.communicate()
+
+
+def test_of_twenty_that_start_at_once_one_holds_the_folder(tmp_path: Path) -> None:
+    holders = [hold(tmp_path / "lock") for _ in range(20)]
+    assert sorted(answer(holder) for holder in holders) == ["held"] + ["refused"] * 19
+    for holder in holders:
+        end(holder)
+
+
+def test_the_lock_of_a_killed_process_is_free_at_once(tmp_path: Path) -> None:
+    holder = hold(tmp_path / "lock")
+    assert answer(holder) == "held"
+    with pytest.raises(JobError, match=f"the queue is in use by process {holder.pid}"):
+        FolderLock(tmp_path / "lock", "the queue")
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    FolderLock(tmp_path / "lock", "the queue").close()
+    end(holder)
+
+
+def test_a_child_does_not_inherit_the_lock(tmp_path: Path) -> None:
+    lock = FolderLock(tmp_path / "lock", "the queue")
+    child = multiprocessing.get_context("spawn").Process(target=os.getpid)
+    child.start()
+    lock.close()
+    FolderLock(tmp_path / "lock", "the queue").close()
+    child.join()
+
+
+MOUNTS = """\
+21 1 254:0 / / rw,relatime shared:1 - ext4 /dev/root rw
+30 21 0:40 / /mnt/music rw - nfs4 server:/music rw
+31 30 0:41 / /mnt/music/local rw shared:7 master:1 - xfs /dev/sdb rw
+32 21 0:42 / /mnt/my\\040disk rw - cifs //server/disk rw
+33 21 0:43 / /home rw - ext4 /dev/sdc rw
+"""
+
+
+@pytest.mark.parametrize(
+    ("folder", "kind"),
+    [
+        ("/", "ext4"),
+        ("/mnt/music", "nfs4"),
+        ("/mnt/music/state", "nfs4"),
+        ("/mnt/musical", "ext4"),
+        ("/mnt/music/local/state", "xfs"),
+        ("/mnt/my disk/state", "cifs"),
+    ],
+)
+def test_the_file_system_of_a_folder_is_told_from_the_table(folder: str, kind: str) -> None:
+    assert filesystem_of(Path(folder), MOUNTS) == kind
+
+
+def test_a_network_file_system_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "filesystem_of", lambda *_: "nfs4")
+    with pytest.raises(JobError, match=r"network file system \(nfs4\).*AUDIOSR_FX_STATE"):
+        open_database(tmp_path)
+    assert os.listdir(tmp_path) == []
+
+
+def test_the_database_is_written_through_and_private(tmp_path: Path) -> None:
+    connection, damaged = open_database(tmp_path)
+    assert damaged is None
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+    assert connection.execute("PRAGMA synchronous").fetchone() == (3,)  # EXTRA
+    assert (tmp_path / FILE_NAME).stat().st_mode & 0o777 == 0o600
+    connection.close()
+
+
+def test_looking_makes_no_database_and_changes_none(tmp_path: Path) -> None:
+    assert open_to_read(tmp_path) is None
+    open_database(tmp_path)[0].close()
+    connection = open_to_read(tmp_path)
+    assert connection is not None
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        connection.execute("DELETE FROM job")
+    connection.close()
+
+
+def test_each_step_of_the_schema_is_taken_once_and_whole(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "x.db", isolation_level=None)
+    taken = []
+
+    def second(connection: sqlite3.Connection) -> None:
+        connection.execute("ALTER TABLE job ADD COLUMN colour TEXT NOT NULL DEFAULT 'red'")
+        taken.append("second")
+
+    def broken(connection: sqlite3.Connection) -> None:
+        connection.execute("DROP TABLE event")
+        raise sqlite3.OperationalError("broken")
+
+    schema.migrate(connection, schema.MIGRATIONS)
+    with pytest.raises(sqlite3.OperationalError, match="broken"):
+        schema.migrate(connection, (*schema.MIGRATIONS, second, broken))
+    assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+    assert connection.execute("SELECT count(*) FROM event").fetchone() == (0,)
+    schema.migrate(connection, (*schema.MIGRATIONS, second))
+    assert taken == ["second"]
+    connection.close()
+
+
+def test_a_full_disk_is_known_whoever_says_so() -> None:
+    direct = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert is_disk_full(direct)
+    wrapped = AudioFormatError("a.wav: cannot be written")
+    wrapped.__cause__ = direct
+    assert is_disk_full(wrapped)
+    assert is_disk_full(AudioFormatError(f"a.wav: cannot be written ({os.strerror(errno.ENOSPC)})"))
+    assert not is_disk_full(OSError(errno.EACCES, os.strerror(errno.EACCES)))
+    assert not is_disk_full(StorageError("locked"))

@@ -1,0 +1,458 @@
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from job_orders import make_order, new_order, new_source
+
+from audiosr_fx.errors import JobError, ParameterError
+from audiosr_fx.jobs.database import FILE_NAME
+from audiosr_fx.jobs.job import Job, Outcome
+from audiosr_fx.jobs.manifest import Manifest, write_manifest
+from audiosr_fx.jobs.order import hash_file
+from audiosr_fx.jobs.request import Collision
+from audiosr_fx.jobs.states import LIVE, MOVES, State, check_move
+from audiosr_fx.jobs.store import ENDED, JobStore
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[JobStore]:
+    with JobStore(tmp_path / "state") as opened:
+        yield opened
+
+
+def taken(store: JobStore) -> Job:
+    job = store.take()
+    assert job is not None
+    return job
+
+
+def finished(store: JobStore, job: Job, content: bytes = b"result") -> Job:
+    """A running job brought to its end, with a file."""
+    job.output.parent.mkdir(exist_ok=True)
+    job.output.write_bytes(content)
+    store.begin_publishing(job.id, job.token, hash_file(job.output), {"peak": 0.5})
+    return store.finish(job.id, job.token)
+
+
+def test_a_job_goes_its_way_and_every_step_is_an_event(tmp_path: Path, store: JobStore) -> None:
+    done = store.submit(new_order(tmp_path, origin="osc"))
+    assert done.is_new
+    job = finished(store, taken(store))
+    assert (job.state, job.attempts, job.token, job.result) == (State.DONE, 1, 1, {"peak": 0.5})
+    moves = [(event.old, event.new) for event in store.events()]
+    assert moves == [
+        (None, State.QUEUED),
+        (State.QUEUED, State.RUNNING),
+        (State.RUNNING, State.PUBLISHING),
+        (State.PUBLISHING, State.DONE),
+    ]
+    assert store.events()[0].reason == "from osc"
+    assert store.events(since=3) == store.events()[3:]
+    assert store.take() is None
+
+
+def test_everything_is_there_after_opening_again(tmp_path: Path) -> None:
+    with JobStore(tmp_path / "state") as store:
+        job = store.submit(new_order(tmp_path, tag="region 4", priority=3)).job
+        events = store.events()
+    with JobStore(tmp_path / "state") as store:
+        assert store.jobs() == [job]
+        assert store.events() == events
+
+
+def test_a_repeated_request_is_the_same_job(tmp_path: Path, store: JobStore) -> None:
+    order = new_order(tmp_path)
+    first = store.submit(order).job
+    for _ in range(2):
+        again = store.submit(order)
+        assert (again.outcome, again.job) == (Outcome.REPEATED, first)
+    job = finished(store, taken(store))
+    assert store.submit(order).job == job
+    assert len(store.jobs()) == 1
+
+
+def test_a_done_job_whose_file_is_gone_is_made_again(tmp_path: Path, store: JobStore) -> None:
+    order = new_order(tmp_path)
+    store.submit(order)
+    job = finished(store, taken(store))
+    job.output.unlink()
+    again = store.submit(order)
+    assert again.is_new
+    assert again.job is not None
+    assert (again.job.id, again.job.state, again.job.output) == (job.id, State.QUEUED, job.output)
+
+
+def test_what_failed_or_was_cancelled_stays_so_until_it_is_asked_for(tmp_path: Path, store: JobStore) -> None:
+    order = new_order(tmp_path)
+    store.submit(order)
+    job = taken(store)
+    store.fail(job.id, job.token, "bad audio")
+    assert store.submit(order).outcome is Outcome.REPEATED
+    assert store.take() is None
+    assert store.retry(job.id).state is State.QUEUED
+    store.cancel(job.id)
+    assert store.submit(order).outcome is Outcome.REPEATED
+    assert store.retry(job.id).attempts == 0
+
+
+def test_the_higher_priority_comes_first_and_what_was_tried_waits(tmp_path: Path, store: JobStore) -> None:
+    ids = {}
+    for name, priority in (("a", 0), ("b", 5), ("c", 0), ("d", -5)):
+        done = store.submit(new_order(tmp_path, f"{name}.wav", name.encode(), priority=priority))
+        assert done.job is not None
+        ids[done.job.id] = name
+    job = taken(store)
+    assert ids[job.id] == "b"
+    job = taken(store)
+    store.note_crash(job.id, job.token, "killed by SIGSEGV")
+    assert [ids[taken(store).id] for _ in range(3)] == ["c", "a", "d"]
+
+
+def test_only_the_newest_token_may_publish(tmp_path: Path, store: JobStore) -> None:
+    store.submit(new_order(tmp_path))
+    old = taken(store)
+    store.hand_back(old.id, old.token, "stopped")
+    new = taken(store)
+    assert new.token == old.token + 1
+    for step in (
+        lambda: store.begin_publishing(old.id, old.token, "0" * 64, {}),
+        lambda: store.fail(old.id, old.token, "no"),
+        lambda: store.note_crash(old.id, old.token, "no"),
+        lambda: store.tell_progress(old.id, old.token, 0.5),
+    ):
+        with pytest.raises(JobError, match="taken anew"):
+            step()
+    assert store.get(new.id).state is State.RUNNING
+
+
+def test_the_third_crash_is_the_last(tmp_path: Path, store: JobStore) -> None:
+    store.submit(new_order(tmp_path))
+    for expected in (State.QUEUED, State.QUEUED, State.FAILED):
+        job = taken(store)
+        job = store.note_crash(job.id, job.token, "killed by SIGSEGV")
+        assert job.state is expected
+    assert "3 times" in job.reason
+    assert "SIGSEGV" in job.reason
+
+
+def test_memory_that_ran_out_means_small_batches_once(tmp_path: Path, store: JobStore) -> None:
+    store.submit(new_order(tmp_path))
+    job = taken(store)
+    job = store.note_no_memory(job.id, job.token, "CUDA out of memory")
+    assert (job.state, job.is_small) == (State.QUEUED, True)
+    job = taken(store)
+    job = store.note_no_memory(job.id, job.token, "CUDA out of memory")
+    assert job.state is State.FAILED
+    assert "small batches too" in job.reason
+
+
+def test_parking_costs_no_attempt(tmp_path: Path, store: JobStore) -> None:
+    store.submit(new_order(tmp_path))
+    for _ in range(5):
+        job = taken(store)
+        assert store.park(job.id, job.token, "disk full").state is State.PARKED
+        assert store.take() is None
+        assert store.unpark() == 1
+    assert store.jobs()[0].attempts == 0
+
+
+def test_after_an_interruption_what_ran_is_queued(tmp_path: Path) -> None:
+    with JobStore(tmp_path / "state") as store:
+        store.submit(new_order(tmp_path, "a.wav", b"a"))
+        store.submit(new_order(tmp_path, "b.wav", b"b"))
+        taken(store)
+        job = taken(store)
+        store.begin_publishing(job.id, job.token, "0" * 64, {})
+    with JobStore(tmp_path / "state") as store:
+        assert [one.id for one in store.recover()] == [job.id]
+        assert [one.state for one in store.jobs()] == [State.QUEUED, State.PUBLISHING]
+
+
+def test_progress_is_an_event_that_goes_when_it_tells_nothing_any_more(
+    tmp_path: Path, store: JobStore
+) -> None:
+    store.submit(new_order(tmp_path))
+    job = taken(store)
+    store.tell_progress(job.id, job.token, 0.25)
+    store.tell_progress(job.id, job.token, 0.5)
+    assert [event.progress for event in store.events() if not event.is_move] == [0.25, 0.5]
+    assert store.get(job.id).progress == 0.5
+    finished(store, job)
+    assert all(event.is_move for event in store.events())
+
+
+def test_clearing_forgets_jobs_that_ended_and_no_others(tmp_path: Path, store: JobStore) -> None:
+    for name in ("a", "b", "c"):
+        store.submit(new_order(tmp_path, f"{name}.wav", name.encode()))
+    job = finished(store, taken(store))
+    store.cancel(2)
+    assert store.clear([State.CANCELLED]) == 1
+    for states, ids in (([State.QUEUED], []), ([], [3])):
+        with pytest.raises(JobError, match="cancel"):
+            store.clear(states, ids=ids)
+    assert store.clear([], ids=[job.id]) == 1
+    assert [one.id for one in store.jobs()] == [3]
+    assert job.output.exists()
+    assert {event.job for event in store.events()} == {3}
+
+
+# Names
+
+
+def test_two_sources_that_want_one_name_get_two(tmp_path: Path, store: JobStore) -> None:
+    names = []
+    for content in (b"1", b"2", b"3"):
+        source = new_source(tmp_path / content.decode(), "a.wav", content)
+        job = store.submit(make_order(source, tmp_path / "out", "mix.wav")).job
+        assert job is not None
+        names.append(job.output_name)
+    assert names == ["mix.wav", "mix-2.wav", "mix-3.wav"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("Mix.WAV", "mix.wav"),
+        (unicodedata.normalize("NFC", "Café.wav"), unicodedata.normalize("NFD", "café.wav")),
+        ("Straße.wav", "STRASSE.wav"),
+    ],
+)
+def test_names_that_some_disk_takes_for_one_are_one(
+    tmp_path: Path, store: JobStore, first: str, second: str
+) -> None:
+    for number, name in enumerate((first, second)):
+        source = new_source(tmp_path / str(number), "a.wav", name.encode())
+        store.submit(make_order(source, tmp_path / "out", name))
+    kept, moved = (job.output_name for job in store.jobs())
+    assert kept == first
+    assert moved == f"{second.rpartition('.')[0]}-2.{second.rpartition('.')[2]}"
+
+
+def test_a_file_of_somebody_else_is_left_alone(tmp_path: Path, store: JobStore) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "stem.wav").write_bytes(b"theirs")
+    order = new_order(tmp_path)
+    skipped = store.submit(replace(order, request=replace(order.request, collision=Collision.SKIP)))
+    assert (skipped.outcome, skipped.job) == (Outcome.SKIPPED, None)
+    assert "is taken" in skipped.reason
+    assert store.events() == []
+    job = store.submit(order).job
+    assert job is not None
+    assert job.output_name == "stem-2.wav"
+
+
+def test_a_newer_request_replaces_what_was_to_get_its_name(tmp_path: Path, store: JobStore) -> None:
+    old = store.submit(new_order(tmp_path, content=b"1", collision=Collision.REPLACE)).job
+    assert old is not None
+    running = taken(store)
+    new = store.submit(new_order(tmp_path, content=b"2", collision=Collision.REPLACE)).job
+    assert new is not None
+    assert new.output == old.output
+    assert store.get(old.id).state is State.SUPERSEDED
+    with pytest.raises(JobError):
+        store.begin_publishing(running.id, running.token, "0" * 64, {})
+    again = store.submit(new_order(tmp_path, content=b"1", collision=Collision.REPLACE))
+    assert again.is_new
+    assert store.get(new.id).state is State.SUPERSEDED
+
+
+def test_a_source_is_never_replaced(tmp_path: Path, store: JobStore) -> None:
+    source = new_source(tmp_path / "in", "a.wav", b"mine")
+    with pytest.raises(ParameterError, match="sources are never replaced"):
+        store.submit(make_order(source, tmp_path / "in", "a.wav", collision=Collision.REPLACE))
+    store.submit(make_order(source, tmp_path / "out", "a.wav"))
+    other = new_source(tmp_path / "other", "b.wav", b"other")
+    with pytest.raises(ParameterError, match="is the source of job 1"):
+        store.submit(make_order(other, tmp_path / "in", "a.wav", collision=Collision.REPLACE))
+    assert [job.output_name for job in store.jobs()] == ["a.wav"]
+
+
+def test_the_name_of_a_job_that_ended_without_a_file_is_free(tmp_path: Path, store: JobStore) -> None:
+    store.submit(new_order(tmp_path, content=b"1"))
+    store.cancel(1)
+    job = store.submit(new_order(tmp_path, content=b"2")).job
+    assert job is not None
+    assert job.output_name == "stem.wav"
+
+
+def test_what_was_made_before_is_known_by_its_manifest(tmp_path: Path, store: JobStore) -> None:
+    order = new_order(tmp_path)
+    store.submit(order)
+    job = finished(store, taken(store))
+    manifest = Manifest(order=order, output_name=job.output_name, output_sha256=hash_file(job.output))
+    write_manifest(job.output.parent, manifest, tmp_path)
+    store.clear([State.DONE])
+    again = store.submit(order)
+    assert again.outcome is Outcome.REPEATED
+    assert again.job is not None
+    assert (again.job.state, again.job.output) == (State.DONE, job.output)
+    store.clear([State.DONE])
+    job.output.write_bytes(b"edited since")
+    fresh = store.submit(order)
+    assert fresh.is_new
+    assert fresh.job is not None
+    assert fresh.job.output_name == "stem-2.wav"
+
+
+# Rules
+
+
+@given(st.sampled_from(State), st.sampled_from(State))
+def test_a_move_is_made_only_where_it_is_allowed(old: State, new: State) -> None:
+    if new in MOVES[old]:
+        check_move(1, old, new)
+    else:
+        with pytest.raises(JobError, match=f"job 1 is {old} and cannot become {new}"):
+            check_move(1, old, new)
+
+
+STEPS = ["submit", "take", "publish", "finish", "back", "crash", "error", "memory", "fail", "park", "unpark"]
+STEPS += ["cancel", "retry", "supersede", "recover", "clear"]
+
+
+@settings(max_examples=40, deadline=None)
+@given(steps=st.lists(st.tuples(st.sampled_from(STEPS), st.integers(1, 3)), max_size=40))
+def test_whatever_is_asked_jobs_make_only_legal_moves(
+    steps: list[tuple[str, int]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("store")
+    orders = [new_order(folder, f"{number}.wav", str(number).encode()) for number in range(3)]
+    seen: dict[int, State | None] = {}
+    last = 0
+    with JobStore(folder / "state") as store:
+        for step, number in steps:
+            try:
+                apply(store, step, number, orders[number - 1])
+            except JobError:
+                continue
+            for event in store.events(last):
+                assert event.old is seen.get(event.job) or (event.old is None and event.new is State.QUEUED)
+                assert event.old is None or event.new in MOVES[event.old]
+                seen[event.job] = event.new
+                last = event.id
+            for job in store.jobs():
+                assert job.state is seen[job.id]
+        reserved = [job.output for job in store.jobs(LIVE)]
+        assert len(reserved) == len(set(reserved))
+
+
+def apply(store: JobStore, step: str, number: int, order: object) -> None:
+    """One step of the law above, with whatever token the job has."""
+    token = next((job.token for job in store.jobs() if job.id == number), 0)
+    actions = {
+        "submit": lambda: store.submit(order),  # type: ignore[arg-type]
+        "take": store.take,
+        "publish": lambda: store.begin_publishing(number, token, "0" * 64, {}),
+        "finish": lambda: store.finish(number, token),
+        "back": lambda: store.hand_back(number, token, "back"),
+        "crash": lambda: store.note_crash(number, token, "crash"),
+        "error": lambda: store.note_error(number, token, "error"),
+        "memory": lambda: store.note_no_memory(number, token, "memory"),
+        "fail": lambda: store.fail(number, token, "fail"),
+        "park": lambda: store.park(number, token, "park"),
+        "unpark": store.unpark,
+        "cancel": lambda: store.cancel(number),
+        "retry": lambda: store.retry(number),
+        "supersede": lambda: store.supersede(number, "newer"),
+        "recover": store.recover,
+        "clear": lambda: store.clear(ENDED - {State.DONE}),
+    }
+    actions[step]()
+
+
+def test_ten_thousand_orders_are_taken_in_without_holding_them(tmp_path: Path, store: JobStore) -> None:
+    first = new_order(tmp_path)
+    for start in range(0, 10_000, 500):
+        batch = [
+            replace(first, request=replace(first.request, output_name=f"{number}.wav"))
+            for number in range(start, start + 500)
+        ]
+        assert all(done.is_new for done in store.submit_all(batch))
+    assert store.counts()[State.QUEUED] == 10_000
+    assert taken(store).output_name == "0.wav"
+    page = store.jobs(after=9_000, limit=100)
+    assert [job.id for job in page] == list(range(9_001, 9_101))
+
+
+def test_orders_are_taken_in_all_or_none(tmp_path: Path, store: JobStore) -> None:
+    good = new_order(tmp_path, "a.wav", b"a")
+    source = good.request.source
+    bad = make_order(source, source.parent, "a.wav", collision=Collision.REPLACE)
+    with pytest.raises(ParameterError):
+        store.submit_all([good, bad])
+    assert store.jobs() == []
+    assert store.events() == []
+
+
+# Damage
+
+
+def publish_one(tmp_path: Path, store: JobStore) -> Job:
+    order = new_order(tmp_path, "done.wav", b"done")
+    store.submit(order)
+    job = finished(store, taken(store))
+    manifest = Manifest(order=order, output_name=job.output_name, output_sha256=hash_file(job.output))
+    write_manifest(job.output.parent, manifest, tmp_path)
+    return job
+
+
+def test_a_destroyed_database_is_kept_and_what_was_made_is_known_by_the_manifests(tmp_path: Path) -> None:
+    with JobStore(tmp_path / "state") as store:
+        job = publish_one(tmp_path, store)
+    path = tmp_path / "state" / FILE_NAME
+    path.write_bytes(b"this is no database at all" * 400)
+    with JobStore(tmp_path / "state") as store:
+        assert [(one.key, one.state) for one in store.jobs()] == [(job.key, State.DONE)]
+        assert store.submit(job.order).outcome is Outcome.REPEATED
+    aside = [one for one in path.parent.iterdir() if ".damaged-" in one.name]
+    assert len(aside) == 1
+    assert aside[0].read_bytes().startswith(b"this is no database")
+
+
+def test_of_a_damaged_database_what_can_be_read_is_queued_again(tmp_path: Path) -> None:
+    with JobStore(tmp_path / "state") as store:
+        publish_one(tmp_path, store)
+        for number in range(60):
+            store.submit(new_order(tmp_path, f"{number}.wav", str(number).encode()))
+        store.cancel(5)
+    path = tmp_path / "state" / FILE_NAME
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2 // 4096 * 4096
+    content[middle : middle + 4096] = os.urandom(4096)
+    path.write_bytes(content)
+    with JobStore(tmp_path / "state") as store:
+        counts = store.counts()
+        assert counts[State.DONE] == 1
+        assert 5 < counts[State.QUEUED] <= 60
+        assert store.get(1).state is State.DONE
+
+
+def test_a_database_of_a_newer_program_is_refused_and_left_alone(tmp_path: Path) -> None:
+    with JobStore(tmp_path / "state"):
+        pass
+    path = tmp_path / "state" / FILE_NAME
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(JobError, match="version 99.*update audiosr_fx"):
+        JobStore(tmp_path / "state")
+    assert path.read_bytes() == before
+
+
+def test_orders_are_stored_as_readable_json(tmp_path: Path, store: JobStore) -> None:
+    order = new_order(tmp_path)
+    store.submit(order)
+    connection = sqlite3.connect(tmp_path / "state" / FILE_NAME)
+    (text,) = connection.execute("SELECT order_json FROM job").fetchone()
+    connection.close()
+    assert json.loads(text) == order.to_dict()
