@@ -20,6 +20,8 @@ import soundfile
 from audiosr_fx.errors import AudioFormatError
 from audiosr_fx.plain_file import open_plain_file
 from audiosr_fx.sources import MAX_CHANNELS, Audio, GridSource, check_sample_rate
+from audiosr_fx.wording import one_line as one_line
+from audiosr_fx.wording import shown as shown
 
 _log = logging.getLogger(__name__)
 
@@ -331,13 +333,3 @@ def chunks(stream: BinaryIO) -> Iterator[Chunk]:
             size = long_size
         yield Chunk(header[:4], position + 8, size)
         position += 8 + size + size % 2
-
-
-def shown(path: Path) -> str:
-    """A path for a message: control characters escaped, so that it stays one line."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(path))
-
-
-def one_line(error: BaseException) -> str:
-    """The text of an error from elsewhere, as one line."""
-    return " ".join(str(error).split()) or type(error).__name__

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from audiosr_fx.errors import JobError, ParameterError
-from audiosr_fx.files import shown
 from audiosr_fx.jobs import rows
 from audiosr_fx.jobs.job import Job, new_job
 from audiosr_fx.jobs.manifest import Manifest, find_manifest
@@ -18,6 +17,7 @@ from audiosr_fx.jobs.names import folded, folded_folder, is_on_disk, numbered
 from audiosr_fx.jobs.order import Order
 from audiosr_fx.jobs.request import Collision
 from audiosr_fx.jobs.states import LIVE, State, check_move
+from audiosr_fx.wording import shown
 
 MAX_REASON: Final = 500
 _HOLDS_NAME: Final = LIVE | {State.DONE}

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from audiosr_fx.errors import AudioFormatError, MessageError, ParameterError
-from audiosr_fx.files import shown
 from audiosr_fx.jobs.request import RenderRequest, request_from_dict
+from audiosr_fx.wording import shown
 
 _BLOCK_BYTES: Final = 1 << 20
 PLAIN: Final = """\

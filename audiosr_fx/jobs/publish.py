@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from audiosr_fx import atomic
-from audiosr_fx.files import shown
 from audiosr_fx.jobs.database import is_disk_full
 from audiosr_fx.jobs.job import Job
 from audiosr_fx.jobs.manifest import Manifest, write_manifest
@@ -24,6 +23,7 @@ from audiosr_fx.jobs.order import hash_file, is_unchanged
 from audiosr_fx.jobs.request import TEMPORARY_PREFIX
 from audiosr_fx.jobs.states import State
 from audiosr_fx.jobs.store import JobStore
+from audiosr_fx.wording import shown
 
 _SUFFIX: Final = ".part"
 _log = logging.getLogger(__name__)

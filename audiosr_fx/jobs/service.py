@@ -11,7 +11,6 @@ from contextlib import suppress
 from typing import Any, Final
 
 from audiosr_fx.errors import AudioSRError, JobError, ParameterError, StorageError
-from audiosr_fx.files import shown
 from audiosr_fx.jobs.database import is_disk_full
 from audiosr_fx.jobs.job import Event, Job, Submission
 from audiosr_fx.jobs.order import Order, place_order
@@ -21,7 +20,8 @@ from audiosr_fx.jobs.request import RenderRequest
 from audiosr_fx.jobs.states import State
 from audiosr_fx.jobs.store import ENDED, JobStore
 from audiosr_fx.jobs.task import Ending, Task
-from audiosr_fx.jobs.worker import Report, Worker
+from audiosr_fx.jobs.worker import Deliver, Renders, Report, Worker
+from audiosr_fx.wording import shown
 
 RENDERER: Final = "audiosr_fx.jobs.rendering:render"
 STALL_S: Final = 900.0
@@ -46,6 +46,7 @@ class Service:
         stall_s: float = STALL_S,
         clock: Callable[[], float] = time.monotonic,
         publisher: Publisher | None = None,
+        make_worker: Callable[[str, str, Deliver, Callable[[], float]], Renders] = Worker,
     ) -> None:
         """Nothing is started yet.
 
@@ -56,6 +57,7 @@ class Service:
             stall_s: how long a job may be without progress.
             clock: monotonic, in seconds.
             publisher: brings files out; None is the usual one.
+            make_worker: of a device, the renderer, where it tells what happens, and the clock.
         """
         if not devices or not stall_s > 0:
             raise ParameterError(f"devices is {devices!r}, stall_s {stall_s}; expected some, and above 0")
@@ -63,8 +65,8 @@ class Service:
         self._publisher = publisher or Publisher(store)
         self._stall_s = stall_s
         self._clock = clock
-        self._inbox: queue.SimpleQueue[tuple[Worker, int, dict[str, Any]] | None] = queue.SimpleQueue()
-        self._workers = [Worker(device, renderer, self._deliver, clock) for device in devices]
+        self._inbox: queue.SimpleQueue[tuple[Renders, int, dict[str, Any]] | None] = queue.SimpleQueue()
+        self._workers = [make_worker(device, renderer, self._deliver, clock) for device in devices]
         self._reports: list[Report] = []
         self._unpublished: list[Job] = []
         self._pause = Pause(clock)
@@ -265,7 +267,7 @@ class Service:
             self.store.tell_progress(job.id, job.token, progress)
             self._tell_changed()
 
-    def _cancel_if_unwanted(self, worker: Worker) -> None:
+    def _cancel_if_unwanted(self, worker: Renders) -> None:
         if worker.job is not None:
             now = self.store.get(worker.job.id)
             if now.state is not State.RUNNING or now.token != worker.job.token:
@@ -390,7 +392,7 @@ class Service:
 
     # Between threads
 
-    def _deliver(self, worker: Worker, number: int, message: dict[str, Any]) -> None:
+    def _deliver(self, worker: Renders, number: int, message: dict[str, Any]) -> None:
         self._inbox.put((worker, number, message))
 
     def _wake(self) -> None:

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from audiosr_fx.errors import JobError
-from audiosr_fx.files import shown
 from audiosr_fx.jobs import rows
 from audiosr_fx.jobs.database import FILE_NAME, open_database, storage_errors, transaction
 from audiosr_fx.jobs.folders import FolderList
@@ -31,6 +30,7 @@ from audiosr_fx.jobs.lock import FolderLock
 from audiosr_fx.jobs.order import Order
 from audiosr_fx.jobs.rebuild import adopt, rebuild
 from audiosr_fx.jobs.states import LIVE, State
+from audiosr_fx.wording import shown
 
 MAX_CRASHES: Final = 3
 MAX_ERRORS: Final = 2

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from tempfile import TemporaryFile
-from typing import IO, Any, Final, TypeAlias
+from typing import IO, Any, Final, Protocol, TypeAlias
 
 from audiosr_fx.jobs.job import Job
 from audiosr_fx.jobs.task import Ending, Task
@@ -22,10 +22,11 @@ START_S: Final = 120.0
 SILENT_S: Final = 60.0
 CANCEL_S: Final = 1.5
 RESTART_S: Final = 5.0
+END_S: Final = 5.0
 MAX_LINE: Final = 1 << 20
 _log = logging.getLogger(__name__)
 
-Deliver: TypeAlias = Callable[["Worker", int, dict[str, Any]], None]
+Deliver: TypeAlias = Callable[["Renders", int, dict[str, Any]], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +38,26 @@ class Report:
     text: str
     sha256: str = ""
     result: dict[str, Any]
+
+
+class Renders(Protocol):
+    """What a service needs of a worker; see ``Worker``."""
+
+    job: Job | None
+
+    @property
+    def device(self) -> str: ...
+    @property
+    def is_free(self) -> bool: ...
+    @property
+    def pid(self) -> int | None: ...
+    def start(self) -> None: ...
+    def assign(self, job: Job, task: Task) -> None: ...
+    def cancel(self) -> None: ...
+    def hear(self, number: int, message: dict[str, Any]) -> Report | float | None: ...
+    def check(self, stall_s: float) -> None: ...
+    def restart(self) -> None: ...
+    def close(self) -> None: ...
 
 
 class Worker:
@@ -222,7 +243,9 @@ class Worker:
         with contextlib.suppress(OSError, ValueError):  # ValueError: not JSON, or closed by the service
             while line := child.stdout.readline(MAX_LINE):
                 self._deliver(self, number, json.loads(line))
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(END_S)
+        with contextlib.suppress(OSError):  # one that closed its output and lives on
             child.kill()
         self._deliver(self, number, {"gone": _fate(child.wait())})
 

