@@ -59,6 +59,8 @@ def render(
             stream.write(content[block * size : (block + 1) * size])
             stream.flush()
             on_progress((block + 1) / BLOCKS)
+            if b"brief" in words:
+                time.sleep(0.02)
             if b"slow" in words:
                 _sleep(should_cancel)
     return {"small": task.is_small, "device": task.device, "pid": os.getpid()}

@@ -53,6 +53,7 @@ class Door:
         self._file = service.store.folder / ADDRESS_FILE
         self._secret = secrets.token_hex(24)
         self._guests = threading.BoundedSemaphore(MAX_GUESTS)
+        self._socket: Path | None = None
         self._server, address = self._listen()
         with suppress(FileNotFoundError):
             self._file.unlink()
@@ -72,8 +73,10 @@ class Door:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
-        with suppress(OSError):
-            self._file.unlink()
+        for path in (self._file, self._socket):
+            with suppress(OSError):
+                if path is not None:
+                    path.unlink()
 
     def _listen(self) -> tuple[socketserver.BaseServer, Any]:
         old = os.umask(0o077)
@@ -84,6 +87,7 @@ class Door:
                     path.unlink()
                 server = _UnixServer(str(path), self._handler())
                 os.chmod(path, 0o600)
+                self._socket = path
                 return server, str(path)
             tcp = _TcpServer(("127.0.0.1", 0), self._handler())
             return tcp, list(tcp.server_address[:2])

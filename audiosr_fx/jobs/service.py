@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from audiosr_fx.errors import AudioSRError, JobError, ParameterError, StorageError
 from audiosr_fx.jobs.database import is_disk_full
@@ -28,6 +28,7 @@ STALL_S: Final = 900.0
 STOP_S: Final = 2.0
 PROGRESS_S: Final = 1.0
 _TURN_S: Final = 0.25
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
@@ -92,6 +93,7 @@ class Service:
         with suppress(OSError, StorageError):  # a full disk: the thread goes on with it
             self._publish_rest()
         self._publisher.sweep()
+        self._inbox.put(None)  # do not wait for somebody to call
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
         self._thread.start()
 
@@ -162,38 +164,15 @@ class Service:
         self, since: int = 0, *, job: int | None = None, wait_s: float = 0.0, limit: int = 1000
     ) -> list[Event]:
         """What happened after an event; where there is nothing yet, it is waited for that long."""
-        end = time.monotonic() + wait_s
-        while True:
-            with self._changed:
-                found = self.store.events(since, job=job, limit=limit)
-                left = end - time.monotonic()
-                if found or left <= 0 or self._stopping.is_set():
-                    return found
-                self._changed.wait(left)
+        return self._await(lambda: self.store.events(since, job=job, limit=limit), bool, wait_s)
 
     def wait(self, job: int, timeout_s: float | None = None) -> Job:
         """Wait until a job has ended; returns it as it is then, or when the time is over."""
-        end = None if timeout_s is None else time.monotonic() + timeout_s
-        while True:
-            with self._changed:
-                found = self.store.get(job)
-                left = None if end is None else end - time.monotonic()
-                if found.state in ENDED or (left is not None and left <= 0) or self._stopping.is_set():
-                    return found
-                self._changed.wait(left)
+        return self._await(lambda: self.store.get(job), lambda found: found.state in ENDED, timeout_s)
 
     def drain(self, timeout_s: float | None = None) -> bool:
         """Wait until every job has ended; False where the time is over before, or the service stops."""
-        end = None if timeout_s is None else time.monotonic() + timeout_s
-        while True:
-            with self._changed:
-                counts = self.store.counts()
-                if not any(count for state, count in counts.items() if state not in ENDED):
-                    return True
-                left = None if end is None else end - time.monotonic()
-                if (left is not None and left <= 0) or self._stopping.is_set():
-                    return False
-                self._changed.wait(left)
+        return not self._await(self._unfinished, lambda count: count == 0, timeout_s)
 
     def status(self) -> dict[str, Any]:
         """How things stand, for people and for JSON."""
@@ -391,6 +370,30 @@ class Service:
             _log.warning("not all could be handed back: %s", error)
 
     # Between threads
+
+    def _unfinished(self) -> int:
+        return sum(count for state, count in self.store.counts().items() if state not in ENDED)
+
+    def _await(self, look: Callable[[], T], is_it: Callable[[T], bool], timeout_s: float | None) -> T:
+        """Look at the store until it shows what is waited for, the time is over, or the service stops.
+
+        A database that cannot be read for a moment, as on a full disk, is looked at again.
+        """
+        end = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            with self._changed:
+                left = None if end is None else end - time.monotonic()
+                is_over = (left is not None and left <= 0) or self._stopping.is_set()
+                try:
+                    found = look()
+                except StorageError:
+                    if is_over:
+                        raise
+                    left = _TURN_S if left is None else min(left, _TURN_S)
+                else:
+                    if is_over or is_it(found):
+                        return found
+                self._changed.wait(left)
 
     def _deliver(self, worker: Renders, number: int, message: dict[str, Any]) -> None:
         self._inbox.put((worker, number, message))
