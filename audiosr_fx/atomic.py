@@ -17,13 +17,13 @@ _RENAME_EXCL: Final = 4
 _UNABLE: Final = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
-def write_through(path: Path, content: bytes) -> None:
+def write_through(path: Path, content: bytes, mode: int = 0o666) -> None:
     """Write a new file of that name and make sure that the disk has it.
 
     Raises:
         OSError: the name is taken, or the disk failed.
     """
-    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode)
     try:
         left = memoryview(content)
         while left:

@@ -55,10 +55,12 @@ class Door:
         self._guests = threading.BoundedSemaphore(MAX_GUESTS)
         self._socket: Path | None = None
         self._server, address = self._listen()
-        with suppress(FileNotFoundError):
-            self._file.unlink()
         told = {"address": address, "secret": self._secret, "pid": os.getpid()}
-        write_through(self._file, json.dumps(told).encode("ascii"))
+        fresh = self._file.with_suffix(".new")
+        with suppress(FileNotFoundError):
+            fresh.unlink()
+        write_through(fresh, json.dumps(told).encode("ascii"), 0o600)
+        os.replace(fresh, self._file)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.2,), daemon=True)
         self._thread.start()
 

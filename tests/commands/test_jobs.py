@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import json
+import re
+import threading
+from pathlib import Path
+
+import pytest
+from job_orders import FAKE, new_order
+from typer.testing import CliRunner
+
+from audiosr_fx.cli import app
+from audiosr_fx.jobs.door import Door
+from audiosr_fx.jobs.service import Service
+from audiosr_fx.jobs.states import State
+from audiosr_fx.jobs.store import JobStore
+
+
+@pytest.fixture(autouse=True)
+def _own_queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUDIOSR_FX_STATE", str(tmp_path / "state"))
+
+
+def run(*arguments: str, code: int = 0) -> str:
+    done = CliRunner().invoke(app, ["jobs", *arguments])
+    assert done.exit_code == code, done.output
+    return done.output
+
+
+def three_jobs(tmp_path: Path) -> None:
+    """One that is done, one that failed, and one that is queued."""
+    with JobStore(tmp_path / "state") as store:
+        with Service(store, renderer=FAKE) as service:
+            for name, content in (("good", b"plain"), ("bad", b"bad-audio")):
+                service.submit_order(new_order(tmp_path, f"{name}.wav", content, origin="watch"))
+            assert service.drain(60.0)
+        store.submit(new_order(tmp_path, "new.wav", b"new", region="1-2"))
+
+
+def test_without_a_queue_there_are_no_jobs() -> None:
+    assert run("list") == "no jobs\n"
+    assert run("list", "--json") == ""
+    assert "there is no job 1" in run("show", "1", code=2)
+
+
+def test_the_list_says_where_every_job_stands(tmp_path: Path) -> None:
+    three_jobs(tmp_path)
+    done, failed, queued = run("list").splitlines()
+    assert re.fullmatch(r" +1  done +\S+/in/good.wav > \S+/out/good.wav", done)
+    assert failed.endswith("out/bad.wav (the file is damaged: copy or export it again)")
+    assert re.search(r"3  queued +\S+/in/new.wav \[1-2\] > ", queued)
+    assert run("list", "--state", "failed").splitlines() == [failed]
+    assert [json.loads(line)["state"] for line in run("list", "--json").splitlines()] == [
+        "done",
+        "failed",
+        "queued",
+    ]
+
+
+def test_a_job_is_shown_with_its_history(tmp_path: Path) -> None:
+    three_jobs(tmp_path)
+    lines = run("show", "2").splitlines()
+    assert lines[1] == "  chain: plain restore; priority 0; asked for by watch"
+    assert re.fullmatch(r"  \d\d:\d\d:\d\d  job 2: failed \(the file is damaged: .*\)", lines[-1])
+    assert json.loads(run("show", "1", "--json"))["result"]["device"] == "auto"
+
+
+def test_jobs_are_cancelled_retried_and_cleared(tmp_path: Path) -> None:
+    three_jobs(tmp_path)
+    assert "3  cancelled" in run("cancel", "3")
+    assert "2  queued" in run("retry", "2")
+    text = run("cancel", "1", "2", code=1)
+    assert "error: job 1 is done and cannot become cancelled; it can become queued" in text
+    assert "2  cancelled" in text
+    assert run("clear") == "2 jobs cleared\n"
+    assert run("clear", "1", "--json") == '{"cleared": 1}\n'
+    assert run("list") == "no jobs\n"
+
+
+def test_a_job_is_followed_until_it_has_ended(tmp_path: Path) -> None:
+    with JobStore(tmp_path / "state") as store, Service(store, renderer=FAKE) as service, Door(service):
+        job = service.submit_order(new_order(tmp_path, "slow.wav", b"slow")).job
+        assert job is not None
+        ender = threading.Thread(target=cancel_when_it_moves, args=(service, job.id))
+        ender.start()
+        text = run("show", str(job.id), "--follow")
+        ender.join()
+    assert text.splitlines()[-1].endswith(f"job {job.id}: cancelled (cancelled)")
+
+
+def cancel_when_it_moves(service: Service, job: int) -> None:
+    last = 0
+    while True:
+        for event in service.events(last, job=job, wait_s=5.0):
+            last = event.id
+            if event.new is State.RUNNING and not event.is_move:
+                service.cancel(job)
+                return

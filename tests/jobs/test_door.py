@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import json
+import os
+import socket
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from job_orders import FAKE, make_order, new_order, new_source
+
+from audiosr_fx.errors import AudioFormatError, JobError, MessageError
+from audiosr_fx.jobs import client as client_module
+from audiosr_fx.jobs import door as door_module
+from audiosr_fx.jobs.client import Client
+from audiosr_fx.jobs.door import ADDRESS_FILE, MAX_LINE, Door, socket_path
+from audiosr_fx.jobs.request import RenderRequest
+from audiosr_fx.jobs.service import Service
+from audiosr_fx.jobs.states import State
+from audiosr_fx.jobs.store import JobStore
+
+WAIT_S = 60.0
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    with JobStore(tmp_path / "state") as store, Service(store, renderer=FAKE) as started:
+        yield started
+
+
+@pytest.fixture
+def door(service: Service) -> Iterator[Door]:
+    with Door(service) as opened:
+        yield opened
+
+
+def client_of(tmp_path: Path) -> Client:
+    return Client(tmp_path / "state")
+
+
+def followed(client: Client, job: int) -> dict[str, Any]:
+    """Follow a job to its end, as the command line does."""
+    last, end = 0, time.monotonic() + WAIT_S
+    while time.monotonic() < end:
+        for event in client.events(last, job=job, wait_s=5.0):
+            last = event["id"]
+            if event["new"] in ("done", "failed", "cancelled"):
+                return client.show(job)
+    raise AssertionError("it did not end")
+
+
+def test_a_request_goes_through_the_door_and_can_be_followed(
+    tmp_path: Path, service: Service, door: Door
+) -> None:
+    client = client_of(tmp_path)
+    assert client.is_served
+    request = RenderRequest(
+        source=new_source(tmp_path / "in", "a.wav", b"plain"),
+        folder=tmp_path / "out",
+        output_name="a.wav",
+        preset="loudness-only",
+        origin="osc",
+        tag="region 1",
+    )
+    told = client.submit(request)
+    assert told["outcome"] == "queued"
+    job = followed(client, told["job"]["id"])
+    assert (job["state"], job["origin"], job["tag"]) == ("done", "osc", "region 1")
+    assert [event["new"] for event in job["events"]] == ["queued", "running", "publishing", "done"]
+    assert client.submit(request)["outcome"] == "repeated"
+    status = client.status()
+    assert status is not None
+    assert status["jobs"]["done"] == 1
+
+
+def test_errors_come_through_as_what_they_are(tmp_path: Path, door: Door) -> None:
+    client = client_of(tmp_path)
+    with pytest.raises(JobError, match="there is no job 7"):
+        client.show(7)
+    request = RenderRequest(
+        source=tmp_path / "none.wav", folder=tmp_path, output_name="a.wav", preset="podcast"
+    )
+    with pytest.raises(AudioFormatError, match="cannot be read"):
+        client.submit(request)
+
+
+def test_jobs_can_be_managed_with_a_service_and_without_one(tmp_path: Path) -> None:
+    client = client_of(tmp_path)
+    assert client.jobs() == []
+    assert client.last_event() == 0
+    assert client.status() is None
+    with JobStore(tmp_path / "state") as store:
+        for name in ("a", "b", "c"):
+            store.submit(new_order(tmp_path, f"{name}.wav", name.encode()))
+        assert [job["id"] for job in client.jobs()] == [1, 2, 3]  # another process owns it: looking is free
+        with pytest.raises(JobError, match="in use by process"):
+            client.cancel(1)
+    assert client.cancel(1)["state"] == "cancelled"
+    assert client.retry(1)["state"] == "queued"
+    assert client.cancel(2)["state"] == "cancelled"
+    assert client.clear([State.CANCELLED]) == 1
+    assert [job["id"] for job in client.jobs([State.QUEUED])] == [1, 3]
+    with JobStore(tmp_path / "state") as store, Service(store, renderer=FAKE) as service, Door(service):
+        assert service.drain(WAIT_S)
+        assert client.clear([State.DONE], []) == 2
+        assert client.jobs() == []
+    with pytest.raises(JobError, match="no service runs"):
+        client.submit(RenderRequest(source=tmp_path / "a", folder=tmp_path, output_name="a.wav"))
+
+
+def test_only_the_owner_may_open_the_door(tmp_path: Path, door: Door) -> None:
+    told = json.loads((tmp_path / "state" / ADDRESS_FILE).read_text())
+    for path in (Path(told["address"]), tmp_path / "state" / ADDRESS_FILE):
+        assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0
+    assert len(told["secret"]) == 48
+
+
+def test_an_address_that_a_killed_service_left_counts_for_nothing(tmp_path: Path, service: Service) -> None:
+    door = Door(service)
+    address = (tmp_path / "state" / ADDRESS_FILE).read_text()
+    door.close()
+    (tmp_path / "state" / ADDRESS_FILE).write_text(address)
+    assert not client_of(tmp_path).is_served
+    with Door(service):  # the next one takes the place of what was left
+        assert client_of(tmp_path).is_served
+
+
+def test_a_long_path_moves_the_socket_but_not_the_queue(tmp_path: Path) -> None:
+    folder = tmp_path / ("long" * 20) / ("name" * 20)
+    with JobStore(folder) as store, Service(store, renderer=FAKE) as service, Door(service):
+        assert Client(folder).is_served
+        assert len(os.fsencode(socket_path(folder))) <= 100
+        assert stat.S_IMODE(socket_path(folder).parent.stat().st_mode) == 0o700
+    assert not socket_path(folder).exists()
+
+
+def raw(tmp_path: Path, content: bytes) -> bytes:
+    """What the door answers to bytes."""
+    address = json.loads((tmp_path / "state" / ADDRESS_FILE).read_text())["address"]
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(WAIT_S)
+        connection.connect(address)
+        connection.sendall(content)
+        with connection.makefile("rb") as stream:
+            return stream.readline()
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"not json\n", "is no JSON"),
+        (b"[]\n", "no object"),
+        (b"{}\n", "secret"),
+        (b'{"secret": "x", "command": "list"}\n', "secret"),
+        (b"x" * (MAX_LINE + 10), "more than"),
+    ],
+)
+def test_what_is_no_message_is_told_so(tmp_path: Path, door: Door, content: bytes, told: str) -> None:
+    answer = json.loads(raw(tmp_path, content))
+    assert answer["error"] == "MessageError"
+    assert told in answer["text"]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+COMMANDS = ["submit", "list", "show", "cancel", "retry", "clear", "events", "last", "status", "stop"]
+KEYS = ["request", "states", "after", "limit", "job", "jobs", "since", "wait_s", "other"]
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(command=st.sampled_from(COMMANDS), told=st.dictionaries(st.sampled_from(KEYS), JSON, max_size=3))
+def test_whatever_a_message_says_it_is_answered(
+    command: str, told: dict[str, Any], service: Service, door: Door
+) -> None:
+    told.pop("wait_s", None) if told.get("wait_s") else None
+    line = json.dumps({**told, "command": command, "secret": door._secret}).encode() + b"\n"
+    answer = door.answer(line)
+    assert "ok" in answer or answer["text"]
+    assert "fault of this program" not in str(answer)
+
+
+def test_an_unknown_command_or_key_is_named(service: Service, door: Door) -> None:
+    for message, told in (
+        ({"command": "run"}, "expected cancel, clear"),
+        ({"command": "last", "x": 1}, "'x'"),
+    ):
+        answer = door.answer(json.dumps({**message, "secret": door._secret}).encode())
+        assert told in answer["text"]
+
+
+def test_what_the_door_refuses_is_a_message_error(tmp_path: Path, door: Door) -> None:
+    with pytest.raises(MessageError, match="wait_s is 1000"):
+        client_of(tmp_path).events(0, wait_s=1000)
+
+
+def test_many_jobs_come_by_page(
+    tmp_path: Path, service: Service, door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (door_module, client_module):
+        monkeypatch.setattr(module, "MAX_PAGE", 10)
+    source = new_source(tmp_path / "in", "a.wav", b"bad-audio")
+    service.submit_orders([make_order(source, tmp_path / "out", f"{n}.wav") for n in range(25)])
+    assert [job["id"] for job in client_of(tmp_path).jobs()] == list(range(1, 26))
