@@ -10,6 +10,7 @@ import contextlib
 import importlib
 import json
 import logging
+import math
 import os
 import sys
 import threading
@@ -90,9 +91,19 @@ def run_task(renderer: Renderer, task: Task, process: _Process) -> dict[str, Any
     """Do a task; returns the message about its end."""
     try:
         result = renderer(task, process.tell_progress, process.should_cancel)
-        return {"ending": Ending.DONE, "sha256": hash_file(task.destination), "result": result, "text": ""}
+        told = {"ending": Ending.DONE, "sha256": hash_file(task.destination), "text": ""}
+        return {**told, "result": finite(result)}
     except Exception as error:
         return {"ending": classify(error), "text": _described(error)}
+
+
+def finite(told: Any) -> Any:
+    """The same for JSON: infinities and NaN, which it cannot say, become null."""
+    if isinstance(told, dict):
+        return {str(key): finite(value) for key, value in told.items()}
+    if isinstance(told, (list, tuple)):
+        return [finite(value) for value in told]
+    return None if isinstance(told, float) and not math.isfinite(told) else told
 
 
 def classify(error: BaseException) -> Ending:

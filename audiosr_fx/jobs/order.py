@@ -223,9 +223,13 @@ def _times(stat: os.stat_result) -> tuple[int, int]:
 
 
 def _model_sha256(name: str) -> str:
-    from audiosr_fx.model.checkpoint import find_model
+    from audiosr_fx.model.places import place_of
 
-    path = find_model(name)
+    path = place_of(name)
+    if path is None:
+        from audiosr_fx.model.checkpoint import find_model  # which loads much, and knows the way out
+
+        path = find_model(name)
     stat = path.stat()
     return _cached_hash(path, stat.st_mtime_ns, stat.st_size)
 

@@ -39,6 +39,7 @@ def render(
     """
     from audiosr_fx.files import read_info
     from audiosr_fx.preset import parse_preset
+    from audiosr_fx.settings import parse_region
 
     order, request = task.order, task.order.request
     preset = parse_preset(order.recipe, order.recipe_path or "the preset")
@@ -48,7 +49,9 @@ def render(
     _check_device(task, bool(order.models))
     board = preset.build(rate, device=task.device)
     started = time.monotonic()
-    more: dict[str, Any] = {"region": request.region} if request.region else {}
+    more: dict[str, Any] = {}
+    if request.region:
+        more["region"] = parse_region(request.region, info.sample_rate)
     with _small_batches(board, task):
         done = board.render_file(
             request.source,

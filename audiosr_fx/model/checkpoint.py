@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from platformdirs import user_data_dir
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -35,16 +34,14 @@ from audiosr_fx.model.config import (
     UNetConfig,
     VAEConfig,
 )
-
-MODELS_VARIABLE = "AUDIOSR_FX_MODELS"
-"""Environment variable that names another folder for models."""
+from audiosr_fx.model.places import PACKAGED, place_of
+from audiosr_fx.model.places import models_folder as models_folder
 
 FORMAT = "audiosr-fx 1"
 
 NOTES = ("description", "licence", "attribution", "recipe_sha256")
 """What a trained model's file says of itself beside its card."""
 
-_PACKAGED = Path(__file__).parent / "weights"
 _STORED_TYPES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
 _LARGEST_CONFIG = 1 << 16  # characters
 _LARGEST_NUMBER = 1_000_000  # in a config: more is damage, not a model
@@ -114,12 +111,6 @@ class ModelCard:
     recipe_sha256: str = ""
 
 
-def models_folder() -> Path:
-    """Where imported models live: ``AUDIOSR_FX_MODELS``, else the user's data folder."""
-    chosen = os.environ.get(MODELS_VARIABLE)
-    return Path(chosen).expanduser() if chosen else Path(user_data_dir("audiosr-fx")) / "models"
-
-
 def find_model(name_or_path: str | Path) -> Path:
     """The file of a model.
 
@@ -131,23 +122,19 @@ def find_model(name_or_path: str | Path) -> Path:
         CheckpointError: there is none; the message says how to get one.
     """
     name = str(name_or_path)
-    if name.endswith(".safetensors"):
-        path = Path(name).expanduser()
-        if not path.is_file():
-            raise CheckpointError(f"no model file at {path}")
+    path = place_of(name)
+    if path is not None:
         return path
+    if name.endswith(".safetensors"):
+        raise CheckpointError(f"no model file at {Path(name).expanduser()}")
     if not name or name != Path(name).name:
         raise CheckpointError(f"model is {name!r}; expected a model's name or a path ending in .safetensors")
-    for folder in (models_folder(), _PACKAGED):
-        path = folder / f"{name}.safetensors"
-        if path.is_file():
-            return path
     raise CheckpointError(_way_out(name))
 
 
 def list_models() -> list[ModelEntry]:
     """Known models, present or not, then others found in the models folder; by name within each."""
-    found = {path.stem: path for folder in (_PACKAGED, models_folder()) for path in _model_files(folder)}
+    found = {path.stem: path for folder in (PACKAGED, models_folder()) for path in _model_files(folder)}
     names = [*KNOWN_MODELS, *sorted(set(found) - set(KNOWN_MODELS))]
     return [_entry(name, found.get(name)) for name in names]
 

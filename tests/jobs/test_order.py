@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -106,3 +108,14 @@ def test_a_source_is_known_by_its_content(tmp_path: Path) -> None:
     assert not is_unchanged(path, known)
     path.unlink()
     assert not is_unchanged(path, known)
+
+
+def test_taking_a_request_in_loads_no_model(tmp_path: Path) -> None:
+    request = request_for(tmp_path, preset="gentle-restore")
+    code = (
+        "import sys\nfrom audiosr_fx.jobs.order import place_order\n"
+        "from audiosr_fx.jobs.request import request_from_json\n"
+        "assert place_order(request_from_json(sys.argv[1])).models\nassert 'torch' not in sys.modules"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent.parent)}
+    subprocess.run([sys.executable, "-c", code, request.to_json()], env=environment, check=True)

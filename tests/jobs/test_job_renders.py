@@ -1,0 +1,97 @@
+"""Jobs with the real renderer: what comes out is what a board would write, whatever is killed meanwhile."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from job_orders import new_order
+
+from audiosr_fx.audio import AudioWriter
+from audiosr_fx.jobs.job import Job
+from audiosr_fx.jobs.manifest import find_manifest
+from audiosr_fx.jobs.order import hash_file, place_order
+from audiosr_fx.jobs.request import RenderRequest
+from audiosr_fx.jobs.service import Service
+from audiosr_fx.jobs.states import State
+from audiosr_fx.jobs.store import JobStore
+from audiosr_fx.preset import parse_preset
+
+WAIT_S = 110.0
+
+
+def dull_file(folder: Path, seconds: float) -> Path:
+    noise = np.random.default_rng(3).standard_normal((2, int(48_000 * seconds))).astype(np.float32)
+    smooth = np.stack([np.convolve(row, np.hanning(33) / 16.0, "same") for row in noise]) * 0.2
+    folder.mkdir(exist_ok=True)
+    with AudioWriter(folder / "dull.wav", 48_000, 2) as writer:
+        writer.write(smooth.astype(np.float32))
+    return folder / "dull.wav"
+
+
+def rendered_directly(request: RenderRequest, target: Path) -> str:
+    """The hash of what a board makes of a request, without a queue."""
+    board = parse_preset(place_order(request).recipe).build(48_000, device="cpu")
+    name = parse_preset(place_order(request).recipe).name
+    board.render_file(request.source, target, 48_000, preset=name)
+    return hash_file(target)
+
+
+def test_a_chain_without_a_model_comes_out_as_from_a_board(tmp_path: Path) -> None:
+    source = dull_file(tmp_path / "in", 0.5)
+    request = RenderRequest(
+        source=source, folder=tmp_path / "out", output_name="dull.flac", preset="loudness-only", bits="24"
+    )
+    with JobStore(tmp_path / "state") as store, Service(store, devices=("cpu",)) as service:
+        submitted = service.submit(request).job
+        assert submitted is not None
+        job = service.wait(submitted.id, WAIT_S)
+    assert job.state is State.DONE, job.reason
+    assert hash_file(job.output) == rendered_directly(request, tmp_path / "direct.flac")
+    manifest = find_manifest(job.output)
+    assert manifest is not None
+    assert manifest.result["decisions"]
+    assert manifest.result["versions"]["audiosr_fx"]
+
+
+def until_progress(service: Service, job: Job) -> None:
+    last, end = 0, time.monotonic() + WAIT_S
+    while time.monotonic() < end:
+        for event in service.events(last, job=job.id, wait_s=5.0):
+            last = event.id
+            if not event.is_move and event.progress > 0:
+                return
+    raise AssertionError(f"no progress: {service.store.events(job=job.id)}")
+
+
+@pytest.mark.slow
+def test_a_render_that_was_killed_comes_out_the_same_to_the_bit(tmp_path: Path) -> None:
+    source = dull_file(tmp_path / "in", 12.0)
+    overrides = (("quality", "standard"),)
+    request = RenderRequest(
+        source=source, folder=tmp_path / "out", output_name="dull.wav", overrides=overrides, seed=5
+    )
+    with JobStore(tmp_path / "state") as store, Service(store, devices=("cpu",)) as service:
+        job = service.submit(request).job
+        assert job is not None
+        until_progress(service, job)
+        os.kill(service.status()["workers"][0]["pid"], signal.SIGKILL)
+        done = service.wait(job.id, WAIT_S)
+    assert (done.state, done.attempts, done.crashes) == (State.DONE, 2, 1)
+    assert hash_file(done.output) == rendered_directly(request, tmp_path / "direct.wav")
+
+
+@pytest.mark.slow
+def test_ten_thousand_files_are_hashed_and_taken_in(tmp_path: Path) -> None:
+    started = time.monotonic()
+    with JobStore(tmp_path / "state") as store:
+        for start in range(0, 10_000, 500):
+            names = [f"{number}.wav" for number in range(start, start + 500)]
+            store.submit_all([new_order(tmp_path, name, name.encode()) for name in names])
+        print(f"10,000 orders: {time.monotonic() - started:.1f} s")
+        assert store.counts()[State.QUEUED] == 10_000
+        assert store.take() is not None
