@@ -2,7 +2,7 @@
 
 Run as ``python job_sweep.py kill|full FOLDER few|most|all``; it prints one JSON object. Every point is a
 fork of this process, which has no threads, so that it does not cost the start of an interpreter. ``most``
-takes every operation but four of five of the pages that SQLite writes, ``few`` every nineteenth.
+takes all that publishing does and some of what SQLite does, ``few`` a sample.
 """
 
 from __future__ import annotations
@@ -163,8 +163,10 @@ def chosen(log: list[str], extent: str) -> list[int]:
     """The operations to try, counted from 1."""
     numbers = range(1, len(log) + 1)
     if extent == "few":
-        return list(numbers)[::19]
-    return [n for n in numbers if extent == "all" or n % 5 == 0 or not log[n - 1].startswith("sqlite pwrite")]
+        return list(numbers)[::29]
+    rarely = {"sqlite pwrite64": 8, "sqlite pwrite": 8, "sqlite write": 8}
+    every = {name: 1 if extent == "all" else rarely.get(name, 2 if "sqlite" in name else 1) for name in log}
+    return [number for number in numbers if number % every[log[number - 1]] == 0]
 
 
 def main() -> None:
