@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import logging
 import os
-import struct
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 import soundfile
 
+from audiosr_fx.chunks import OPEN_LENGTHS, DataClaim, chunks, claimed_data
 from audiosr_fx.errors import AudioFormatError
 from audiosr_fx.plain_file import open_plain_file
 from audiosr_fx.sources import MAX_CHANNELS, Audio, GridSource, check_sample_rate
@@ -31,13 +30,6 @@ _READABLE_FORMATS: Final = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "FLAC", "OGG"
 _LINEAR_SUBTYPES: Final = {"PCM_U8", "PCM_S8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"}
 _LOSSY_SUBTYPES: Final = {"VORBIS", "OPUS", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III"}
 _WIDTHS: Final = {"PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
-_OPEN_LENGTHS: Final = {
-    0xFFFFFFFF,
-    0x7FFFFFFF,
-    0x7FFFF000,
-    0,
-}  # what writers to a pipe put where the length belongs
-_SIZE_IS_IN_DS64: Final = 0xFFFFFFFF
 _ABSURD_FRAMES: Final = 1 << 48
 BLOCK_FRAMES: Final = 65_536
 
@@ -164,7 +156,7 @@ def _open(path: Path) -> tuple[soundfile.SoundFile, AudioInfo]:
         if path.stat().st_size == 0:
             raise AudioFormatError(f"{name}: the file is empty (0 bytes): copy or export it again")
         with path.open("rb") as stream:
-            claim = _claimed_data(stream)
+            claim = claimed_data(stream)
         file = _decoder(path, claim)
     except AudioFormatError:
         raise
@@ -181,7 +173,7 @@ def _open(path: Path) -> tuple[soundfile.SoundFile, AudioInfo]:
         raise
 
 
-def _decoder(path: Path, claim: _DataClaim | None) -> soundfile.SoundFile:
+def _decoder(path: Path, claim: DataClaim | None) -> soundfile.SoundFile:
     """A decoder on a file; where other chunks of a WAV or AIFF lead it astray, on its samples alone."""
     try:
         file = soundfile.SoundFile(native_name(path))
@@ -195,10 +187,10 @@ def _decoder(path: Path, claim: _DataClaim | None) -> soundfile.SoundFile:
     return file
 
 
-def _has_other_length(file: soundfile.SoundFile, claim: _DataClaim | None) -> bool:
+def _has_other_length(file: soundfile.SoundFile, claim: DataClaim | None) -> bool:
     """Whether a decoder found another number of samples than a whole file states."""
     width = _WIDTHS.get(file.subtype, 0) * file.channels
-    is_whole = claim is not None and claim.claimed <= claim.present and claim.claimed not in _OPEN_LENGTHS
+    is_whole = claim is not None and claim.claimed <= claim.present and claim.claimed not in OPEN_LENGTHS
     return bool(width and is_whole and claim is not None and claim.claimed // width != file.frames)
 
 
@@ -215,7 +207,7 @@ def native_name(path: Path) -> str | bytes:
     return str(path) if os.name == "nt" else os.fsencode(path)
 
 
-def _describe(file: soundfile.SoundFile, path: Path, claim: _DataClaim | None) -> AudioInfo:
+def _describe(file: soundfile.SoundFile, path: Path, claim: DataClaim | None) -> AudioInfo:
     name = shown(path)
     if file.format not in _READABLE_FORMATS or file.subtype not in _LINEAR_SUBTYPES | _LOSSY_SUBTYPES:
         raise AudioFormatError(
@@ -229,7 +221,7 @@ def _describe(file: soundfile.SoundFile, path: Path, claim: _DataClaim | None) -
     if not 1 <= file.channels <= MAX_CHANNELS:
         raise AudioFormatError(f"{name}: has {file.channels} channels; expected 1 to {MAX_CHANNELS}")
     frames, is_truncated, warning = file.frames, False, None
-    if claim is not None and claim.claimed in _OPEN_LENGTHS and claim.claimed != claim.present:
+    if claim is not None and claim.claimed in OPEN_LENGTHS and claim.claimed != claim.present:
         if claim.claimed > 0 or claim.present > 0:
             warning = f"{name}: the header leaves the length open (streamed or broken off); read to its end"
     elif claim is not None and claim.claimed > claim.present:
@@ -283,53 +275,3 @@ def _has_last_sample(file: soundfile.SoundFile) -> bool:
     finally:
         with suppress(soundfile.LibsndfileError, RuntimeError):
             file.seek(0)
-
-
-@dataclass(frozen=True, slots=True)
-class _DataClaim:
-    """Bytes of audio the header promises, and bytes that follow it in the file."""
-
-    claimed: int
-    present: int
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """One chunk of a RIFF or AIFF file: its name, where its payload starts, and its size in bytes."""
-
-    name: bytes
-    start: int
-    size: int
-
-
-def _claimed_data(stream: BinaryIO) -> _DataClaim | None:
-    """Compare a WAV's, RF64's or AIFF's data size with the file's; None for other formats."""
-    file_size = stream.seek(0, os.SEEK_END)
-    for chunk in chunks(stream):
-        if chunk.name == b"data":
-            return _DataClaim(chunk.size, file_size - chunk.start)
-        if chunk.name == b"SSND":
-            return _DataClaim(max(chunk.size - 8, 0), max(file_size - chunk.start - 8, 0))
-    return None
-
-
-def chunks(stream: BinaryIO) -> Iterator[Chunk]:
-    """Walk the chunks of a RIFF, RIFX, RF64, BW64 or AIFF file; ``data`` has the size that ``ds64`` says."""
-    file_size = stream.seek(0, os.SEEK_END)
-    stream.seek(0)
-    head = stream.read(12)
-    if len(head) < 12 or head[:4] not in (b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM"):
-        return
-    size_format = ">I" if head[:4] in (b"RIFX", b"FORM") else "<I"
-    position = 12
-    long_size: int | None = None
-    while position + 8 <= file_size:
-        stream.seek(position)
-        header = stream.read(8)
-        size = struct.unpack(size_format, header[4:])[0]
-        if header[:4] == b"ds64" and len(payload := stream.read(16)) == 16:
-            long_size = struct.unpack("<QQ", payload)[1]
-        if header[:4] == b"data" and size == _SIZE_IS_IN_DS64 and long_size is not None:
-            size = long_size
-        yield Chunk(header[:4], position + 8, size)
-        position += 8 + size + size % 2

@@ -18,9 +18,10 @@ import soundfile
 from numpy.typing import NDArray
 
 from audiosr_fx.atomic import publish, sync
+from audiosr_fx.chunks import chunks
 from audiosr_fx.dither import Quantizer, choose_dither
 from audiosr_fx.errors import AudioFormatError
-from audiosr_fx.files import BLOCK_FRAMES, FilePath, chunks, native_name, one_line, shown
+from audiosr_fx.files import BLOCK_FRAMES, FilePath, native_name, one_line, shown
 from audiosr_fx.metadata.parts import Loudness, Metadata
 from audiosr_fx.metadata.writing import Layout
 from audiosr_fx.sources import MAX_CHANNELS, check_sample_rate

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import BinaryIO, Final
 
-from audiosr_fx.files import chunks
+from audiosr_fx.chunks import chunks
 from audiosr_fx.metadata.bext import build_bext, parse_bext
 from audiosr_fx.metadata.findings import MAX_CHUNKS, MAX_MARKERS, Findings
 from audiosr_fx.metadata.id3 import build_id3, parse_id3
