@@ -1,0 +1,108 @@
+"""What the decoding process does: an opened file in, its samples out, or one line on why not."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from audiosr_fx.decode_limits import DecodeLimits, decoded_bytes
+from audiosr_fx.errors import AudioFormatError
+from audiosr_fx.files import BLOCK_FRAMES, AudioInfo, FileSource
+from audiosr_fx.headers import read_header
+from audiosr_fx.sources import Audio
+
+_SAY_S: Final = 0.5
+
+
+def decode_into(request: Mapping[str, Any], say: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """Decode a file.
+
+    Args:
+        request: descriptors ``source`` and ``spool``, the ``path``, how it is ``shown``, and ``limits``.
+        say: hears now and then how far it is.
+
+    Returns:
+        ``info`` and ``sha256``, or ``error``.
+    """
+    name = request["shown"]
+    path = _path_of(request)
+    limits = DecodeLimits(**{**request["limits"], "kinds": tuple(request["limits"]["kinds"])})
+    try:
+        with os.fdopen(os.dup(request["source"]), "rb") as stream:
+            _check_plain(os.fstat(stream.fileno()), name)
+            limits.check_header(read_header(stream), name)
+        with FileSource(path) as source:
+            limits.check_info(source.info, name)
+            _check_room(request["spool"], decoded_bytes(source.info), name)
+            _copy(source, request["spool"], name, say)
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    except AudioFormatError as error:
+        return {"error": str(error).replace(str(path), name)}
+    except OSError as error:
+        return {"error": f"{name}: cannot be decoded ({error.strerror or error}); make room, or try again"}
+    return {"info": _told(source.info, str(path), name), "sha256": digest}
+
+
+def _path_of(request: Mapping[str, Any]) -> Path:
+    """A path of the opened file itself, whatever now stands where it was; its name where there is none."""
+    opened = Path(f"/proc/self/fd/{request['source']}")
+    return opened if opened.exists() else Path(request["path"])
+
+
+def _copy(source: FileSource, spool: int, name: str, say: Callable[[dict[str, Any]], None]) -> None:
+    said = time.monotonic()
+    with os.fdopen(os.dup(spool), "wb") as stream:
+        for start in range(0, source.frames, BLOCK_FRAMES):
+            block = source.read(start, min(start + BLOCK_FRAMES, source.frames))
+            _check_finite(block, start, name)
+            stream.write(block.T.tobytes())
+            if time.monotonic() - said > _SAY_S:
+                said = time.monotonic()
+                say({"frames": start})
+
+
+def _told(info: AudioInfo, path: str, name: str) -> dict[str, Any]:
+    """What is known of the file, as JSON can say it, under its own name."""
+    told = asdict(info) | {"path": ""}
+    if info.warning is not None:
+        told["warning"] = info.warning.replace(path, name)
+    return told
+
+
+def _check_plain(status: os.stat_result, name: str) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise AudioFormatError(f"{name}: not a file; expected one audio file")
+    if status.st_size == 0:
+        raise AudioFormatError(f"{name}: the file is empty (0 bytes): copy or export it again")
+
+
+def _check_room(spool: int, size: int, name: str) -> None:
+    """Refuse before the disk is full, where that can be told."""
+    with suppress(OSError, AttributeError):
+        disk = os.fstatvfs(spool)
+        if disk.f_bavail * disk.f_frsize < size:
+            raise AudioFormatError(
+                f"{name}: {os.strerror(errno.ENOSPC)}: its samples take {size / 2**20:.0f} MiB for a while;"
+                " make room in the temporary folder"
+            )
+
+
+def _check_finite(block: Audio, start: int, name: str) -> None:
+    finite = np.isfinite(block)
+    if not finite.all():
+        channel, sample = (int(i) for i in np.argwhere(~finite)[0])
+        raise AudioFormatError(
+            f"{name}: holds {block[channel, sample]} at sample {start + sample} of channel {channel};"
+            " expected finite values: export it again"
+        )

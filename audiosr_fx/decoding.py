@@ -1,0 +1,268 @@
+"""Decoding at arm's length: a file that crashes, hangs or swells its decoder fails alone, in one line.
+
+The decoder runs in a short-lived process with bounds on memory, time and output. It gets the opened file and
+an unnamed one for the samples, which are read from there and never decoded again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, Any, Final
+
+import numpy as np
+
+from audiosr_fx.decode_limits import DecodeLimits
+from audiosr_fx.errors import AudioFormatError, RenderCancelled
+from audiosr_fx.files import AudioInfo, FilePath, one_line, shown
+from audiosr_fx.sources import Audio
+
+_POLL_S: Final = 0.05
+_START_S: Final = 60.0
+_MAX_KILLS: Final = 3
+_CHILD: Final = "audiosr_fx.decode_child"
+_log = logging.getLogger(__name__)
+
+
+class DecodedFile:
+    """The samples of a file that was decoded at arm's length: a source, gone when it is closed.
+
+    Attributes:
+        info: what the header says, as ``read_info`` gives it.
+        sha256: of the file's bytes, as they were decoded.
+    """
+
+    def __init__(self, info: AudioInfo, sha256: str, spool: IO[bytes]) -> None:
+        """``spool`` holds float32 (samples, channels)."""
+        self.info = info
+        self.sha256 = sha256
+        self.sample_rate = info.sample_rate
+        self.channels = info.channels
+        self.frames = info.frames
+        self._spool = spool
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> DecodedFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the samples; further reads fail."""
+        self._spool.close()
+
+    def read(self, start: int, stop: int) -> Audio:
+        """See ``Source.read``."""
+        out = np.zeros((self.channels, max(0, stop - start)), np.float32)
+        low, high = max(start, 0), min(stop, self.frames)
+        if low < high:
+            with self._lock:
+                self._spool.seek(4 * self.channels * low)
+                content = self._spool.read(4 * self.channels * (high - low))
+            samples = np.frombuffer(content, np.float32).reshape(-1, self.channels)
+            out[:, low - start : high - start] = samples.T
+        return out
+
+
+def decode_apart(
+    path: FilePath,
+    limits: DecodeLimits | None = None,
+    *,
+    folder: Path | None = None,
+    should_cancel: Callable[[], bool] | None = None,
+    program: str = _CHILD,
+) -> DecodedFile:
+    """Decode a whole file in a process of its own.
+
+    Args:
+        path: the file.
+        limits: None takes the service's.
+        folder: where there is room for the samples; None is the system's temporary folder.
+        should_cancel: asked many times a second.
+        program: the module that decodes.
+
+    Raises:
+        AudioFormatError: no audio that is taken, outside the limits, NaN or Inf, a decoder that crashed or
+            hung, a file that changed meanwhile, or no room for the samples.
+        RenderCancelled: should_cancel said so; the child is gone.
+    """
+    limits = limits or DecodeLimits()
+    path = Path(path)
+    with _opened(path) as source:
+        before = os.fstat(source)
+        for _ in range(_MAX_KILLS - 1):
+            with contextlib.suppress(_Killed):
+                decoded = _decode(path, source, limits, folder, should_cancel, program)
+                break
+        else:
+            decoded = _decode(path, source, limits, folder, should_cancel, program)
+        after = os.fstat(source)
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        decoded.close()
+        raise AudioFormatError(f"{shown(path)}: is being written; try again when that has ended")
+    return decoded
+
+
+class _Killed(AudioFormatError):
+    """The decoder was killed from outside, as a system short of memory does; it may go well next time."""
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    name = shown(path)
+    try:
+        flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
+        descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0))
+    except (OSError, ValueError) as cause:
+        if isinstance(cause, FileNotFoundError):
+            raise AudioFormatError(f"{name}: no such file") from cause
+        raise AudioFormatError(f"{name}: cannot be read ({_reason(cause)})") from cause
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _decode(
+    path: Path,
+    source: int,
+    limits: DecodeLimits,
+    folder: Path | None,
+    should_cancel: Callable[[], bool] | None,
+    program: str,
+) -> DecodedFile:
+    try:
+        spool = TemporaryFile(dir=folder)  # noqa: SIM115 - closed with the result
+    except OSError as cause:
+        raise AudioFormatError(f"a temporary file cannot be made ({_reason(cause)})") from cause
+    try:
+        request = {
+            "path": os.fsdecode(path),
+            "shown": shown(path),
+            "source": source,
+            "spool": spool.fileno(),
+            "limits": asdict(limits),
+        }
+        with TemporaryFile() as noise, _child(program, request, noise) as child:
+            told = _hear(child, shown(path), limits, noise, should_cancel)
+        warning = told["info"].get("warning")
+        if warning:
+            _log.warning("%s", warning)
+        return DecodedFile(AudioInfo(**{**told["info"], "path": path}), told["sha256"], spool)
+    except BaseException:
+        spool.close()
+        raise
+
+
+@contextlib.contextmanager
+def _child(program: str, request: Mapping[str, Any], noise: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """A decoder at work on a request; gone at the end, whatever happened."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(part or os.getcwd() for part in sys.path)}
+    environment |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
+    try:
+        child = subprocess.Popen(
+            [sys.executable, "-P", "-m", program],  # -P: what lies in this folder is not code
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=noise,
+            env=environment,
+            start_new_session=True,
+            pass_fds=(request["source"], request["spool"]),
+        )
+    except OSError as cause:
+        raise AudioFormatError(
+            f"{request['shown']}: no decoder can be started ({_reason(cause)}); try again"
+        ) from cause
+    assert child.stdin is not None
+    assert child.stdout is not None
+    try:
+        with contextlib.suppress(OSError):  # it died; the exit code tells
+            child.stdin.write(json.dumps(request).encode("ascii") + b"\n")
+            child.stdin.flush()
+        yield child
+    finally:
+        child.kill()
+        child.wait()
+        for stream in (child.stdin, child.stdout):
+            with contextlib.suppress(OSError):
+                stream.close()
+
+
+def _hear(
+    child: subprocess.Popen[bytes],
+    name: str,
+    limits: DecodeLimits,
+    noise: IO[bytes],
+    should_cancel: Callable[[], bool] | None,
+) -> dict[str, Any]:
+    """Listen until the decoder is done; what it says last."""
+    messages: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(child, messages), daemon=True).start()
+    quiet_since = time.monotonic() + _START_S  # starting may take long on a busy machine
+    while True:
+        if should_cancel is not None and should_cancel():
+            raise RenderCancelled(f"{name}: cancelled")
+        try:
+            message = messages.get(timeout=_POLL_S)
+        except queue.Empty:
+            if time.monotonic() - quiet_since > limits.silence_s:
+                raise AudioFormatError(
+                    f"{name}: its decoder hangs (nothing for {limits.silence_s:g} s) and was ended;"
+                    " the file is damaged: copy or export it again"
+                ) from None
+            continue
+        quiet_since = time.monotonic()
+        if message is None:
+            raise _death(child, name, noise)
+        if "error" in message:
+            raise AudioFormatError(message["error"])
+        if "sha256" in message:
+            return message
+
+
+def _listen(child: subprocess.Popen[bytes], messages: queue.SimpleQueue[dict[str, Any] | None]) -> None:
+    """Put what the decoder says into the queue, None at its end."""
+    assert child.stdout is not None
+    with contextlib.suppress(OSError, ValueError):  # ValueError: not JSON, or closed by the parent
+        for line in child.stdout:
+            messages.put(json.loads(line))
+    messages.put(None)
+
+
+def _death(child: subprocess.Popen[bytes], name: str, noise: IO[bytes]) -> AudioFormatError:
+    """Why a decoder ended without an answer, as an error."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(timeout=5.0)
+    noise.seek(0)
+    _log.debug("the decoder said: %s", noise.read(65_536).decode("utf-8", "replace"))
+    code = child.returncode
+    if code == -getattr(signal, "SIGXCPU", 0):
+        return AudioFormatError(f"{name}: takes too much computing to decode; convert it to WAV first")
+    if code == -getattr(signal, "SIGKILL", 0):
+        return _Killed(f"{name}: its decoder was killed {_MAX_KILLS} times; close programs, and try again")
+    fate = f"exit code {code}"
+    if code is not None and code < 0:
+        with contextlib.suppress(ValueError):
+            fate = signal.Signals(-code).name
+    return AudioFormatError(
+        f"{name}: its decoder crashed ({fate}); the file is damaged: copy or export it again"
+    )
+
+
+def _reason(cause: Exception) -> str:
+    if isinstance(cause, OSError):
+        return cause.strerror or one_line(cause)
+    return one_line(cause)
