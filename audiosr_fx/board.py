@@ -11,6 +11,7 @@ from audiosr_fx.rack import Rack
 
 if TYPE_CHECKING:
     from audiosr_fx.cache import RenderCache
+    from audiosr_fx.decoding import DecodedFile
     from audiosr_fx.file_job import RenderedFile
     from audiosr_fx.progress import OnEvent, ShouldCancel
     from audiosr_fx.settings import Region
@@ -43,6 +44,7 @@ class Board(Rack):
         isolated: bool = False,
         timeout_s: float | None = None,
         cache: RenderCache | bool = True,
+        decoded: DecodedFile | None = None,
     ) -> RenderedFile:
         """Render a file into another, which appears only when it is whole.
 
@@ -74,6 +76,7 @@ class Board(Rack):
                 ``AudioSR`` by the name of its model.
             timeout_s: how long that process may be without progress; None is for ever.
             cache: where what models make is kept and taken from; True is the user's cache, False none.
+            decoded: the source as ``decode_apart`` gave it; None decodes it where it is rendered.
 
         Raises:
             AudioFormatError: a file that cannot be read, or a destination that cannot be written.
@@ -98,6 +101,7 @@ class Board(Rack):
             preset=preset,
             protected=tuple(Path(path) for path in protected),
             cache=chosen_cache(cache),
+            decoded=decoded,
         )
         if isolated:
             return run_job_apart(self, job, on_event, should_cancel, timeout_s)

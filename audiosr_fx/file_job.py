@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import shutil
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -30,6 +31,7 @@ from audiosr_fx.writer import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, AudioWriter
 if TYPE_CHECKING:
     from audiosr_fx.bandwidth import Verdict
     from audiosr_fx.cache import RenderCache
+    from audiosr_fx.decoding import DecodedFile
     from audiosr_fx.rack import Rack
 
 
@@ -49,6 +51,7 @@ class FileJob:
     preset: str | None = None
     protected: tuple[Path, ...] = ()
     cache: RenderCache | None = None
+    decoded: DecodedFile | None = None
 
     def rate(self, of_source: int) -> int:
         """Of the session, in Hz."""
@@ -94,7 +97,7 @@ def run_job(
     board: Rack, job: FileJob, on_event: OnEvent | None = None, should_cancel: ShouldCancel | None = None
 ) -> RenderedFile:
     """Run a board over a file in this process; see ``Board.render_file``."""
-    with FileSource(job.source) as file, board.lock:
+    with _opened(job) as file, board.lock:
         check_destination(job, file.info)
         source = ResampledSource(file, job.rate(file.sample_rate))
         bounce = Bounce(
@@ -113,6 +116,11 @@ def run_job(
             board.reset()
 
 
+def _opened(job: FileJob) -> AbstractContextManager[FileSource | DecodedFile]:
+    """The samples of the source; those that came decoded stay their owner's."""
+    return FileSource(job.source) if job.decoded is None else nullcontext(job.decoded)
+
+
 def run_job_apart(
     board: Rack,
     job: FileJob,
@@ -121,7 +129,7 @@ def run_job_apart(
     timeout_s: float | None = None,
 ) -> RenderedFile:
     """Run a board over a file in a process of its own; see ``Board.render_file``."""
-    info = read_info(job.source)
+    info = read_info(job.source) if job.decoded is None else job.decoded.info
     check_destination(job, info)
     folder = job.destination.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
     names = ", ".join(dict.fromkeys(type(effect).__name__ for effect in board.leaves()))
@@ -132,7 +140,7 @@ def run_job_apart(
 
     try:
         folder.mkdir()
-        aside = replace(job, destination=folder / job.destination.name)
+        aside = replace(job, destination=folder / job.destination.name, decoded=None)
         told = run_apart(
             _work,
             board,

@@ -223,3 +223,17 @@ def test_mutated_files_of_every_kind_are_decoded_or_refused_and_harm_nobody(
     assert found["refused"] + found["decoded"] == count
     assert found["refused"] > count // 4
     assert found["decoded"] > count // 20
+
+
+def test_a_board_renders_what_came_decoded_as_it_renders_the_file_itself(tmp_path: Path) -> None:
+    from pedalboard import Gain
+
+    from audiosr_fx.board import Board
+
+    path = write_kind(tmp_path / "a.flac", "pcm24.flac", some_audio(70_001, 2))
+    board = Board([Gain(-6.0)])
+    board.render_file(path, tmp_path / "here.wav")
+    with decode_apart(path) as decoded:
+        done = board.render_file(path, tmp_path / "apart.wav", decoded=decoded)
+    assert done.frames == -(-70_001 * 48_000 // 44_100)
+    assert (tmp_path / "apart.wav").read_bytes() == (tmp_path / "here.wav").read_bytes()

@@ -12,11 +12,13 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final
 
 from audiosr_fx import __version__
-from audiosr_fx.errors import ParameterError
+from audiosr_fx.errors import AudioFormatError, ParameterError
+from audiosr_fx.files import shown
 from audiosr_fx.jobs.task import DeviceMissing, Task
 
 if TYPE_CHECKING:
     from audiosr_fx.board import Board
+    from audiosr_fx.decoding import DecodedFile
     from audiosr_fx.file_job import RenderedFile
     from audiosr_fx.files import AudioInfo
     from audiosr_fx.progress import ProgressEvent
@@ -37,38 +39,56 @@ def render(
         OSError: there is no room for the result.
         AudioSRError: as ``Board.render_file``.
     """
-    from audiosr_fx.files import read_info
     from audiosr_fx.preset import parse_preset
     from audiosr_fx.settings import parse_region
 
     order, request = task.order, task.order.request
     preset = parse_preset(order.recipe, order.recipe_path or "the preset")
-    info = read_info(request.source)
-    rate = max(SESSION_RATE, info.sample_rate)
-    _check_room(task, info, rate)
     _check_device(task, bool(order.models))
-    board = preset.build(rate, device=task.device)
     started = time.monotonic()
     more: dict[str, Any] = {}
-    if request.region:
-        more["region"] = parse_region(request.region, info.sample_rate)
-    with _small_batches(board, task):
-        done = board.render_file(
-            request.source,
-            task.destination,
-            rate,
-            format=request.format.upper() or None,
-            subtype=_SUBTYPES[request.bits],
-            overwrite=True,
-            keep_metadata=request.keep_metadata,
-            preset=preset.name,
-            on_event=lambda event: on_progress(_fraction(event)),
-            should_cancel=should_cancel,
-            isolated=any(section.type == "VST3" for _, section in preset.sections()),
-            timeout_s=PLUGIN_TIMEOUT_S,
-            **more,
-        )
+    with _decoded(task, should_cancel) as decoded:
+        rate = max(SESSION_RATE, decoded.sample_rate)
+        if request.region:
+            more["region"] = parse_region(request.region, decoded.sample_rate)
+        _check_room(task, decoded.info, rate)
+        board = preset.build(rate, device=task.device)
+        with _small_batches(board, task):
+            done = board.render_file(
+                request.source,
+                task.destination,
+                rate,
+                format=request.format.upper() or None,
+                subtype=_SUBTYPES[request.bits],
+                overwrite=True,
+                keep_metadata=request.keep_metadata,
+                preset=preset.name,
+                on_event=lambda event: on_progress(_fraction(event)),
+                should_cancel=should_cancel,
+                isolated=any(section.type == "VST3" for _, section in preset.sections()),
+                timeout_s=PLUGIN_TIMEOUT_S,
+                decoded=decoded,
+                **more,
+            )
     return _told(done, task, time.monotonic() - started)
+
+
+def _decoded(task: Task, should_cancel: Callable[[], bool]) -> DecodedFile:
+    """The source, decoded in a process of its own: a file from anywhere must not take the models with it.
+
+    Raises:
+        AudioFormatError: as ``decode_apart``, or it is no longer what was ordered.
+    """
+    from audiosr_fx.decode_limits import ALL_KINDS, DecodeLimits
+    from audiosr_fx.decoding import decode_apart
+
+    source = task.order.request.source
+    limits = DecodeLimits(kinds=ALL_KINDS)  # which of them come in is for the front doors to say
+    decoded = decode_apart(source, limits, folder=task.destination.parent, should_cancel=should_cancel)
+    if decoded.sha256 != task.order.source.sha256:
+        decoded.close()
+        raise AudioFormatError(f"{shown(source)}: has changed since it was taken in; drop it again")
+    return decoded
 
 
 def _told(done: RenderedFile, task: Task, render_s: float) -> dict[str, Any]:

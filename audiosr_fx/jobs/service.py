@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 from audiosr_fx.errors import AudioSRError, JobError, ParameterError, StorageError
 from audiosr_fx.jobs.database import is_disk_full
 from audiosr_fx.jobs.job import Event, Job, Submission
-from audiosr_fx.jobs.order import Order, place_order
+from audiosr_fx.jobs.order import Order, is_unchanged, place_order
 from audiosr_fx.jobs.pause import Pause
 from audiosr_fx.jobs.publish import Publisher
 from audiosr_fx.jobs.request import RenderRequest
@@ -290,6 +290,8 @@ class Service:
                 self._park(report, "device")
             case Ending.ERROR:
                 self.store.note_error(*held, text)
+            case _ if _has_changed(job):
+                self.store.supersede(job.id, f"{shown(job.order.request.source)} has changed", job.token)
             case _:
                 self.store.fail(*held, text)
 
@@ -412,3 +414,9 @@ class Service:
     def _tell_changed(self) -> None:
         with self._changed:
             self._changed.notify_all()
+
+
+def _has_changed(job: Job) -> bool:
+    """Whether a job's source is there and is not what was ordered."""
+    source = job.order.request.source
+    return source.exists() and not is_unchanged(source, job.order.source)
