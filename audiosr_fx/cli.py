@@ -26,6 +26,8 @@ from audiosr_fx.commands import (
     upstream,
 )
 from audiosr_fx.commands.terminal import EXIT_CODES_HELP, INTERRUPTS, say, translated_errors
+from watchfolder.commands import watch
+from watchfolder.service_commands import app as service
 
 
 class _Guarded(TyperGroup):
@@ -81,6 +83,8 @@ app.command("upstream")(upstream.upstream)
 app.command("evaluate")(evaluate.evaluate)
 app.command("listen")(listen.listen)
 app.command("report")(before_after.report)
+app.command("watch")(watch)
+app.add_typer(service, name="service")
 
 _PASS_ALL_ON: dict[str, Any] = {
     "allow_extra_args": True,

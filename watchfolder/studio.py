@@ -94,7 +94,7 @@ class FolderSettings:
     @property
     def patience_s(self) -> float:
         """How long a file must lie still whose header and bytes disagree."""
-        return max(10.0 * self.settle_s, 30.0 if self.settle_s else 0.0)
+        return max(10.0 * self.settle_s, 30.0)
 
     def wants(self, name: str) -> bool:
         """Whether a file counts, by its path relative to the input."""

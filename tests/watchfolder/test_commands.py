@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from audio_kinds import write_kind
+from typer.testing import CliRunner, Result
+
+from audiosr_fx.cli import app
+from watchfolder.service_commands import unit_path
+from watchfolder.status import write_status
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    """The command line in an empty folder, with a queue and a home of its own."""
+    monkeypatch.setenv("AUDIOSR_FX_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in").mkdir()
+    return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def is_one_line(result: Result) -> bool:
+    return result.stderr.startswith("error: ") and result.stderr.count("\n") == 1 and result.stdout == ""
+
+
+def test_a_dry_run_says_what_would_become_of_each_file_and_touches_nothing(run: Run, tmp_path: Path) -> None:
+    write_kind(tmp_path / "in" / "a.flac", "pcm24.flac")
+    (tmp_path / "in" / "podcast").mkdir()
+    write_kind(tmp_path / "in" / "podcast" / "b.wav", "pcm16.wav")
+    (tmp_path / "in" / "cut.flac").write_bytes((tmp_path / "in" / "a.flac").read_bytes()[:-9])
+    (tmp_path / "in" / "notes.txt").touch()
+    done = run("watch", "in", "--out", "out", "--dry-run", "-r", "--format", "flac")
+    assert done.exit_code == 0, done.stderr
+    folder = tmp_path / "in"
+    assert done.stdout.splitlines() == [
+        f"{folder}/a.flac -> {tmp_path}/out/a.flac",
+        f"{folder}/cut.flac -> {tmp_path}/out/cut.flac; waits: the header promises 8193 samples and the last"
+        " of them is missing",
+        f"{folder}/podcast/b.wav -> {tmp_path}/out/podcast/b.flac with podcast",
+        "3 files; nothing was rendered",
+    ]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ([], 2, "expected a folder to watch and --out for its results, or --config"),
+        (["in"], 2, "expected a folder to watch"),
+        (["in", "--out", "in/out"], 2, "lie in one another"),
+        (["in", "--out", "out", "--settle", "-1"], 2, "settle_s is -1.0"),
+        (["in", "--out", "out", "--template", "{nmae}"], 2, "unknown field {nmae} (did you mean name?)"),
+        (["in", "--out", "out", "--preset", "podcats"], 2, "did you mean podcast?"),
+        (["in", "--out", "out", "--model", "nonsense"], 4, "nonsense"),
+        (["--config", "none.toml"], 2, "none.toml: cannot be read (No such file or directory)"),
+        (["in", "--config", "none.toml"], 2, "input is given beside --config"),
+        (["nowhere", "--out", "out"], 5, "nowhere: No such file or directory"),
+    ],
+)
+def test_a_mistake_is_one_line_and_a_code(arguments: list[str], code: int, message: str, run: Run) -> None:
+    done = run("watch", *arguments)
+    assert done.exit_code == code, done.stderr
+    assert message in done.stderr
+    assert is_one_line(done)
+
+
+def test_what_did_not_become_a_result_is_counted(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("watchfolder.commands.run_daemon", lambda *_, **__: 3)
+    done = run("watch", "in", "--out", "out", "--once")
+    assert done.exit_code == 1
+    assert "3 files did not become a result" in done.stderr
+
+
+def test_a_queue_that_another_process_owns_is_told(run: Run, tmp_path: Path) -> None:
+    from audiosr_fx.jobs.store import JobStore
+
+    with JobStore(tmp_path / "state"):
+        done = run("watch", "in", "--out", "out")
+    assert done.exit_code == 2
+    assert f"is in use by process {os.getpid()}" in done.stderr
+    assert is_one_line(done)
+
+
+def test_a_service_is_shown_installed_and_removed(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not sys.platform.startswith("linux"):
+        pytest.skip("this is about systemd")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    studio = tmp_path / "my studio.toml"
+    assert "cannot be read" in run("service", "install", "--config", studio).stderr
+    studio.write_text('schema = 1\n[[folder]]\ninput = "in"\noutput = "out"\n', "utf-8")
+    shown = run("service", "install", "--config", studio, "--print")
+    assert f'watch --config "{studio}"' in shown.stdout
+    assert not unit_path().exists()
+    done = run("service", "install", "--config", studio)
+    assert done.exit_code == 0, done.stderr
+    assert (
+        "run this where systemctl is: systemctl --user enable --now audiosr-fx-watch.service" in done.stdout
+    )
+    assert unit_path() == tmp_path / "config" / "systemd" / "user" / "audiosr-fx-watch.service"
+    assert unit_path().read_text("utf-8") == shown.stdout
+    assert run("service", "uninstall").stdout.splitlines()[-1] == f"{unit_path()} removed"
+    assert not unit_path().exists()
+    assert "nothing to remove" in run("service", "uninstall").stdout
+
+
+def test_the_status_says_who_runs_and_what_waits(run: Run, tmp_path: Path) -> None:
+    none = run("service", "status")
+    assert (none.exit_code, none.stdout) == (1, "has not run yet; audiosr-fx watch starts it\n")
+    (tmp_path / "state").mkdir()
+    folder = {
+        "input": "/in",
+        "output": "/out",
+        "preset": "",
+        "files": 12,
+        "settling": 1,
+        "held": {"cut\n.wav": "it is short"},
+        "events": False,
+        "problem": "cannot be looked at: gone",
+    }
+    told = {
+        "state": "running",
+        "pid": os.getpid(),
+        "updated": 0.0,
+        "folders": [folder],
+        "jobs": {"done": 11, "failed": 0, "queued": 1},
+        "paused": "the disk is full",
+    }
+    write_status(tmp_path / "state", told)
+    done = run("service", "status")
+    assert done.exit_code == 0
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith(f"runs as process {os.getpid()}; last word ")
+    assert lines[1:] == [
+        "/in -> /out: 12 files, 1 settling, 1 held, no events: scans only",
+        "  cannot be looked at: gone",
+        "  cut\\n.wav waits: it is short",
+        "jobs: 11 done, 1 queued",
+        "rests: the disk is full",
+    ]
+    write_status(tmp_path / "state", {**told, "state": "stopped"})
+    assert run("service", "status").exit_code == 1
+    whole = json.loads(run("service", "status", "--json").stdout)
+    assert (whole["running"], whole["installed"], whole["jobs"]["done"]) == (False, False, 11)

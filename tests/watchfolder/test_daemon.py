@@ -1,0 +1,317 @@
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from audio_kinds import some_audio, write_kind
+from fake_renderers import expected_content
+
+from audiosr_fx.errors import JobError, StorageError
+from audiosr_fx.jobs.job import Job
+from audiosr_fx.jobs.service import Service
+from audiosr_fx.jobs.states import State
+from audiosr_fx.jobs.store import JobStore
+from watchfolder.daemon import Daemon
+from watchfolder.status import is_running, read_status
+from watchfolder.studio import After, FolderSettings, StudioSettings, read_studio
+from watchfolder.subfolders import RULE_FILE
+
+KINDS = ("pcm16.wav", "pcm24.flac", "pcm16.aiff", "rf64.wav", "wave64.w64")
+
+
+class Studio:
+    """A daemon in a thread, with a renderer that only pretends."""
+
+    def __init__(self, base: Path) -> None:
+        self.base = base
+        self.input, self.output, self.state = base / "in", base / "out", base / "state"
+        self.input.mkdir()
+        self.settings = FolderSettings(
+            input=self.input, output=self.output, recursive=True, settle_s=0.2, scan_s=0.1
+        )
+        self.source: Path | None = None
+        self.thread: threading.Thread | None = None
+        self.failed: int | None = None
+
+    def open(self) -> None:
+        self.store = JobStore(self.state)
+        self.service = Service(self.store, renderer="fake_renderers:render")
+
+    def start(self, *, once: bool = False) -> None:
+        self.open()
+        studio = StudioSettings(folders=(self.settings,), source=self.source)
+        self.daemon = Daemon(studio, self.service, self.state, once=once)
+        self.service.start()
+        self.thread = threading.Thread(target=self._run)
+        self.thread.start()
+
+    def _run(self) -> None:
+        self.failed = self.daemon.run()
+
+    def stop(self) -> None:
+        if self.thread is None:
+            return
+        self.daemon.stop()
+        self.end()
+
+    def end(self) -> None:
+        assert self.thread is not None
+        self.thread.join()
+        self.thread = None
+        self.service.stop()
+        self.store.close()
+
+    def drop(self, name: str, kind: str = "pcm16.wav", *, seed: int = 0, words: bytes = b"") -> Path:
+        """A stem, whole at once; the words behind its samples are for the renderer."""
+        path = self.input / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = write_kind(self.base / f"aside-{kind}", kind, some_audio(3000, seed=seed))
+        if words:
+            with aside.open("ab") as file:
+                file.write(b"note" + len(words).to_bytes(4, "little") + words)
+        aside.rename(path)
+        return path
+
+    def wait(self, condition: Callable[[list[Job]], bool]) -> list[Job]:
+        """The jobs, once a condition holds of them."""
+        while not condition(jobs := self.store.jobs()):
+            self.service.events(self.store.last_event(), wait_s=0.2)
+        return jobs
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Iterator[Studio]:
+    studio = Studio(tmp_path)
+    yield studio
+    studio.stop()
+
+
+def all_done(count: int) -> Callable[[list[Job]], bool]:
+    return lambda jobs: len(jobs) == count and all(job.state is State.DONE for job in jobs)
+
+
+def condition_of(path: Path) -> tuple[Any, ...]:
+    """Everything that must stay as it is of a source."""
+    status = path.lstat()
+    attributes = {name: os.getxattr(path, name) for name in os.listxattr(path)}
+    return (
+        hashlib.sha256(path.read_bytes()).hexdigest(),
+        status.st_ino,
+        status.st_mtime_ns,
+        status.st_mode,
+        status.st_nlink,
+        attributes,
+    )
+
+
+def test_what_is_dropped_is_rendered_once_and_sources_stay_as_they_are(studio: Studio) -> None:
+    early = [studio.drop(f"early {n}.{kind}", kind, seed=n) for n, kind in enumerate(KINDS)]
+    studio.start()
+    late = [studio.drop(f"song/late {n}.{kind}", kind, seed=10 + n) for n, kind in enumerate(KINDS)]
+    before = {path: condition_of(path) for path in (*early, *late)}
+    jobs = studio.wait(all_done(10))
+    for job in jobs:
+        assert job.output.read_bytes() == expected_content(job.order.request.source.read_bytes())
+        assert job.output.parent == studio.output / job.order.request.source.parent.relative_to(studio.input)
+    studio.stop()
+    assert {path: condition_of(path) for path in before} == before
+    assert len({job.output for job in jobs}) == 10
+    assert studio.failed == 0
+
+
+def test_a_stem_replaced_while_it_is_rendered_is_superseded_and_rendered_anew(studio: Studio) -> None:
+    studio.start()
+    path = studio.drop("a.wav", words=b" slow ")
+    studio.wait(lambda jobs: any(job.state is State.RUNNING for job in jobs))
+    studio.drop("a.wav", seed=1)
+    first, second = studio.wait(lambda jobs: len(jobs) == 2 and jobs[1].state is State.DONE)
+    assert first.state is State.SUPERSEDED
+    assert " changed" in first.reason
+    assert second.output == studio.output / "a.wav"
+    assert second.output.read_bytes() == expected_content(path.read_bytes())
+
+
+def test_the_same_content_dropped_again_makes_no_work_and_another_does(studio: Studio) -> None:
+    studio.start()
+    path = studio.drop("a.wav")
+    studio.wait(all_done(1))
+    path.unlink()
+    studio.drop("a.wav")
+    studio.drop("b.wav", seed=1)
+    studio.wait(all_done(2))
+    studio.drop("a.wav", seed=2)
+    jobs = studio.wait(all_done(3))
+    assert [job.output.name for job in jobs] == ["a.wav", "b.wav", "a-2.wav"]
+
+
+def test_after_a_restart_only_what_is_new_is_read(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    from watchfolder import intake
+
+    read: list[str] = []
+    place_order = intake.place_order
+
+    def note(request: Any) -> Any:
+        read.append(request.source.name)
+        return place_order(request)
+
+    monkeypatch.setattr(intake, "place_order", note)
+    for n in range(3):
+        studio.drop(f"{n}.wav", seed=n)
+    studio.start()
+    studio.wait(all_done(3))
+    studio.stop()
+    assert sorted(read) == ["0.wav", "1.wav", "2.wav"]
+    studio.drop("1.wav", seed=7)
+    studio.drop("3.wav", seed=8)
+    studio.start()
+    studio.wait(all_done(5))
+    assert sorted(read[3:]) == ["1.wav", "3.wav"]
+
+
+def test_a_queue_that_takes_nothing_just_now_costs_nothing(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from watchfolder import handover
+
+    monkeypatch.setattr(handover, "RETRY_S", 0.1)
+    refusals = [
+        StorageError("the disk is full"),
+        OSError(28, "No space left on device"),
+        ValueError("a fault"),
+    ]
+    monkeypatch.setattr(handover, "FAULT_S", 0.1)
+    submit = Service.submit_orders
+
+    def refuse(self: Service, orders: Any) -> Any:
+        if refusals:
+            raise refusals.pop()
+        return submit(self, orders)
+
+    monkeypatch.setattr(Service, "submit_orders", refuse)
+    studio.drop("a.wav")
+    studio.drop("song/b.wav", seed=1)
+    studio.start()
+    studio.wait(all_done(2))
+    assert not refusals
+
+
+@pytest.mark.parametrize("after", [After.MOVE, After.TRASH])
+def test_a_rendered_source_is_moved_aside_where_that_is_asked_for(
+    after: After, studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(studio.base / "data"))
+    studio.settings = replace(studio.settings, after=after)
+    path = studio.drop("song/a.wav")
+    content = path.read_bytes()
+    studio.start(once=True)
+    studio.end()
+    assert not path.exists()
+    place = {
+        After.MOVE: studio.input / "_rendered" / "song" / "a.wav",
+        After.TRASH: studio.base / "data" / "Trash" / "files" / "a.wav",
+    }[after]
+    assert place.read_bytes() == content
+    assert (studio.output / "song" / "a.wav").exists()
+    if after is After.TRASH:
+        told = (studio.base / "data" / "Trash" / "info" / "a.wav.trashinfo").read_text("ascii")
+        assert f"Path={path}\n" in told
+
+
+def test_stems_of_one_folder_share_one_gain_and_follow_the_preset_of_their_folder(studio: Studio) -> None:
+    loud, soft = some_audio(48_000), 0.1 * some_audio(48_000, seed=1)
+    for name, audio in (("loud", loud), ("soft", soft)):
+        (studio.input / "album-stems").mkdir(exist_ok=True)
+        write_kind(studio.input / "album-stems" / f"{name}.wav", "pcm24.wav", audio)
+    studio.drop("songs/x.wav")
+    (studio.input / "songs" / RULE_FILE).write_text('preset = "podcast"', "utf-8")
+    studio.start()
+    jobs = {job.order.request.source.stem: job for job in studio.wait(all_done(3))}
+    assert jobs["x"].order.request.preset == "podcast"
+    gains = [
+        line
+        for name in ("loud", "soft")
+        for line in jobs[name].order.recipe.splitlines()
+        if "gain_db" in line
+    ]
+    assert len(gains) == 2
+    assert gains[0] == gains[1]
+    assert 'mode = "album"' not in jobs["loud"].order.recipe
+
+
+def test_a_rule_that_is_mended_lets_its_stems_through(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(FolderSettings, "patience_s", 0.3)
+    studio.drop("songs/x.wav")
+    rule = studio.input / "songs" / RULE_FILE
+    rule.write_text('preset = "podcats"', "utf-8")
+    studio.start()
+    while "did you mean podcast?" not in caplog.text:
+        time.sleep(0.02)
+    rule.write_text('preset = "podcast"', "utf-8")
+    (job,) = studio.wait(all_done(1))
+    assert job.order.request.preset == "podcast"
+
+
+def test_once_ends_by_itself_and_counts_what_failed(studio: Studio) -> None:
+    studio.drop("a.wav")
+    (studio.input / "cut.wav").write_bytes(studio.drop("b.wav", seed=1).read_bytes()[:-100])
+    (studio.input / "disguised.wav").write_bytes(
+        write_kind(studio.base / "layer3.mp3", "layer3.mp3").read_bytes()
+    )
+    studio.drop("bad.wav", seed=2, words=b" bad-audio ")
+    studio.start(once=True)
+    studio.end()
+    with JobStore(studio.state) as store:
+        states = {job.order.request.source.name: job.state for job in store.jobs()}
+    assert states["a.wav"] is states["b.wav"] is State.DONE
+    assert states["bad.wav"] is State.FAILED
+    assert "disguised.wav" not in states
+    assert studio.failed == 2
+    status = read_status(studio.state)
+    assert status is not None
+    assert not is_running(status)
+    assert "which this folder takes only with" in status["folders"][0]["held"]["disguised.wav"]
+
+
+def test_a_changed_studio_file_is_taken_on_while_it_runs(
+    studio: Studio, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = studio.base / "studio.toml"
+    one = '[[folder]]\ninput = "in"\noutput = "out"\nsettle_s = 0.2\nscan_s = 0.1\n'
+    file.write_text("schema = 1\n" + one, "utf-8")
+    studio.settings, studio.source = read_studio(file).folders[0], file
+    studio.start()
+    studio.drop("a.wav")
+    studio.wait(all_done(1))
+    file.write_text("schema = 1\nfolder = 3\n", "utf-8")
+    studio.daemon.reload()
+    while "kept the settings as they were" not in caplog.text:
+        time.sleep(0.02)
+    (studio.base / "more").mkdir()
+    more = one.replace('"in"', '"more"').replace('"out"', '"more out"') + 'template = "{name} done"\n'
+    file.write_text("schema = 1\n" + one + more, "utf-8")
+    studio.daemon.reload()
+    write_kind(studio.base / "more" / "b.wav", "pcm16.wav")
+    jobs = studio.wait(all_done(2))
+    assert jobs[1].output == studio.base / "more out" / "b done.wav"
+
+
+def test_a_second_daemon_is_refused_whatever_state_it_has(studio: Studio) -> None:
+    studio.start()
+    with JobStore(studio.base / "other state") as store:
+        for folder in (
+            studio.settings,
+            replace(studio.settings, input=studio.base / "in2"),
+            replace(studio.settings, output=studio.base / "out2"),
+        ):
+            folder.input.mkdir(exist_ok=True)
+            with pytest.raises(JobError, match="another audiosr-fx watches it or writes to it"):
+                Daemon(StudioSettings(folders=(folder,)), Service(store), studio.base / "other state")

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from watchfolder.memory import FILE_NAME, Memory, Taken
+from watchfolder.snapshot import Stamp
+
+STAMP = Stamp(device=2**64 - 1, inode=2**63, size=2**40, mtime_ns=-5)
+
+
+def taken(job: int, stem_set: str = "") -> Taken:
+    return Taken(stamp=STAMP, job=job, stem_set=stem_set)
+
+
+def test_what_was_taken_is_known_after_a_restart(tmp_path: Path) -> None:
+    memory = Memory(tmp_path)
+    assert memory.last_event == -1
+    files = {"a.wav": taken(1, "s"), "sub/\udcff.wav": taken(2, "s"), "c.wav": taken(3)}
+    memory.take(Path("/in"), files)
+    memory.take(Path("/other"), {"a.wav": taken(4)})
+    memory.last_event = 17
+    memory.close()
+    memory = Memory(tmp_path)
+    assert memory.taken(Path("/in")) == files
+    assert memory.members("s") == [1, 2]
+    assert (memory.set_of(2), memory.set_of(3)) == ("s", "")
+    assert (memory.job_of(Path("/in"), "c.wav"), memory.job_of(Path("/in"), "x")) == (3, 0)
+    assert memory.last_event == 17
+    memory.forget(Path("/in"), ["a.wav", "not there"])
+    assert sorted(memory.taken(Path("/in"))) == ["c.wav", "sub/\udcff.wav"]
+    assert list(memory.taken(Path("/other"))) == ["a.wav"]
+    memory.close()
+
+
+@pytest.mark.parametrize("content", [b"no database at all" * 100, b"SQLite format 3\0" + bytes(4096)])
+def test_a_damaged_memory_is_begun_anew(
+    content: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / FILE_NAME).write_bytes(content)
+    memory = Memory(tmp_path)
+    assert memory.taken(Path("/in")) == {}
+    memory.take(Path("/in"), {"a.wav": taken(1)})
+    assert memory.job_of(Path("/in"), "a.wav") == 1
+    memory.close()
+    assert "begun anew" in caplog.text

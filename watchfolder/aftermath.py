@@ -1,0 +1,200 @@
+"""What follows a job's end: it is told, its source may be moved aside, a finished set gets its report."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import logging
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from audiosr_fx.errors import AudioSRError, JobError
+from audiosr_fx.files import shown
+from audiosr_fx.jobs.job import Event, Job
+from audiosr_fx.jobs.service import Service
+from audiosr_fx.jobs.states import LIVE, State
+from watchfolder.intake import ORIGIN
+from watchfolder.memory import Memory
+from watchfolder.studio import After, FolderSettings
+from watchfolder.trash import move_aside, move_to_trash
+
+REPORT_NAME: Final = "report.html"
+_PAGE: Final = 500
+_log = logging.getLogger(__name__)
+
+
+class Aftermath:
+    """Acts on what happens to the jobs that came through watched folders; each end is acted on once."""
+
+    def __init__(self, service: Service, memory: Memory, should_stop: Callable[[], bool]) -> None:
+        """``should_stop``: asked while a report is written."""
+        self._service = service
+        self._memory = memory
+        self._should_stop = should_stop
+        if memory.last_event < 0:
+            memory.last_event = service.store.last_event()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether everything that has happened so far was acted on."""
+        return self._memory.last_event >= self._service.store.last_event()
+
+    def turn(self, folders: Sequence[FolderSettings], wait_s: float = 0.0) -> bool:
+        """Act on what is new, waiting so long for it; whether there was anything."""
+        since = self._memory.last_event
+        events = self._service.events(since, wait_s=wait_s, limit=_PAGE)
+        if not events:
+            return False
+        sets: set[str] = set()
+        for event in events:
+            if self._should_stop():
+                return True
+            if event.is_move:
+                sets |= self._act(event, folders)
+            since = event.id
+        for stem_set in sorted(sets):
+            self._report(stem_set)
+        self._memory.last_event = since
+        return True
+
+    def _act(self, event: Event, folders: Sequence[FolderSettings]) -> set[str]:
+        """Act on one move; the set of the job, where it has ended."""
+        try:
+            job = self._service.store.get(event.job)
+        except JobError:  # cleared since
+            return set()
+        if job.order.request.origin != ORIGIN:
+            return set()
+        _tell(event, job)
+        if event.new is State.DONE and job.state is State.DONE:
+            self._move(job, folders)
+        stem_set = self._memory.set_of(job.id)
+        return {stem_set} if stem_set and event.new not in LIVE else set()
+
+    def _move(self, job: Job, folders: Iterable[FolderSettings]) -> None:
+        source = job.order.request.source
+        for settings in folders:
+            if settings.after is After.KEEP or not source.is_relative_to(settings.input):
+                continue
+            name = source.relative_to(settings.input).as_posix()
+            move = move_aside if settings.after is After.MOVE else move_to_trash
+            try:
+                place = move(settings.input, name, job.order.source)
+            except FileNotFoundError:
+                return  # moved already, before an interruption
+            except OSError as error:
+                _log.warning("%s stays where it is: %s", shown(source), error.strerror or error)
+                return
+            _log.info("%s is now %s", shown(source), shown(place))
+            return
+
+    def _report(self, stem_set: str) -> None:
+        """Write the report of a set, once all of it has ended and something came of it."""
+        jobs = []
+        for id in self._memory.members(stem_set):
+            try:
+                jobs.append(self._service.store.get(id))
+            except JobError:
+                continue
+        done = [job for job in jobs if job.state is State.DONE]
+        if not done or len(jobs) < 2 or any(job.state in LIVE for job in jobs):
+            return
+        path = done[0].order.request.folder / REPORT_NAME
+        try:
+            if write_set_report(path, jobs, self._should_stop):
+                _log.info("%s tells of a set of %d stems", shown(path), len(jobs))
+        except (AudioSRError, OSError) as error:
+            _log.warning("no report of a set of %d stems: %s", len(jobs), error)
+
+
+def write_set_report(path: Path, jobs: Sequence[Job], should_cancel: Callable[[], bool]) -> bool:
+    """Measure a set in a process of its own and write its page; False where this build has no reports.
+
+    Raises:
+        AudioSRError: it cannot be written.
+        RenderCancelled: should_cancel said so.
+    """
+    from audiosr_fx.worker import run_apart
+
+    if importlib.util.find_spec("audiosr_fx.quality.report") is None:
+        return False
+    rows = [_row(job) for job in jobs]
+    title = f"Stem set {path.parent.name}"
+    run_apart(
+        _write_report,
+        os.fspath(path),
+        rows,
+        title,
+        what="the report",
+        should_cancel=should_cancel,
+        timeout_s=600.0,
+    )
+    return True
+
+
+def _row(job: Job) -> dict[str, Any]:
+    result = job.result
+    verdicts = result.get("verdicts", [])
+    is_done = job.state is State.DONE
+    return {
+        "source": os.fspath(job.order.request.source),
+        "output": os.fspath(job.output) if is_done else None,
+        "error": "" if is_done else f"{job.state}: {job.reason}",
+        "preset": job.order.request.preset,
+        "rendered": any(verdict.get("process") for verdict in verdicts),
+        "cutoff_hz": result.get("cutoff_hz"),
+        "reason": "; ".join(str(verdict.get("reason", "")) for verdict in verdicts),
+        "decisions": list(result.get("decisions", [])),
+        "render_s": result.get("render_s"),
+    }
+
+
+def _write_report(
+    path: str, rows: list[dict[str, Any]], title: str, report: Callable[[dict[str, Any]], None]
+) -> dict[str, Any]:
+    """The child's side of ``write_set_report``."""
+    page = importlib.import_module("audiosr_fx.quality.report")
+    kinds = importlib.import_module("audiosr_fx.quality.report_rows")
+    made = [
+        kinds.ReportRow(
+            **{
+                **row,
+                "source": Path(row["source"]),
+                "output": None if row["output"] is None else Path(row["output"]),
+                "decisions": tuple(row["decisions"]),
+            }
+        )
+        for row in rows
+    ]
+    page.write_report(
+        Path(path),
+        made,
+        title=title,
+        overwrite=True,
+        on_event=lambda event: report({"rows": event.rows_done}),
+    )
+    return {}
+
+
+def _tell(event: Event, job: Job) -> None:
+    name = shown(job.order.request.source)
+    fields = {
+        "job": job.id,
+        "state": str(event.new),
+        "source": os.fspath(job.order.request.source),
+        "output": os.fspath(job.output),
+    }
+    more = {"fields": fields}
+    match event.new:
+        case State.DONE:
+            _log.info("%s done: %s", name, shown(job.output), extra=more)
+        case State.FAILED:
+            _log.error("job %d failed: %s", job.id, event.reason or name, extra=more)
+        case State.RUNNING:
+            _log.debug("%s is rendered", name, extra=more)
+        case State.PARKED:
+            _log.debug("%s rests: %s", name, event.reason, extra=more)  # the queue says so itself
+        case State.SUPERSEDED | State.CANCELLED:
+            _log.info("%s %s: %s", name, event.new, event.reason, extra=more)

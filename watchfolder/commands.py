@@ -1,0 +1,235 @@
+"""``audiosr-fx watch``: render what is dropped into a folder, for as long as it runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from audiosr_fx.commands.outputs import OutputFormat
+from audiosr_fx.commands.render import Bits
+from audiosr_fx.commands.terminal import ExitCode, say, say_error
+from audiosr_fx.errors import ParameterError
+from watchfolder.naming import DEFAULT_TEMPLATE, FIELDS
+from watchfolder.studio import After, FolderSettings, StudioSettings, read_studio
+
+
+class NameTaken(StrEnum):
+    """What to do where an output of a name is there."""
+
+    SUFFIX = "suffix"
+    SKIP = "skip"
+    REPLACE = "replace"
+
+
+class OnRequest(StrEnum):
+    """Formats that are taken only when asked for."""
+
+    OGG = "ogg"
+    MP3 = "mp3"
+
+
+QueueOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--queue",
+        metavar="FOLDER",
+        help="Folder of the queue.",
+        show_default="AUDIOSR_FX_STATE, else the user's own",
+    ),
+]
+
+
+def watch(
+    context: typer.Context,
+    input: Annotated[Path | None, typer.Argument(metavar="[IN]", help="Folder to watch.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="OUT", help="Folder for results, apart from IN.")
+    ] = None,
+    preset: Annotated[
+        str, typer.Option("--preset", metavar="NAME", help="A preset, by name or .toml file.")
+    ] = "",
+    model: Annotated[str, typer.Option("--model", metavar="NAME", help="Model of every AudioSR.")] = "",
+    recursive: Annotated[
+        bool,
+        typer.Option("--recursive", "-r", help="Sub-folders too; one named after a preset chooses it."),
+    ] = False,
+    settle_s: Annotated[
+        float, typer.Option("--settle", metavar="S", help="Seconds that a file must lie still.")
+    ] = 3.0,
+    scan_s: Annotated[
+        float, typer.Option("--scan", metavar="S", help="Longest pause between two looks, in seconds.")
+    ] = 2.0,
+    pattern: Annotated[
+        str, typer.Option("--pattern", metavar="GLOB", help="Only such names, for example '*_dull.*'.")
+    ] = "*",
+    also: Annotated[
+        list[OnRequest] | None,
+        typer.Option("--also", help="Take this format too; may be given more than once."),
+    ] = None,
+    after: Annotated[
+        After,
+        typer.Option("--after", help="What becomes of a source once its result is there."),
+    ] = After.KEEP,
+    album: Annotated[
+        bool,
+        typer.Option("--album/--no-album", help="Stems that arrive together in a sub-folder are a set."),
+    ] = True,
+    template: Annotated[
+        str,
+        typer.Option("--template", metavar="TEXT", help=f"Names of results: {', '.join(FIELDS)} in braces."),
+    ] = DEFAULT_TEMPLATE,
+    format: Annotated[OutputFormat, typer.Option("--format", help="Format of results.")] = OutputFormat.WAV,
+    bits: Annotated[Bits, typer.Option("--bits", help="Bits per sample; auto keeps float.")] = Bits.AUTO,
+    name_taken: Annotated[
+        NameTaken, typer.Option("--if-taken", help="What to do where a result of that name is there.")
+    ] = NameTaken.SUFFIX,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", metavar="FILE", help="Several folders, from a studio file, instead."),
+    ] = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="Render what is there, and end; exit code 1 if some failed.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be rendered, and into what.")
+    ] = False,
+    devices: Annotated[
+        list[str] | None,
+        typer.Option("--device", help="auto, cpu, cuda:0, ...; one worker for each that is given."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Log as one JSON object per line.")] = False,
+    queue: QueueOption = None,
+) -> None:
+    """Render what is dropped into a folder.
+
+    One folder: [bold]audiosr-fx watch stems --out finished --preset album-stems --recursive[/bold]
+
+    Several: [bold]audiosr-fx watch --config studio.toml[/bold]
+
+    A stem is taken when it has lain still for a while and its header agrees with its size. Sources are never
+    changed. SIGTERM and Ctrl-C end it within seconds, and the next start goes on; SIGHUP reads presets and
+    the studio file anew.
+    """
+    if config is not None:
+        _refuse_beside_config(context)
+        studio = read_studio(config.expanduser().absolute())
+    elif input is None or out is None:
+        raise ParameterError("expected a folder to watch and --out for its results, or --config")
+    else:
+        studio = StudioSettings(
+            folders=(
+                FolderSettings(
+                    input=input.expanduser().absolute(),
+                    output=out.expanduser().absolute(),
+                    preset=str(Path(preset).absolute()) if preset.endswith(".toml") else preset,
+                    model=model,
+                    recursive=recursive,
+                    settle_s=settle_s,
+                    scan_s=scan_s,
+                    pattern=pattern,
+                    also=tuple(also or ()),
+                    after=after,
+                    album=album,
+                    template=template,
+                    format=str(format),
+                    bits=str(bits),
+                    name_taken=str(name_taken),
+                ),
+            )
+        )
+    _check_names(studio)
+    if dry_run:
+        _dry_run(studio)
+        return
+    failed = run_daemon(studio, queue, devices or ["auto"], once=once, as_json=json, debug=_debug(context))
+    if not once:
+        _leave()
+    if failed:
+        say_error(f"{failed} files did not become a result; audiosr-fx jobs list --state failed says why")
+        raise typer.Exit(ExitCode.SOME_FAILED)
+
+
+def run_daemon(
+    studio: StudioSettings,
+    queue: Path | None,
+    devices: list[str],
+    *,
+    once: bool = False,
+    as_json: bool = False,
+    debug: bool = False,
+) -> int:
+    """Own the queue and watch until asked to stop; returns how many files failed."""
+    from audiosr_fx.jobs.database import state_folder
+    from audiosr_fx.jobs.door import Door
+    from audiosr_fx.jobs.service import Service
+    from audiosr_fx.jobs.store import JobStore
+    from watchfolder.daemon import Daemon
+    from watchfolder.logs import open_log
+    from watchfolder.signals import signals_heard
+
+    state = (queue.expanduser().absolute() if queue is not None else state_folder()).absolute()
+    with JobStore(state) as store, open_log(state, as_json=as_json, debug=debug):
+        service = Service(store, devices=devices)
+        daemon = Daemon(studio, service, state, once=once)
+        with signals_heard(daemon), service, Door(service):
+            return daemon.run()
+
+
+def _dry_run(studio: StudioSettings) -> None:
+    """Say what lies in the folders now, and what would become of it."""
+    from watchfolder.planning import plan_now
+
+    count = 0
+    for settings in studio.folders:
+        for line in plan_now(settings):
+            say(line)
+            count += 1
+    say(f"{count} files; nothing was rendered")
+
+
+def _check_names(studio: StudioSettings) -> None:
+    """Refuse a preset or a model that is not there, before the first stem comes.
+
+    Raises:
+        PresetError, CheckpointError: there is none of that name.
+    """
+    from audiosr_fx.model.checkpoint import find_model
+    from audiosr_fx.presets import load_preset
+
+    for settings in studio.folders:
+        if settings.preset:
+            load_preset(settings.preset)
+        if settings.model:
+            find_model(settings.model)
+
+
+def _refuse_beside_config(context: typer.Context) -> None:
+    """Only some options make sense beside a studio file.
+
+    Raises:
+        ParameterError: another was given.
+    """
+    allowed = {"config", "once", "dry_run", "devices", "json", "queue"}
+    for name in context.params:
+        source = context.get_parameter_source(name)
+        if name not in allowed and source is not None and source.name == "COMMANDLINE":
+            raise ParameterError(f"{name} is given beside --config; write it into the studio file instead")
+
+
+def _leave() -> None:
+    """End at once: all is on the disk, and to take large libraries apart can take seconds."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(ExitCode.OK)
+
+
+def _debug(context: typer.Context) -> bool:
+    top: Any = context.find_root().params
+    return bool(top.get("debug"))

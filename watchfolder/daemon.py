@@ -1,0 +1,266 @@
+"""The daemon: watched folders on one side, the queue on the other, good manners between start and stop."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from audiosr_fx.errors import AudioSRError, JobError, PresetError, StorageError
+from audiosr_fx.files import shown
+from audiosr_fx.jobs.service import Service
+from audiosr_fx.jobs.states import LIVE, State
+from watchfolder.aftermath import Aftermath
+from watchfolder.claims import FolderClaim
+from watchfolder.folder import WatchedFolder
+from watchfolder.handover import Handover
+from watchfolder.intake import Intake
+from watchfolder.memory import Memory
+from watchfolder.status import folder_status, write_status
+from watchfolder.studio import FolderSettings, StudioSettings, read_studio
+from watchfolder.wakeups import ObserverFactory
+
+STATUS_S: Final = 5.0
+_SHORTEST_TURN_S: Final = 0.1
+_RETRY_S: Final = 5.0
+_JOIN_S: Final = 3.0
+_FOLLOW_S: Final = 0.5
+_log = logging.getLogger(__name__)
+
+
+class Daemon:
+    """Watches folders and renders what is dropped into them, until it is asked to stop.
+
+    One thread looks at the folders, one hands what is ready to the queue, which has threads of its own.
+    """
+
+    def __init__(
+        self,
+        studio: StudioSettings,
+        service: Service,
+        state: Path,
+        *,
+        make_observer: ObserverFactory | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        once: bool = False,
+    ) -> None:
+        """Claim every folder; outputs are made where they are missing.
+
+        Args:
+            studio: what to watch.
+            service: started or about to be; not stopped here.
+            state: folder for what is kept over restarts.
+            make_observer: of file-system events; None is watchdog's.
+            clock: monotonic, in seconds.
+            once: take what is there now, and end when all of it has ended.
+
+        Raises:
+            JobError: another process has one of the folders.
+            OSError: a folder is not there, or cannot be made.
+        """
+        self._studio = studio
+        self._service = service
+        self._state = state
+        self._make_observer = make_observer
+        self._clock = clock
+        self._once = once
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._reload_asked = threading.Event()
+        self._told_s = float("-inf")
+        self._folders: list[WatchedFolder] = []
+        self._outputs: list[FolderClaim] = []
+        try:
+            for settings in studio.folders:
+                self._folders.append(self._watched(settings))
+            self._claim_outputs()
+            self._memory = Memory(state)
+        except BaseException:
+            self._release()
+            raise
+        intake = Intake(service=service, memory=self._memory, should_cancel=self._stopping.is_set)
+        self._handover = Handover(intake, self._wake.set, self._stopping, clock)
+        self._aftermath = Aftermath(service, self._memory, self._stopping.is_set)
+
+    def stop(self) -> None:
+        """Ask it to end; for signals and other threads."""
+        self._stopping.set()
+        self._wake.set()
+
+    def reload(self) -> None:
+        """Ask it to read its studio file and presets anew; for signals and other threads."""
+        self._reload_asked.set()
+        self._wake.set()
+
+    def run(self) -> int:
+        """Watch until asked to stop, or with ``once`` until all has ended; returns the failed files."""
+        after = threading.Thread(target=self._follow, name="aftermath", daemon=True)
+        try:
+            now_s = self._clock()
+            for folder in self._folders:
+                self._remember(folder, now_s)
+                _log.info(
+                    "watching %s, results go to %s",
+                    shown(folder.settings.input),
+                    shown(folder.settings.output),
+                )
+            self._handover.start()
+            after.start()
+            while not self._stopping.is_set():
+                self._turn()
+                if self._once and self._is_over():
+                    break
+            return self._failures()
+        finally:
+            self._stopping.set()
+            self._handover.join(_JOIN_S)
+            if after.is_alive():
+                after.join(_JOIN_S)
+            self._tell_status("stopped")
+            self._release()
+            self._memory.close()
+
+    # One turn
+
+    def _turn(self) -> None:
+        self._wake.clear()
+        now_s = self._clock()
+        self._handover.take_back(now_s)
+        if self._reload_asked.is_set():
+            self._reload_asked.clear()
+            self._reload()
+        for folder in self._folders:
+            known = set(folder.view.files)
+            for batch in folder.turn(now_s):
+                self._handover.put(batch)
+            self._memory.forget(folder.settings.input, known - set(folder.view.files))
+        if now_s - self._told_s >= STATUS_S:
+            self._told_s = now_s
+            self._tell_status("running")
+        next_s = min(folder.next_s(now_s) for folder in self._folders)
+        if self._once:
+            next_s = min(next_s, now_s + 0.5)
+        self._wake.wait(max(0.0, next_s - self._clock()))
+        self._stopping.wait(_SHORTEST_TURN_S)  # events come in swarms
+
+    def _is_over(self) -> bool:
+        """Whether nothing waits in the folders, on the way, or in the queue."""
+        if not self._handover.is_idle:
+            return False
+        waiting = [s for f in self._folders for s in f.view.files.values() if s.is_waiting and not s.held]
+        if waiting:
+            return False
+        counts = self._service.store.counts()
+        if any(counts[state] for state in LIVE):
+            return False
+        return self._aftermath.is_done
+
+    def _follow(self) -> None:
+        """Act on what becomes of jobs, in a thread of its own: a report takes a while."""
+        while not self._stopping.is_set():
+            try:
+                self._aftermath.turn([folder.settings for folder in self._folders], _FOLLOW_S)
+            except StorageError as error:
+                _log.warning("%s", error)
+                self._stopping.wait(_RETRY_S)
+            except Exception:
+                _log.exception("a fault in what follows a job's end; the daemon goes on")
+                self._stopping.wait(_RETRY_S)
+
+    def _failures(self) -> int:
+        """How many files that are there now have not become a file: held back, failed or cancelled."""
+        failed = 0
+        for folder in self._folders:
+            taken = self._memory.taken(folder.settings.input)
+            for name, sighting in folder.view.files.items():
+                if sighting.is_waiting:
+                    failed += bool(sighting.held)
+                elif name in taken and taken[name].job:
+                    with suppress(JobError):
+                        job = self._service.store.get(taken[name].job)
+                        failed += job.state in (State.FAILED, State.CANCELLED)
+        return failed
+
+    # Start, reload, stop
+
+    def _watched(self, settings: FolderSettings) -> WatchedFolder:
+        return WatchedFolder(
+            settings, self._wake.set, make_observer=self._make_observer, is_patient=not self._once
+        )
+
+    def _remember(self, folder: WatchedFolder, now_s: float) -> None:
+        taken = self._memory.taken(folder.settings.input)
+        gone = folder.remember({name: one.stamp for name, one in taken.items()}, now_s)
+        self._memory.forget(folder.settings.input, gone)
+
+    def _claim_outputs(self) -> None:
+        for output in dict.fromkeys(os.path.realpath(f.output) for f in self._studio.folders):
+            Path(output).mkdir(parents=True, exist_ok=True)
+            self._outputs.append(FolderClaim(Path(output)))
+
+    def _reload(self) -> None:
+        """Take on a changed studio file: settings of folders, and folders that came or went."""
+        if self._studio.source is None:
+            _log.info("presets are read anew for each stem; there is no studio file to read")
+            return
+        try:
+            studio = read_studio(self._studio.source)
+        except PresetError as error:
+            _log.error("kept the settings as they were: %s", error)
+            return
+        known = {folder.settings.input: folder for folder in self._folders}
+        kept: list[WatchedFolder] = []
+        added: list[WatchedFolder] = []
+        try:
+            for settings in studio.folders:
+                folder = known.get(settings.input)
+                if folder is None or folder.settings.recursive != settings.recursive:
+                    if folder is not None:
+                        folder.close()
+                    folder = self._watched(settings)
+                    added.append(folder)
+                folder.settings = settings
+                kept.append(folder)
+        except (AudioSRError, OSError) as error:
+            _log.error("kept the settings as they were: %s", error)
+            for folder in added:
+                folder.close()
+            return
+        for folder in self._folders:
+            if folder not in kept:
+                folder.close()
+        self._folders, self._studio = kept, studio
+        for claim in self._outputs:
+            claim.close()
+        self._outputs = []
+        try:
+            self._claim_outputs()
+        except (AudioSRError, OSError) as error:
+            _log.error("an output folder cannot be had: %s", error)
+        now_s = self._clock()
+        for folder in added:
+            self._remember(folder, now_s)
+        _log.info("settings read anew: %d folders", len(kept))
+
+    def _release(self) -> None:
+        for folder in self._folders:
+            folder.close()
+        for claim in self._outputs:
+            claim.close()
+
+    def _tell_status(self, state: str) -> None:
+        told: dict[str, Any] = {
+            "state": state,
+            "pid": os.getpid(),
+            "updated": time.time(),
+            "handing_on": self._handover.size,
+            "folders": [folder_status(folder) for folder in self._folders],
+        }
+        with suppress(AudioSRError):
+            told |= self._service.status()
+        write_status(self._state, told)

@@ -1,0 +1,232 @@
+"""From files that are ready to jobs in the queue: preset, output name, content, and the gain of a set."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Final, TypeAlias
+
+from audiosr_fx.errors import AudioSRError, JobError, ParameterError, PresetError, StorageError
+from audiosr_fx.files import shown
+from audiosr_fx.jobs.job import Submission
+from audiosr_fx.jobs.order import Order, place_order
+from audiosr_fx.jobs.request import Collision, RenderRequest
+from audiosr_fx.jobs.service import Service
+from audiosr_fx.jobs.states import LIVE
+from audiosr_fx.preset import parse_preset
+from audiosr_fx.presets import find_presets
+from watchfolder.albums import decide_album, is_album, with_fixed_gain
+from watchfolder.folder import ReadyBatch
+from watchfolder.memory import Memory, Taken
+from watchfolder.naming import fill_template
+from watchfolder.studio import FolderSettings
+from watchfolder.subfolders import Rule, find_rule
+
+ORIGIN: Final = "watch"
+_SUFFIX: Final = {"wav": ".wav", "flac": ".flac", "aiff": ".aiff"}
+_log = logging.getLogger(__name__)
+_Entry: TypeAlias = tuple[ReadyBatch, str, str, Order]
+"""A stem's batch, its name, its set or nothing, and its order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """How one stem would be rendered."""
+
+    name: str
+    rule: Rule
+    output: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutOff:
+    """A stem that cannot be rendered as things are: a rule to mend, a file that may not be read."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intake:
+    """Hands batches to the queue.
+
+    Attributes:
+        service: the queue.
+        memory: of what was taken.
+        should_cancel: asked while a set is measured.
+    """
+
+    service: Service
+    memory: Memory
+    should_cancel: Callable[[], bool]
+
+    def submit(self, batches: Sequence[ReadyBatch]) -> list[tuple[ReadyBatch, PutOff]]:
+        """Put batches into the queue in one step, on the disk when this returns.
+
+        Returns:
+            Files that cannot be rendered as things are.
+
+        Raises:
+            StorageError: the queue takes nothing just now; the batches are to be given back.
+            RenderCancelled: should_cancel said so.
+        """
+        put_off: list[tuple[ReadyBatch, PutOff]] = []
+        entries: list[_Entry] = []
+        for batch in batches:
+            orders: dict[str, Order] = {}
+            settings = batch.folder.settings
+            for planned in plan_files(settings, batch.folder.descriptor, batch.names):
+                found = planned if isinstance(planned, PutOff) else self._order(batch, planned)
+                if isinstance(found, PutOff):
+                    put_off.append((batch, found))
+                elif found is not None:
+                    orders[found[0]] = found[1]
+            is_set = settings.album and any("/" in name for name in orders)
+            orders = self._with_gain(orders)
+            stem_set = _set_id(orders) if is_set else ""
+            entries += [(batch, name, stem_set, order) for name, order in orders.items()]
+        for batch, name, _, order in entries:
+            self._supersede_older(batch, name, order)
+        try:
+            submissions = self.service.submit_orders([order for *_, order in entries])
+        except ParameterError:  # one of them is to blame, and the others shall not wait for it
+            return put_off + [found for entry in entries for found in self._submit_alone(*entry)]
+        self._note(entries, submissions)
+        return put_off
+
+    def _submit_alone(
+        self, batch: ReadyBatch, name: str, stem_set: str, order: Order
+    ) -> list[tuple[ReadyBatch, PutOff]]:
+        try:
+            done = self.service.submit_order(order)
+        except ParameterError as error:
+            return [(batch, PutOff(name=name, reason=str(error)))]
+        self._note([(batch, name, stem_set, order)], [done])
+        return []
+
+    def _note(self, entries: Sequence[_Entry], submissions: Sequence[Submission]) -> None:
+        """Remember what was taken, and say so."""
+        by_folder: dict[Path, dict[str, Taken]] = {}
+        for (batch, name, stem_set, _), done in zip(entries, submissions, strict=True):
+            folder = batch.folder.settings.input
+            _tell(folder / name, done)
+            job = 0 if done.job is None else done.job.id
+            taken = Taken(stamp=batch.stamps[name], job=job, stem_set=stem_set)
+            by_folder.setdefault(folder, {})[name] = taken
+        for folder, files in by_folder.items():
+            self.memory.take(folder, files)
+
+    def _order(self, batch: ReadyBatch, planned: Planned) -> tuple[str, Order] | PutOff | None:
+        """The order for a stem; None where it has changed, so that it is found again."""
+        settings, stamp = batch.folder.settings, batch.stamps[planned.name]
+        source = settings.input / planned.name
+        try:
+            request = RenderRequest(
+                source=source,
+                folder=planned.output.parent,
+                output_name=planned.output.name,
+                preset=planned.rule.preset,
+                model=planned.rule.model,
+                format=settings.format,
+                bits=settings.bits,
+                collision=Collision(settings.name_taken),
+                origin=ORIGIN,
+            )
+            order = place_order(request)
+        except AudioSRError as error:
+            return PutOff(name=planned.name, reason=str(error))
+        found = (order.source.inode, order.source.size, order.source.mtime_ns)
+        if found != (stamp.inode, stamp.size, stamp.mtime_ns):
+            _log.info("%s changed while it was taken; it is waited for again", shown(source))
+            return None
+        return planned.name, order
+
+    def _with_gain(self, orders: Mapping[str, Order]) -> dict[str, Order]:
+        """Orders with the gain of their set, where their presets ask for one; sets go by preset."""
+        by_recipe: dict[str, list[str]] = {}
+        for name, order in orders.items():
+            by_recipe.setdefault(order.recipe, []).append(name)
+        done = dict(orders)
+        for recipe, names in by_recipe.items():
+            if "album" not in recipe:  # quick, for thousands of stems
+                continue
+            preset = parse_preset(recipe, orders[names[0]].recipe_path or "the preset")
+            if not is_album(preset):
+                continue
+            stems = [orders[name].request.source for name in names]
+            decision = decide_album(preset, stems, should_cancel=self.should_cancel)
+            fixed = with_fixed_gain(preset, decision.gain_db).to_toml()
+            _log.info("%d stems share one gain: %s", len(names), decision.reason)
+            done |= {name: replace(orders[name], recipe=fixed) for name in names}
+        return done
+
+    def _supersede_older(self, batch: ReadyBatch, name: str, order: Order) -> None:
+        """Give up a job that has not ended and whose source has other content now; its name is free then."""
+        before = self.memory.job_of(batch.folder.settings.input, name)
+        try:
+            job = self.service.store.get(before) if before else None
+            if job is not None and job.state in LIVE and job.key != order.key:
+                self.service.supersede(before, f"{shown(order.request.source)} has changed")
+        except StorageError:
+            raise
+        except JobError:  # forgotten, ended or being published
+            return
+
+
+def plan_files(settings: FolderSettings, root: int, names: Iterable[str]) -> list[Planned | PutOff]:
+    """How each stem would be rendered, or why it cannot be.
+
+    Args:
+        settings: of the watched folder.
+        root: the folder, opened.
+        names: of the stems, relative to it.
+    """
+    base = Rule(preset=settings.preset, model=settings.model)
+    presets = find_presets()
+    rules: dict[PurePosixPath, Rule] = {}
+    planned: list[Planned | PutOff] = []
+    for name in names:
+        place = PurePosixPath(name).parent
+        try:
+            if place not in rules:
+                rules[place] = find_rule(root, place, base, presets)
+            rule = rules[place]
+            planned.append(Planned(name=name, rule=rule, output=_output(settings, name, rule)))
+        except (PresetError, ParameterError) as error:
+            planned.append(PutOff(name=name, reason=str(error)))
+    return planned
+
+
+def _output(settings: FolderSettings, name: str, rule: Rule) -> Path:
+    path = PurePosixPath(name)
+    values = {
+        "name": path.stem,
+        "folder": "" if str(path.parent) == "." else str(path.parent),
+        "preset": Path(rule.preset).stem or "restore",
+        "model": Path(rule.model).stem or "mini",
+        "source_format": path.suffix.lstrip(".").lower(),
+    }
+    relative = fill_template(settings.template, values)
+    return settings.output / relative.parent / (relative.name + _SUFFIX[settings.format])
+
+
+def _set_id(orders: Mapping[str, Order]) -> str:
+    """A name for a set, the same for the same stems."""
+    keys = "".join(sorted(order.key for order in orders.values()))
+    return hashlib.sha256(keys.encode("ascii")).hexdigest()[:16]
+
+
+def _tell(source: Path, done: Submission) -> None:
+    name = shown(source)
+    if done.job is None:
+        _log.warning("%s is left: %s", name, done.reason, extra={"fields": {"source": os.fspath(source)}})
+        return
+    fields = {"source": os.fspath(source), "job": done.job.id}
+    if done.is_new:
+        _log.info("%s taken as job %d", name, done.job.id, extra={"fields": fields})
+    else:
+        _log.info("%s: nothing new (%s)", name, done.reason, extra={"fields": fields})

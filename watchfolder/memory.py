@@ -1,0 +1,172 @@
+"""What was taken from watched folders, kept over restarts so that a full folder is not read anew.
+
+It holds nothing that cannot be found out again: where it is lost or damaged, each stem is read once more, and
+the queue knows its jobs by their content.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from watchfolder.snapshot import Stamp
+
+FILE_NAME: Final = "watched.sqlite3"
+_VERSION: Final = 1
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """A file that was handed to the queue: as it was then, its job, and the set it belongs to (or empty)."""
+
+    stamp: Stamp
+    job: int
+    stem_set: str = ""
+
+
+class Memory:
+    """Taken files by watched folder and relative path, and how far the queue's events have been acted on."""
+
+    def __init__(self, folder: Path) -> None:
+        """``folder``: of the daemon's state; it is made if need be.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        self._guard = threading.Lock()
+        self._connection = _opened(folder / FILE_NAME)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._guard:
+            self._connection.close()
+
+    def taken(self, folder: Path) -> dict[str, Taken]:
+        """What was taken from a watched folder."""
+        with self._guard:
+            rows = self._connection.execute(
+                "SELECT name, device, inode, size, mtime_ns, job, stem_set FROM taken WHERE folder = ?",
+                (os.fsencode(folder),),
+            ).fetchall()
+        return {
+            os.fsdecode(name): Taken(
+                stamp=Stamp(int(device), int(inode), size, mtime), job=job, stem_set=stem_set
+            )
+            for name, device, inode, size, mtime, job, stem_set in rows
+        }
+
+    def job_of(self, folder: Path, name: str) -> int:
+        """The job of a file as it was last taken; 0 where there is none."""
+        with self._guard:
+            found = self._connection.execute(
+                "SELECT job FROM taken WHERE folder = ? AND name = ?",
+                (os.fsencode(folder), os.fsencode(name)),
+            ).fetchone()
+        return 0 if found is None else int(found[0])
+
+    def set_of(self, job: int) -> str:
+        """The set that a job belongs to; empty where it is in none."""
+        with self._guard:
+            found = self._connection.execute(
+                "SELECT stem_set FROM taken WHERE job = ? AND stem_set != ''", (job,)
+            ).fetchone()
+        return "" if found is None else str(found[0])
+
+    def take(self, folder: Path, files: Mapping[str, Taken]) -> None:
+        """Remember files that are in the queue now."""
+        rows = [
+            (
+                os.fsencode(folder),
+                os.fsencode(name),
+                str(one.stamp.device),  # some systems use all 64 bits of it
+                str(one.stamp.inode),
+                one.stamp.size,
+                one.stamp.mtime_ns,
+                one.job,
+                one.stem_set,
+            )
+            for name, one in files.items()
+        ]
+        self._write("INSERT OR REPLACE INTO taken VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def forget(self, folder: Path, names: Iterable[str]) -> None:
+        """Forget files that are gone."""
+        rows = [(os.fsencode(folder), os.fsencode(name)) for name in names]
+        self._write("DELETE FROM taken WHERE folder = ? AND name = ?", rows)
+
+    def members(self, stem_set: str) -> list[int]:
+        """The jobs of a set."""
+        with self._guard:
+            found = self._connection.execute("SELECT job FROM taken WHERE stem_set = ?", (stem_set,))
+            return sorted({job for (job,) in found})
+
+    @property
+    def last_event(self) -> int:
+        """The last event of the queue that was acted on; -1 where there is none yet."""
+        with self._guard:
+            found = self._connection.execute("SELECT value FROM fact WHERE name = 'event'").fetchone()
+        return -1 if found is None else int(found[0])
+
+    @last_event.setter
+    def last_event(self, event: int) -> None:
+        self._write("INSERT OR REPLACE INTO fact VALUES ('event', ?)", [(event,)])
+
+    def _write(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+        """Change it; a disk that takes no more costs a second look after the next start, nothing else."""
+        if not rows:
+            return
+        with self._guard:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                self._connection.executemany(statement, rows)
+                self._connection.execute("COMMIT")
+            except sqlite3.Error as error:
+                with suppress(sqlite3.Error):
+                    self._connection.execute("ROLLBACK")
+                _log.warning("what was taken could not be noted (%s)", error)
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """The file, or a new one where it is damaged or of another version; in memory where there can be none."""
+    try:
+        return _prepared(path)
+    except sqlite3.DatabaseError as error:
+        _log.warning("%s: begun anew (%s)", path, error)
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
+    try:
+        return _prepared(path)
+    except sqlite3.Error:
+        return _prepared(Path(":memory:"))
+
+
+def _prepared(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA synchronous=NORMAL")
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version not in (0, _VERSION):
+            raise sqlite3.DatabaseError(f"version {version}, expected {_VERSION}")
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS taken (folder BLOB, name BLOB, device TEXT, inode TEXT, size INTEGER,"
+            " mtime_ns INTEGER, job INTEGER, stem_set TEXT, PRIMARY KEY (folder, name)) WITHOUT ROWID"
+        )
+        connection.execute("CREATE INDEX IF NOT EXISTS taken_set ON taken (stem_set)")
+        connection.execute("CREATE INDEX IF NOT EXISTS taken_job ON taken (job)")
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID"
+        )
+        connection.execute(f"PRAGMA user_version = {_VERSION}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
