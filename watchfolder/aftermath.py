@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -103,14 +101,14 @@ class Aftermath:
             return
         path = done[0].order.request.folder / REPORT_NAME
         try:
-            if write_set_report(path, jobs, self._should_stop):
-                _log.info("%s tells of a set of %d stems", shown(path), len(jobs))
+            write_set_report(path, jobs, self._should_stop)
+            _log.info("%s tells of a set of %d stems", shown(path), len(jobs))
         except (AudioSRError, OSError) as error:
             _log.warning("no report of a set of %d stems: %s", len(jobs), error)
 
 
-def write_set_report(path: Path, jobs: Sequence[Job], should_cancel: Callable[[], bool]) -> bool:
-    """Measure a set in a process of its own and write its page; False where this build has no reports.
+def write_set_report(path: Path, jobs: Sequence[Job], should_cancel: Callable[[], bool]) -> None:
+    """Measure a set in a process of its own and write its page.
 
     Raises:
         AudioSRError: it cannot be written.
@@ -118,8 +116,6 @@ def write_set_report(path: Path, jobs: Sequence[Job], should_cancel: Callable[[]
     """
     from audiosr_fx.worker import run_apart
 
-    if importlib.util.find_spec("audiosr_fx.quality.report") is None:
-        return False
     rows = [_row(job) for job in jobs]
     title = f"Stem set {path.parent.name}"
     run_apart(
@@ -131,7 +127,6 @@ def write_set_report(path: Path, jobs: Sequence[Job], should_cancel: Callable[[]
         should_cancel=should_cancel,
         timeout_s=600.0,
     )
-    return True
 
 
 def _row(job: Job) -> dict[str, Any]:
@@ -155,10 +150,11 @@ def _write_report(
     path: str, rows: list[dict[str, Any]], title: str, report: Callable[[dict[str, Any]], None]
 ) -> dict[str, Any]:
     """The child's side of ``write_set_report``."""
-    page = importlib.import_module("audiosr_fx.quality.report")
-    kinds = importlib.import_module("audiosr_fx.quality.report_rows")
+    from audiosr_fx.quality.report import write_report
+    from audiosr_fx.quality.report_rows import ReportRow
+
     made = [
-        kinds.ReportRow(
+        ReportRow(
             **{
                 **row,
                 "source": Path(row["source"]),
@@ -168,7 +164,7 @@ def _write_report(
         )
         for row in rows
     ]
-    page.write_report(
+    write_report(
         Path(path),
         made,
         title=title,
