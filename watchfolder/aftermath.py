@@ -18,7 +18,7 @@ from watchfolder.memory import Memory
 from watchfolder.studio import After, FolderSettings
 from watchfolder.trash import move_aside, move_to_trash
 
-REPORT_NAME: Final = "report.html"
+REPORT_NAME: Final = "stems.report.html"
 _PAGE: Final = 500
 _log = logging.getLogger(__name__)
 

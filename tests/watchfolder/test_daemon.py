@@ -315,3 +315,18 @@ def test_a_second_daemon_is_refused_whatever_state_it_has(studio: Studio) -> Non
             folder.input.mkdir(exist_ok=True)
             with pytest.raises(JobError, match="another audiosr-fx watches it or writes to it"):
                 Daemon(StudioSettings(folders=(folder,)), Service(store), studio.base / "other state")
+
+
+@pytest.mark.slow
+def test_a_finished_set_gets_a_report_beside_its_results(studio: Studio) -> None:
+    from watchfolder import aftermath
+
+    for name in ("a", "b"):
+        studio.drop(f"song/{name}.wav", seed=ord(name))
+    studio.drop("alone.wav")
+    studio.drop("song two/c.wav", seed=3)
+    studio.start(once=True)
+    studio.end()
+    page = studio.output / "song" / aftermath.REPORT_NAME
+    assert "Stem set song" in page.read_text("utf-8")
+    assert [path.parent.name for path in studio.output.rglob(aftermath.REPORT_NAME)] == ["song"]
