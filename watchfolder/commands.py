@@ -11,8 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
+from audiosr_fx.commands.job import Bits
 from audiosr_fx.commands.outputs import OutputFormat
-from audiosr_fx.commands.render import Bits
 from audiosr_fx.commands.terminal import ExitCode, say, say_error
 from audiosr_fx.errors import ParameterError
 from watchfolder.naming import DEFAULT_TEMPLATE, FIELDS
