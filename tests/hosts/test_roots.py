@@ -191,4 +191,4 @@ def test_no_path_of_fifty_thousand_leads_out(tree: Tree) -> None:
         pieces = chance.choices(PIECES, k=chance.randrange(5))
         path = chance.choice(STARTS) + chance.choice("////\\").join(pieces)
         found += is_found_inside(tree, chance.choice(ROOTS), path)
-    assert found > 500
+    assert found > 100
