@@ -143,8 +143,8 @@ class _Joint:
             self.stop - self.start,
         ):
             raise AudioFormatError(
-                f"{shown(take.info.path)}: has {take.channels} channels of {take.frames} samples at {take.sample_rate}"
-                f" Hz; expected {original.channels} of {self.stop - self.start} at {rate} Hz"
+                f"{shown(take.info.path)}: has {take.channels} channels of {take.frames} samples at"
+                f" {take.sample_rate} Hz; expected {original.channels} of {self.stop - self.start} at {rate}"
             )
         fade = max(1, min(round(FADE_S * rate), take.frames // 4))
         rise = 0.5 - 0.5 * np.cos(np.pi * (np.arange(fade) + 0.5) / fade)
