@@ -45,7 +45,7 @@ class SplicedFile:
     clipped_samples: int
 
 
-def splice_rate(info: AudioInfo, splice: Splice) -> int:
+def splice_rate(info: AudioInfo, splice: str) -> int:
     """The rate to render a region at, in Hz, so that it fits; a take of a low one is at 48 kHz.
 
     Raises:

@@ -190,8 +190,8 @@ class Span:
         types: the OSC types of start and length.
     """
 
-    start: Argument
-    length: Argument
+    start: Argument | Fraction
+    length: Argument | Fraction
     rate: Argument
     types: str = "ss"
 
@@ -226,13 +226,13 @@ def _rate(rate: Argument) -> int:
     return int(rate)
 
 
-def _exact(name: str, value: Argument, tag: str, rate: int) -> Fraction:
+def _exact(name: str, value: Argument | Fraction, tag: str, rate: int) -> Fraction:
     """A position without rounding."""
     if isinstance(value, str):
         if not _NUMBER.fullmatch(value.strip()):
             raise MessageError(f"{name} is {value!r:.40}; expected a number such as 12.5")
         value = value.strip()
-    elif isinstance(value, bool) or not isinstance(value, (int, float)):
+    elif isinstance(value, bool) or not isinstance(value, (int, float, Fraction)):
         raise MessageError(f"{name} is {value!r:.40}; expected a number")
     exact = Fraction(value)
     if rate and exact.denominator != 1:

@@ -96,8 +96,13 @@ class Ledger:
         with self._lock, suppress(sqlite3.Error):
             self._connection.close()
 
-    def enter(self, ask: Ask, peer: Peer) -> tuple[Entry, bool]:
+    def enter(self, ask: Ask, peer: Peer, digest: str) -> tuple[Entry, bool]:
         """Write a request down; a repeated one is the entry it was, told to whoever asked last.
+
+        Args:
+            ask: what to render, all controls in it.
+            peer: who is told.
+            digest: of what was said, whatever controls stood at.
 
         Returns:
             The entry, and whether it is new.
@@ -108,14 +113,14 @@ class Ledger:
         with self._changing():
             known = self.find(ask.request)
             if known is not None:
-                if known.digest != ask.digest:
+                if known.digest != digest:
                     raise JobError(f"request {ask.request} stands for another render; choose another word")
-                self._set(known.number, "peer = ?, ask = ?", peer.to_json(), json.dumps(ask.to_dict()))
+                self._set(known.number, "peer = ?", peer.to_json())
                 return self.get(known.number), False
             (count,) = self._connection.execute("SELECT count(*) FROM request WHERE ended = 0").fetchone()
             if count >= MAX_OPEN:
                 raise JobError(f"{count} requests are open; wait for some, or cancel some")
-            row = (ask.request, ask.digest, json.dumps(ask.to_dict()), peer.to_json(), self._wall_clock())
+            row = (ask.request, digest, json.dumps(ask.to_dict()), peer.to_json(), self._wall_clock())
             cursor = self._connection.execute(
                 "INSERT INTO request (word, digest, ask, peer, created) VALUES (?, ?, ?, ?, ?)", row
             )

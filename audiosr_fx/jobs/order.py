@@ -76,6 +76,7 @@ class Order:
             request.keep_metadata,
             os.path.realpath(request.folder),
             request.output_name,
+            *([request.splice] if request.splice else []),
         ]
         return hashlib.sha256(json.dumps(told).encode("ascii")).hexdigest()
 

@@ -21,11 +21,14 @@ if TYPE_CHECKING:
     from audiosr_fx.decoding import DecodedFile
     from audiosr_fx.file_job import RenderedFile
     from audiosr_fx.files import AudioInfo
+    from audiosr_fx.jobs.request import RenderRequest
     from audiosr_fx.progress import ProgressEvent
+    from audiosr_fx.settings import Region
 
 SESSION_RATE: Final = 48_000
 PLUGIN_TIMEOUT_S: Final = 600.0
 _SUBTYPES: Final = {"auto": None, "16": "PCM_16", "24": "PCM_24", "32": "FLOAT"}
+_TAKE: Final = "take.audiosr_fx.wav"
 _PARTS: Final = ("torch", "numpy", "pedalboard", "soundfile", "soxr")
 
 
@@ -40,26 +43,25 @@ def render(
         AudioSRError: as ``Board.render_file``.
     """
     from audiosr_fx.preset import parse_preset
-    from audiosr_fx.settings import parse_region
 
     order, request = task.order, task.order.request
     preset = parse_preset(order.recipe, order.recipe_path or "the preset")
     _check_device(task, bool(order.models))
     started = time.monotonic()
-    more: dict[str, Any] = {}
+    is_spliced = bool(request.splice)
     with _decoded(task, should_cancel) as decoded:
-        rate = max(SESSION_RATE, decoded.sample_rate)
-        if request.region:
-            more["region"] = parse_region(request.region, decoded.sample_rate)
-        _check_room(task, decoded.info, rate)
+        info = decoded.info
+        rate = _rate(info, request)
+        _check_room(task, info, rate)
         board = preset.build(rate, device=task.device)
         with _small_batches(board, task):
             done = board.render_file(
                 request.source,
-                task.destination,
+                task.destination.with_name(_TAKE) if is_spliced else task.destination,
                 rate,
-                format=request.format.upper() or None,
-                subtype=_SUBTYPES[request.bits],
+                region=_region(request, info),
+                format="WAV" if is_spliced else request.format.upper() or None,
+                subtype="FLOAT" if is_spliced else _SUBTYPES[request.bits],
                 overwrite=True,
                 keep_metadata=request.keep_metadata,
                 preset=preset.name,
@@ -68,8 +70,9 @@ def render(
                 isolated=any(section.type == "VST3" for _, section in preset.sections()),
                 timeout_s=PLUGIN_TIMEOUT_S,
                 decoded=decoded,
-                **more,
             )
+        if is_spliced:
+            done = _spliced(done, task, info, should_cancel)
     return _told(done, task, time.monotonic() - started)
 
 
@@ -89,6 +92,51 @@ def _decoded(task: Task, should_cancel: Callable[[], bool]) -> DecodedFile:
         decoded.close()
         raise AudioFormatError(f"{shown(source)}: has changed since it was taken in; drop it again")
     return decoded
+
+
+def _rate(info: AudioInfo, request: RenderRequest) -> int:
+    """What to render at: 48 kHz or the source's own rate where that is higher; what it must have to fit."""
+    from audiosr_fx.splice import splice_rate
+
+    return splice_rate(info, request.splice) if request.splice else max(SESSION_RATE, info.sample_rate)
+
+
+def _region(request: RenderRequest, info: AudioInfo) -> Region | None:
+    from audiosr_fx.settings import parse_region
+
+    return parse_region(request.region, info.sample_rate) if request.region else None
+
+
+def _spliced(
+    take: RenderedFile, task: Task, info: AudioInfo, should_cancel: Callable[[], bool]
+) -> RenderedFile:
+    """Put a rendered region where it belongs, into the file that was asked for."""
+    from audiosr_fx.splice import splice_file
+
+    request, region = task.order.request, _region(task.order.request, info)
+    assert region is not None
+    keeps_float = info.subtype in ("FLOAT", "DOUBLE") and request.format != "flac"
+    auto = ("FLOAT" if keeps_float else "PCM_24") if request.splice == "region" else None
+    done = splice_file(
+        request.source,
+        take.path,
+        task.destination,
+        region,
+        request.splice,  # type: ignore[arg-type] # checked by the request
+        format=request.format.upper() or None,
+        subtype=_SUBTYPES[request.bits] or auto,
+        overwrite=True,
+        keep_metadata=request.keep_metadata,
+        should_cancel=should_cancel,
+    )
+    take.path.unlink()
+    return replace(
+        take,
+        path=task.destination,
+        frames=done.frames,
+        peak=done.peak,
+        clipped_samples=done.clipped_samples,
+    )
 
 
 def _told(done: RenderedFile, task: Task, render_s: float) -> dict[str, Any]:

@@ -23,6 +23,7 @@ TEMPORARY_PREFIX: Final = ".audiosr_fx-"
 MANIFEST_SUFFIX: Final = ".audiosr_fx.json"
 _FORMATS: Final = ("", "wav", "aiff", "flac")
 _BITS: Final = ("auto", "16", "24", "32")
+_SPLICES: Final = ("", "region", "file")
 _ORIGIN: Final = re.compile(r"[a-z][a-z0-9-]{0,31}", re.ASCII)
 
 
@@ -47,6 +48,8 @@ class RenderRequest:
         model: of every ``AudioSR``; empty leaves it to the preset.
         seed: of every ``AudioSR``; None leaves it to the preset.
         region: only this part, such as ``12.5-17`` or ``96000s-144000s``; empty is the whole.
+        splice: ``region`` fades the edges of the region into the original and keeps the rate of the source;
+            ``file`` writes the whole source with only the region changed; empty does neither.
         format: ``wav``, ``aiff`` or ``flac``; empty takes it from the name.
         bits: ``16`` (dithered), ``24``, ``32`` (float); ``auto`` keeps float and takes 24 otherwise.
         collision: what to do where the name is taken.
@@ -67,6 +70,7 @@ class RenderRequest:
     model: str = ""
     seed: int | None = None
     region: str = ""
+    splice: str = ""
     format: str = ""
     bits: str = "auto"
     collision: Collision = Collision.SUFFIX
@@ -86,6 +90,9 @@ class RenderRequest:
         _check_overrides(self.overrides)
         _check_number("seed", self.seed, 0, 2**32 - 1, allow_none=True)
         _check_number("priority", self.priority, -100, 100)
+        _check_choice("splice", self.splice, _SPLICES)
+        if self.splice and not self.region:
+            raise ParameterError(f"splice is {self.splice!r}, but there is no region; name one")
         _check_choice("format", self.format, _FORMATS)
         _check_choice("bits", self.bits, _BITS)
         _check_choice("collision", self.collision, tuple(Collision))

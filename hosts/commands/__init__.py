@@ -1,0 +1,1 @@
+"""The commands of the DAW bridge: serve, send and midi."""

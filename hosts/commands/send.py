@@ -1,0 +1,285 @@
+"""``audiosr-fx send``: what a DAW's script says to a running server, from a shell."""
+
+from __future__ import annotations
+
+import json as json_module
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from audiosr_fx.commands.terminal import ExitCode, printable, say, say_error, say_json
+from audiosr_fx.errors import ParameterError
+from hosts import protocol
+from hosts.client import OscClient, new_request, render_message
+from hosts.osc import Argument, Message
+from hosts.server import DEFAULT_PORT
+
+app = typer.Typer(no_args_is_help=True, help="Talk to a running audiosr-fx serve, as a DAW's script does.")
+
+_MICRO = 1_000_000
+HostOption = Annotated[str, typer.Option("--host", help="Address of the server.")]
+PortOption = Annotated[int, typer.Option("--port", help="Its OSC port.")]
+TcpOption = Annotated[bool, typer.Option("--tcp", help="TCP instead of UDP.")]
+SecretOption = Annotated[
+    Path | None, typer.Option("--secret", metavar="FILE", help="Sign with the secret in this file.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object per reply and line.")]
+
+
+@app.command("render")
+def render_command(
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="An audio file; relative with --root.")],
+    region: Annotated[
+        str | None,
+        typer.Option(
+            "--region", metavar="START-END", help="Only this part: 12.5-17, 1:02.5-1:10 or 96000s-144000s."
+        ),
+    ] = None,
+    bars: Annotated[
+        str | None,
+        typer.Option(
+            "--bars", metavar="FROM[-TO]", help="Bars such as 17-25 or 17:3-18:1, or a marker's name."
+        ),
+    ] = None,
+    tempo_map: Annotated[
+        str, typer.Option("--tempo-map", metavar="FILE", help="MIDI file that --bars counts by.")
+    ] = "",
+    preset: Annotated[str, typer.Option("--preset", metavar="NAME", help="A preset of the server.")] = "",
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a value; may be given more than once."),
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="The whole file, with only the region changed.")
+    ] = False,
+    root: Annotated[str, typer.Option("--root", metavar="NAME", help="A root of the server.")] = "",
+    request: Annotated[
+        str | None,
+        typer.Option("--request", metavar="WORD", help="Name of the request.", show_default="a new one"),
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the file.")] = True,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+    json: JsonOption = False,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = DEFAULT_PORT,
+    tcp: TcpOption = False,
+    secret: SecretOption = None,
+) -> None:
+    """Render a file or a part of it, and print where the result is.
+
+    [bold]audiosr-fx send render vocal.wav --region 12.5-17 --preset dark-vocal[/bold]
+    """
+    options = (*(changes or ()), *(("mode=file",) if replace else ()))
+    path = str(source) if root else str(source.absolute())
+    if bars is not None:
+        if region is not None:
+            raise ParameterError("--region and --bars are given; expected one of them")
+        first, last = _bars(bars)
+        map_path = tempo_map if root or not tempo_map else str(Path(tempo_map).absolute())
+        word = request or new_request()
+        said = Message(protocol.RENDER_BARS, (word, root, path, first, last, "", map_path, preset, *options))
+    else:
+        start, length, rate = _span(region, None if root else source)
+        said = render_message(
+            path,
+            root=root,
+            start=start,
+            length=length,
+            rate=rate,
+            preset=preset,
+            options=options,
+            request=request,
+        )
+    with _client(host, port, tcp, secret) as client, _bar(source.name, quiet=quiet or not wait) as show:
+        for reply in client.render(said):
+            if json:
+                _say_reply(reply, json=True)
+            if reply.address == protocol.PROGRESS:
+                show(reply.arguments[2], str(reply.arguments[3]))
+            if reply.address == protocol.ERROR:
+                say_error(str(reply.arguments[2]))
+                raise typer.Exit(ExitCode.SOME_FAILED)
+            if reply.address == protocol.ACCEPTED and not wait:
+                if not json:
+                    say(f"{reply.arguments[0]!s} {reply.arguments[1]!s}")
+                return
+            if reply.address == protocol.DONE and not json:
+                say(printable(str(reply.arguments[2])))
+
+
+@app.command("cancel")
+def cancel_command(
+    request: Annotated[str, typer.Argument(metavar="REQUEST", help="Name of the request.")],
+    host: HostOption = "127.0.0.1",
+    port: PortOption = DEFAULT_PORT,
+    tcp: TcpOption = False,
+    secret: SecretOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Stop a request."""
+    ends = (protocol.ERROR, protocol.DONE)
+    with _client(host, port, tcp, secret) as client:
+        client.send(Message(protocol.CANCEL, (request,)))
+        said = Message(protocol.STATUS, (request,))
+        _say_reply(client.ask(said, lambda replies: replies[-1].address in ends)[-1], json=json)
+
+
+@app.command("status")
+def status_command(
+    request: Annotated[
+        str, typer.Argument(metavar="REQUEST", help="Name of a request.", show_default="all")
+    ] = "",
+    host: HostOption = "127.0.0.1",
+    port: PortOption = DEFAULT_PORT,
+    tcp: TcpOption = False,
+    secret: SecretOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Say how a request stands, or how many there are."""
+    with _client(host, port, tcp, secret) as client:
+        said = Message(protocol.STATUS, (request,))
+        for reply in client.ask(said, lambda replies: True):
+            _say_reply(reply, json=json)
+
+
+@app.command("presets")
+def presets_command(
+    host: HostOption = "127.0.0.1",
+    port: PortOption = DEFAULT_PORT,
+    tcp: TcpOption = False,
+    secret: SecretOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List the presets of the server, with the MIDI program of each."""
+    with _client(host, port, tcp, secret) as client:
+        said = Message(protocol.PRESETS, (new_request(),))
+        replies = client.ask(said, _are_all)
+        for reply in sorted({reply.arguments for reply in replies}, key=lambda each: str(each[4])):
+            if json:
+                _say_reply(Message(protocol.PRESET_REPLY, reply), json=True)
+            else:
+                say(f"{reply[2]!s:>3}  {printable(str(reply[4])):<20} {printable(str(reply[5]))}")
+
+
+@app.command("param")
+def param_command(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A control, such as quality.")],
+    value: Annotated[
+        str | None, typer.Argument(metavar="VALUE", help="For renders to come; auto lets go of it.")
+    ] = None,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = DEFAULT_PORT,
+    tcp: TcpOption = False,
+    secret: SecretOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Set a control for renders to come, or show it."""
+    given = () if value is None else (_typed(value),)
+    with _client(host, port, tcp, secret) as client:
+        said = Message(protocol.PARAM, (new_request(), name, *given))
+        reply = client.ask(said, lambda replies: True)[0]
+        if reply.address == protocol.ERROR:
+            say_error(str(reply.arguments[2]))
+            raise typer.Exit(ExitCode.USAGE)
+        _say_reply(reply, json=json)
+
+
+@app.command("ping")
+def ping_command(
+    host: HostOption = "127.0.0.1",
+    port: PortOption = DEFAULT_PORT,
+    tcp: TcpOption = False,
+    secret: SecretOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Say whether a server answers."""
+    with _client(host, port, tcp, secret) as client:
+        _say_reply(client.ask(Message(protocol.PING, (new_request(),)), lambda replies: True)[0], json=json)
+
+
+def _are_all(replies: list[Message]) -> bool:
+    """Whether every preset has been told, be it in any order and more than once."""
+    return len({reply.arguments[2] for reply in replies}) == replies[0].arguments[3]
+
+
+def _client(host: str, port: int, tcp: bool, secret: Path | None) -> OscClient:
+    from hosts.signing import read_secret
+
+    return OscClient(host, port, over_tcp=tcp, secret=None if secret is None else read_secret(secret))
+
+
+def _span(region: str | None, source: Path | None) -> tuple[Argument, Argument, int]:
+    """Start, length and rate of the message, exact to the sample; seconds where the file is not here."""
+    from audiosr_fx.files import read_info
+    from audiosr_fx.settings import parse_region
+
+    if region is None:
+        return 0, 0, 0
+    if source is not None:
+        rate = read_info(source).sample_rate
+        read = parse_region(region, rate)
+        return read.start, 0 if read.stop is None else read.stop - read.start, rate
+    if "s" in region:
+        raise ParameterError(f"region is {region!r}; expected seconds, as the file lies below a root there")
+    read = parse_region(region, _MICRO)
+    length = 0 if read.stop is None else read.stop - read.start
+    return _decimal(read.start), _decimal(length), 0
+
+
+def _decimal(micro: int) -> str:
+    return f"{micro // _MICRO}.{micro % _MICRO:06d}"
+
+
+def _bars(text: str) -> tuple[str, str]:
+    """From and to; a marker's name may hold a dash, so only what looks like two positions is two."""
+    import re
+
+    match = re.fullmatch(r"\s*(\d+(?::[\d.]+)?)\s*-\s*(\d+(?::[\d.]+)?)\s*", text, re.ASCII)
+    return (match[1], match[2]) if match else (text, "")
+
+
+def _typed(text: str) -> Argument:
+    if text == "auto":
+        return None
+    if text in ("true", "false"):
+        return text == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _say_reply(reply: Message, *, json: bool) -> None:
+    address = next(each for each in protocol.REPLIES if each.path == reply.address)
+    named = {field.name: value for field, value in zip(address.fields, reply.arguments, strict=False)}
+    if json:
+        say_json({"reply": reply.address.removeprefix(f"{protocol.PREFIX}/"), **named})
+    else:
+        texts = {name: json_module.dumps(value, ensure_ascii=False) for name, value in named.items()}
+        words = " ".join(f"{name}={printable(text)}" for name, text in texts.items() if named[name] != "")
+        say(f"{reply.address.removeprefix(f'{protocol.PREFIX}/')} {words}")
+
+
+@contextmanager
+def _bar(name: str, *, quiet: bool) -> Iterator[Any]:
+    """A bar on stderr, silent where that is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[state]}", markup=False),
+        console=console,
+        disable=quiet or not console.is_terminal,
+        transient=True,
+    ) as progress:
+        task = progress.add_task(printable(name), total=1.0, state="asking")
+        yield lambda done, state: progress.update(task, completed=float(done), state=state)

@@ -1,0 +1,171 @@
+"""Which MIDI message does what: a TOML file, checked as it is read, and written by learning."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final, Literal, get_args
+
+from audiosr_fx.errors import ParameterError, PresetError
+from audiosr_fx.files import shown
+from audiosr_fx.params import find_control
+from audiosr_fx.preset_effects import did_you_mean
+from audiosr_fx.toml_text import to_toml
+
+SCHEMA: Final = 1
+MAX_BYTES: Final = 64 << 10
+MAX_RULES: Final = 512
+
+Kind = Literal["note", "control", "program", "mmc"]
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+
+
+class Action(StrEnum):
+    """What a key can do."""
+
+    RENDER = "render"
+    """Render the announced region."""
+    PART = "part"
+    """Of the announced file, render the part of the song that the playhead is in."""
+    AGAIN = "again"
+    """Render the last once more, with another seed."""
+    CANCEL = "cancel"
+    """Stop the newest request."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """A message and what it does: one of action, preset and control.
+
+    Attributes:
+        message: ``note``, ``control``, ``program`` or ``mmc`` (a transport command).
+        number: of the note, controller, program (from 0) or command.
+        channel: 1 to 16; 0 is any.
+        action: see ``Action``.
+        preset: chosen for renders to come.
+        control: moved over its range by the value of a controller.
+    """
+
+    message: Kind
+    number: int
+    channel: int = 0
+    action: str = ""
+    preset: str = ""
+    control: str = ""
+
+    def __post_init__(self) -> None:
+        if self.message not in KINDS:
+            raise ParameterError(f"message is {self.message!r}; expected {', '.join(KINDS)}")
+        for name, most in (("number", 127), ("channel", 16)):
+            value = getattr(self, name)
+            if type(value) is not int or not 0 <= value <= most:
+                raise ParameterError(f"{name} is {value!r}; expected 0 to {most}")
+        if sum(map(bool, (self.action, self.preset, self.control))) != 1:
+            raise ParameterError("expected one of action, preset and control")
+        if self.action and self.action not in tuple(Action):
+            hint = did_you_mean(self.action, tuple(Action))
+            raise ParameterError(f"action is {self.action!r}{hint}; expected {', '.join(Action)}")
+        if self.control:
+            find_control(self.control)
+            if self.message != "control":
+                raise ParameterError(f"control {self.control} is moved by a {self.message}; expected control")
+
+    def matches(self, kind: Kind, number: int, channel: int) -> bool:
+        """Whether a message is meant; its channel is 1 to 16, or 0 where it has none."""
+        return (self.message, self.number) == (kind, number) and self.channel in (0, channel)
+
+
+DEFAULT_RULES: Final = (
+    Rule(message="note", number=60, action="render"),
+    Rule(message="note", number=62, action="part"),
+    Rule(message="note", number=64, action="again"),
+    Rule(message="note", number=65, action="cancel"),
+    Rule(message="mmc", number=0x06, action="render"),
+    Rule(message="mmc", number=0x01, action="cancel"),
+)
+"""Without a file: C, D, E and F above middle C; record and stop of a transport. Programs are presets."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MidiMapping:
+    """Rules, the first that matches counts; a program without a rule is the preset of that number."""
+
+    rules: tuple[Rule, ...] = DEFAULT_RULES
+
+    def find(self, kind: Kind, number: int, channel: int) -> Rule | None:
+        """The rule of a message."""
+        return next((rule for rule in self.rules if rule.matches(kind, number, channel)), None)
+
+    def to_toml(self) -> str:
+        """As it stands in a file."""
+        default = {one.name: one.default for one in fields(Rule)}
+        rules = [
+            {key: value for key, value in asdict(rule).items() if value != default[key]}
+            for rule in self.rules
+        ]
+        return to_toml({"schema": SCHEMA, "map": rules})
+
+
+def read_mapping(path: Path) -> MidiMapping:
+    """Read a mapping's file.
+
+    Raises:
+        PresetError: it cannot be read, or has an unknown key or a value that does not fit.
+    """
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+        text = content.decode("utf-8")
+    except OSError as cause:
+        raise PresetError(f"{shown(path)}: cannot be read ({cause.strerror})") from cause
+    except UnicodeDecodeError as cause:
+        raise PresetError(f"{shown(path)}: is not UTF-8 text at byte {cause.start}") from cause
+    if len(content) > MAX_BYTES:
+        raise PresetError(f"{shown(path)}: is larger than {MAX_BYTES >> 10} KiB, so it is no mapping")
+    return parse_mapping(text, shown(path))
+
+
+def parse_mapping(text: str, source: str = "the mapping") -> MidiMapping:
+    """Read a mapping's text; raises as ``read_mapping``."""
+    try:
+        table = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as cause:
+        reason = "nested too deeply" if isinstance(cause, RecursionError) else " ".join(str(cause).split())
+        raise PresetError(f"{source}: not TOML: {reason}") from cause
+    try:
+        _check_keys(table, ("schema", "map"))
+        if table.get("schema") != SCHEMA:
+            raise ParameterError(f"schema is {table.get('schema', 'missing')!r}; expected {SCHEMA}")
+        rules = table.get("map", [])
+        if not isinstance(rules, list) or len(rules) > MAX_RULES:
+            raise ParameterError(f"map is no list of up to {MAX_RULES}; expected [[map]] sections")
+        return MidiMapping(rules=tuple(_rule(rule, number) for number, rule in enumerate(rules, 1)))
+    except ParameterError as cause:
+        raise PresetError(f"{source}: {cause}") from cause
+
+
+def _rule(table: Any, number: int) -> Rule:
+    try:
+        if not isinstance(table, dict):
+            raise ParameterError("is no section")
+        _check_keys(table, tuple(one.name for one in fields(Rule)))
+        for key in ("message", "number"):
+            if key not in table:
+                raise ParameterError(f"{key} is missing")
+        for key in ("action", "preset", "control"):
+            if not isinstance(table.get(key, ""), str):
+                raise ParameterError(f"{key} is {table[key]!r}; expected a text")
+        return Rule(**table)
+    except ParameterError as cause:
+        raise ParameterError(f"map {number}: {cause}") from cause
+
+
+def _check_keys(table: Mapping[str, Any], known: Iterable[str]) -> None:
+    for key in table:
+        if key not in known:
+            raise ParameterError(
+                f"unknown key {key!r}{did_you_mean(key, list(known))}; there are: {', '.join(known)}"
+            )

@@ -1,0 +1,142 @@
+"""Everything that serves hosts, put together over one queue: OSC, its description over HTTP, and MIDI."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Protocol
+
+from audiosr_fx.errors import ParameterError
+from audiosr_fx.jobs.service import Service
+from hosts.bridge import Bridge
+from hosts.ledger import Ledger
+from hosts.midi import MidiFront, MidiSettings
+from hosts.oscquery import OscQuery
+from hosts.roots import Roots
+from hosts.server import OscServer, ServerSettings
+from hosts.tempo import read_tempo_map
+
+_WAIT_S: Final = 0.5
+_log = logging.getLogger(__name__)
+
+
+class Part(Protocol):
+    """Anything that runs beside the others from ``start`` to ``stop``."""
+
+    def start(self) -> None:
+        """Begin, in threads of its own."""
+
+    def stop(self) -> None:
+        """End, and wait until it has."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostSettings:
+    """What is served to hosts.
+
+    Attributes:
+        roots: folders that may be named, by name.
+        out: where outputs go; None is a folder beside each source.
+        osc: the OSC server.
+        http_port: of the description over HTTP; 0 takes a free one, None serves none.
+        midi: None is no MIDI.
+        tempo_map: a MIDI file with the song's tempo and markers.
+    """
+
+    roots: dict[str, Path]
+    out: Path | None = None
+    osc: ServerSettings = field(default_factory=ServerSettings)
+    http_port: int | None = None
+    midi: MidiSettings | None = None
+    tempo_map: Path | None = None
+
+    def __post_init__(self) -> None:
+        if not self.roots:
+            raise ParameterError("no folder is served; name one with --root DIR")
+        if self.http_port is not None and not 0 <= self.http_port <= 65535:
+            raise ParameterError(f"http_port is {self.http_port}; expected 1 to 65535")
+
+
+class HostServer:
+    """The bridge and its front doors over a running service; a ``Part`` like those it is made of.
+
+    Attributes:
+        osc: the OSC server; its port is known at once.
+        query: its description over HTTP, where one is served.
+        bridge: between both and the queue.
+        midi: the MIDI input, where there is one.
+    """
+
+    def __init__(self, settings: HostSettings, service: Service) -> None:
+        """Bind sockets and open the ledger, in the folder of the queue.
+
+        Raises:
+            ParameterError: a folder that is none, or a port that is taken.
+            JobError: the ledger cannot be used.
+            MessageError: the tempo map is none.
+        """
+        folder = service.store.folder
+        with ExitStack() as undo:
+            self._ledger = Ledger(folder)
+            undo.callback(self._ledger.close)
+            self.osc = OscServer(settings.osc)
+            undo.callback(self.osc.stop)
+            self.bridge = Bridge(
+                service,
+                self._ledger,
+                Roots(settings.roots),
+                self.osc.send,
+                out=settings.out,
+                work=folder / "joined",
+            )
+            if settings.tempo_map is not None:
+                self.bridge.use_tempo_map(read_tempo_map(settings.tempo_map))
+            self.query: OscQuery | None = None
+            if settings.http_port is not None:
+                self.query = OscQuery(self.bridge.controls, self.osc.port, port=settings.http_port)
+                undo.callback(self.query.stop)
+            self.midi = None if settings.midi is None else MidiFront(settings.midi, self.bridge)
+            undo.pop_all()
+        handler = _Handler(self.osc, self.bridge)
+        fronts = [part for part in (self.query, self.midi) if part is not None]
+        self._parts: Sequence[Part] = (self.bridge, handler, self.osc, *fronts)
+
+    def start(self) -> None:
+        """Answer."""
+        for part in self._parts:
+            part.start()
+
+    def stop(self) -> None:
+        """Answer no more; what is open goes on with the next start."""
+        for part in reversed(self._parts):
+            part.stop()
+        self._ledger.close()
+
+
+class _Handler:
+    """Takes what the server has received to the bridge, one message after another."""
+
+    def __init__(self, osc: OscServer, bridge: Bridge) -> None:
+        self._osc, self._bridge = osc, bridge
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="osc handler", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                received = self._osc.received.get(timeout=_WAIT_S)
+            except queue.Empty:
+                continue
+            self._bridge.handle(*received)

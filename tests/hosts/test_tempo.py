@@ -1,0 +1,165 @@
+"""Bars and beats in time: changes of tempo and metre, named regions, and files that are no map."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import mido
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audiosr_fx.errors import MessageError, ParameterError
+from hosts.tempo import TempoMap, read_tempo_map
+
+
+def midi_file(path: Path, *tracks: list[mido.MetaMessage], division: int = 480) -> Path:
+    """A file of tracks; the time of each message is its absolute tick."""
+    file = mido.MidiFile(ticks_per_beat=division, charset="utf-8")
+    for messages in tracks:
+        track, now = mido.MidiTrack(), 0
+        for message in sorted(messages, key=lambda message: message.time):
+            track.append(message.copy(time=message.time - now))
+            now = message.time
+        file.tracks.append(track)
+    file.save(path)
+    return path
+
+
+def song(folder: Path) -> Path:
+    """Four bars of 4/4 at 120, then 3/8 at 60 with UTF-8 markers, tempo and markers on different tracks."""
+    meta = mido.MetaMessage
+    tempo = [
+        meta("set_tempo", tempo=500_000, time=0),
+        meta("time_signature", numerator=4, denominator=4, time=0),
+        meta("set_tempo", tempo=1_000_000, time=4 * 1920),
+        meta("time_signature", numerator=3, denominator=8, time=4 * 1920),
+        meta("end_of_track", time=4 * 1920 + 8 * 720),
+    ]
+    markers = [
+        meta("marker", text="Verse ü", time=0),
+        meta("marker", text="Chorus 2", time=2 * 1920),
+        meta("marker", text="Outro 🎸", time=4 * 1920 + 720),
+    ]
+    return midi_file(folder / "song.mid", tempo, markers)
+
+
+def test_bars_follow_tempo_and_metre(tmp_path: Path) -> None:
+    tempo_map = read_tempo_map(song(tmp_path))
+    assert tempo_map.position("1") == 0
+    assert tempo_map.position("1:2") == Fraction(1, 2)
+    assert tempo_map.position("3:3.5") == 4 + Fraction(5, 4)
+    assert tempo_map.position("5") == 8
+    assert tempo_map.position("5:2") == Fraction(17, 2), "a beat is an eighth here, at a quarter a second"
+    assert tempo_map.position("6:1") == Fraction(19, 2)
+    assert tempo_map.length_s == 8 + 12
+
+
+def test_mido_gives_the_same_seconds(tmp_path: Path) -> None:
+    path = song(tmp_path)
+    now, found = 0.0, {}
+    for message in mido.MidiFile(path, charset="utf-8"):
+        now += message.time
+        if message.type == "marker":
+            found[message.text] = now
+    regions = read_tempo_map(path).regions
+    assert {one.name: float(one.start_s) for one in regions} == pytest.approx(found)
+
+
+def test_markers_name_regions_up_to_the_next(tmp_path: Path) -> None:
+    tempo_map = read_tempo_map(song(tmp_path))
+    assert [one.name for one in tempo_map.regions] == ["Verse ü", "Chorus 2", "Outro 🎸"]
+    assert tempo_map.span("chorus 2") == (4, Fraction(19, 2))
+    assert tempo_map.span("Outro 🎸") == (Fraction(19, 2), 20)
+    assert tempo_map.span("Verse ü", "Chorus 2") == (0, 4)
+    assert tempo_map.span("Chorus 2", "4:1") == (4, 6)
+    assert tempo_map.span("1:2", "2") == (Fraction(1, 2), 2)
+    assert tempo_map.region_at(5.0) == tempo_map.region("Chorus 2")
+    assert tempo_map.region_at(21.0) is None
+
+
+@pytest.mark.parametrize(
+    ("start", "stop", "says"),
+    [
+        ("Chrous 2", "", r"no marker 'Chrous 2'.*did you mean.*Chorus 2"),
+        ("1:5", "2", "beat is 5; bar 1 has beats 1 to 4"),
+        ("5:4", "9", "bar 5 has beats 1 to 3"),
+        ("0", "2", "bar is 0"),
+        ("2", "2", "is empty"),
+        ("3", "1", "is empty"),
+        ("1:0.5", "2", "beat is 0.5"),
+        ("1:1.5x", "2", "no marker"),
+        ("", "", "no marker"),
+    ],
+)
+def test_what_is_not_in_the_song_is_said(start: str, stop: str, says: str, tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match=says):
+        read_tempo_map(song(tmp_path)).span(start, stop)
+
+
+def test_a_map_without_anything_is_four_four_at_120(tmp_path: Path) -> None:
+    tempo_map = read_tempo_map(midi_file(tmp_path / "bare.mid", []))
+    assert tempo_map.position("2:3") == 3
+    assert tempo_map.bar_and_beat(3.25) == (2, Fraction(7, 2))
+    assert tempo_map.sixteenths(6) == Fraction(3, 4)
+
+
+def test_a_metre_that_comes_in_mid_bar_begins_a_new_bar() -> None:
+    tempo_map = TempoMap([], [(480 * 6, 3, 4)], ticks_per_quarter=480)
+    assert tempo_map.position("2") == 2
+    assert tempo_map.position("3") == 3
+    assert tempo_map.position("4") == Fraction(9, 2)
+
+
+TEMPOS = st.lists(st.tuples(st.integers(0, 50_000), st.integers(50_000, 3_000_000)), max_size=5)
+METRES = st.lists(
+    st.tuples(st.integers(0, 50_000), st.integers(1, 13), st.sampled_from([1, 2, 4, 8, 16])), max_size=5
+)
+
+
+@given(TEMPOS, METRES, st.integers(1, 60), st.integers(0, 999))
+def test_bars_and_beats_come_back_from_seconds(
+    tempos: list[tuple[int, int]], metres: list[tuple[int, int, int]], bar: int, share: int
+) -> None:
+    tempo_map = TempoMap(list(dict(tempos).items()), metres, ticks_per_quarter=96)
+    here, there = tempo_map.seconds(bar), tempo_map.seconds(bar + 1)
+    assert here < there
+    found_bar, found_beat = tempo_map.bar_and_beat(here + (there - here) * Fraction(share, 1000))
+    assert found_bar == bar
+    assert found_beat >= 1
+    assert tempo_map.bar_and_beat(here) == (bar, 1)
+
+
+def test_smpte_division_is_refused(tmp_path: Path) -> None:
+    path = song(tmp_path)
+    content = bytearray(path.read_bytes())
+    content[12:14] = b"\xe7\x28"
+    path.write_bytes(content)
+    with pytest.raises(MessageError, match="counts in SMPTE frames"):
+        read_tempo_map(path)
+
+
+def test_names_that_are_not_utf_8_are_read_as_latin(tmp_path: Path) -> None:
+    path = tmp_path / "old.mid"
+    file = mido.MidiFile(charset="latin-1")
+    file.tracks.append(mido.MidiTrack([mido.MetaMessage("marker", text="Vers ä")]))
+    file.save(path)
+    assert read_tempo_map(path).regions[0].name == "Vers ä"
+
+
+@given(content=st.binary(max_size=60), head=st.booleans())
+def test_any_bytes_are_a_map_or_refused(
+    content: bytes, head: bool, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.mid"
+    path.write_bytes((b"MThd\0\0\0\x06\0\x01\0\x01\x01\xe0MTrk\0\0\0\x20" if head else b"") + content)
+    try:
+        assert read_tempo_map(path).position("1") == 0
+    except MessageError:
+        return
+
+
+def test_no_file_is_said(tmp_path: Path) -> None:
+    with pytest.raises(MessageError, match="cannot be read"):
+        read_tempo_map(tmp_path / "none.mid")

@@ -1,0 +1,127 @@
+"""A whole studio for tests: the queue with a renderer that does as the source says, and its front doors."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from audiosr_fx.errors import AudioFormatError, RenderCancelled
+from audiosr_fx.jobs.service import Service
+from audiosr_fx.jobs.store import JobStore
+from audiosr_fx.jobs.task import Task
+from audiosr_fx.settings import parse_region
+from hosts.client import OscClient
+from hosts.midi import MidiSettings
+from hosts.osc import Message
+from hosts.server import ServerSettings
+from hosts.serving import HostServer, HostSettings
+
+RATE = 48_000
+RENDERER = "studio:render"
+
+
+def render(
+    task: Task, on_progress: Callable[[float], None], should_cancel: Callable[[], bool]
+) -> dict[str, Any]:
+    """Copy the region; notes each call beside the source, and waits there while told to hold."""
+    request = task.order.request
+    with (request.source.parent / f"{request.source.stem}.renders").open("a") as stream:
+        stream.write(f"{request.region} {request.splice} {request.seed} {request.preset}\n")
+    if "bad" in request.source.stem:
+        raise AudioFormatError(f"{request.source}: is bad")
+    audio, rate = soundfile.read(request.source, dtype="float32", always_2d=True)
+    region = parse_region(request.region, rate)
+    on_progress(0.5)
+    while (request.source.parent / f"{request.source.stem}.hold").exists():
+        if should_cancel():
+            raise RenderCancelled("the render was cancelled")
+        time.sleep(0.005)
+    stop = len(audio) if region.stop is None else region.stop
+    soundfile.write(task.destination, audio[region.start : stop], rate, subtype="FLOAT", format="WAV")
+    return {}
+
+
+@dataclass
+class Studio:
+    """What runs, and a client of it."""
+
+    folder: Path
+    service: Service
+    server: HostServer
+    client: OscClient
+
+    @property
+    def stems(self) -> Path:
+        return self.folder / "stems"
+
+    @property
+    def port(self) -> int:
+        return self.server.osc.port
+
+    def stem(self, name: str, *, frames: int = RATE, channels: int = 1, rate: int = RATE) -> Path:
+        """A file of noise, different for every name."""
+        path = self.stems / name
+        noise = np.random.default_rng(list(name.encode())).standard_normal((frames, channels)) * 0.1
+        soundfile.write(path, noise, rate, subtype="PCM_24")
+        return path
+
+    def hold(self, name: str) -> Path:
+        """Let renders of a file wait until the returned one is gone."""
+        path = self.stems / f"{Path(name).stem}.hold"
+        path.touch()
+        return path
+
+    def renders(self, name: str) -> list[str]:
+        """What was rendered of a file: region, splice, seed and preset."""
+        path = self.stems / f"{Path(name).stem}.renders"
+        return path.read_text().splitlines() if path.exists() else []
+
+    def replies(self, message: Message) -> list[Message]:
+        """All that a render is answered, in order; repeats left out."""
+        return list(dict.fromkeys(self.client.render(message)))
+
+
+@contextmanager
+def studio(
+    folder: Path,
+    *,
+    port: int = 0,
+    secret: bytes | None = None,
+    midi: MidiSettings | None = None,
+    tempo_map: Path | None = None,
+    http: bool = False,
+) -> Iterator[Studio]:
+    """Everything, from the queue to a client."""
+    (folder / "stems").mkdir(exist_ok=True)
+    settings = HostSettings(
+        roots={"stems": folder / "stems"},
+        osc=ServerSettings(port=port, secret=secret),
+        http_port=0 if http else None,
+        midi=midi,
+        tempo_map=tempo_map,
+    )
+    with JobStore(folder / "state") as store:
+        service = Service(store, devices=("cpu",), renderer=RENDERER)
+        server = HostServer(settings, service)
+        with service:
+            server.start()
+            try:
+                with OscClient(port=server.osc.port, secret=secret, give_up_s=60.0) as client:
+                    yield Studio(folder, service, server, client)
+            finally:
+                server.stop()
+
+
+if __name__ == "__main__":
+    with studio(Path(sys.argv[1]), port=int(sys.argv[2])):
+        print("ready", flush=True)
+        threading.Event().wait()
