@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -37,7 +36,6 @@ from hosts.protocol import check_request_id, find_address
 from hosts.roots import Roots
 from hosts.tempo import TempoMap, read_tempo_map
 
-PROGRESS_S: Final = 0.25
 _WAIT_S: Final = 0.5
 _PAGE: Final = 1000
 _log = logging.getLogger(__name__)
@@ -92,7 +90,6 @@ class Bridge:
         *,
         out: Path | None = None,
         work: Path,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Nothing is started yet.
 
@@ -103,16 +100,14 @@ class Bridge:
             send: sends a reply; never waits, never raises.
             out: where outputs go; None is a folder beside each source.
             work: a folder for files that are put together here.
-            clock: monotonic, in seconds.
         """
         self.controls = Controls()
         self.announced: Ask | None = None
         self._jobs, self._ledger, self._roots, self._send = jobs, ledger, roots, send
-        self._out, self._work, self._clock = out, work, clock
+        self._out, self._work = out, work
         self._tempo_map: TempoMap | None = None
         self._last_seed: int | None = None
         self._to_hand_on: queue.SimpleQueue[int | None] = queue.SimpleQueue()
-        self._told_at: dict[int, float] = {}
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._handlers: dict[
@@ -412,12 +407,8 @@ class Bridge:
             if entry.is_ended:
                 continue
             if event.new.is_live:
-                now = self._clock()
-                if event.is_move or now - self._told_at.get(event.job, -PROGRESS_S) >= PROGRESS_S:
-                    self._told_at[event.job] = now
-                    self._tell_progress(entry, event.progress, event.new)
+                self._tell_progress(entry, event.progress, event.new)
             else:
-                self._told_at.pop(event.job, None)
                 self._settle(entry, self._jobs.store.get(event.job))
 
     def _catch_up(self, entry: Entry) -> None:

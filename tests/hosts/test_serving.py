@@ -1,0 +1,278 @@
+"""The server among hostile and unlucky senders: floods, lost packets, replays, and a kill in mid-render."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import random
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from osc_packets import mutated_packets
+from studio import Studio, studio
+
+from audiosr_fx.errors import ParameterError
+from hosts.client import NoAnswer, OscClient, render_message
+from hosts.limits import Rates
+from hosts.osc import Message, message, parse_packet
+from hosts.server import OscServer, ServerSettings
+from hosts.serving import HostSettings
+from hosts.signing import sign
+
+TESTS = Path(__file__).parent.parent
+SECRET = b"0123456789abcdef"
+
+
+@pytest.fixture
+def server() -> Iterator[OscServer]:
+    running = OscServer(
+        ServerSettings(port=0, rates=Rates(per_source=1e6, burst=1e6, total=1e6, total_burst=1e6))
+    )
+    running.start()
+    yield running
+    running.stop()
+
+
+def resident_mb() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def storm(server: OscServer, count: int, caplog: pytest.LogCaptureFixture) -> None:
+    """Send hostile packets, a good one in between; none is answered or makes a traceback."""
+    with (
+        caplog.at_level(logging.WARNING),
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender,
+    ):
+        sender.settimeout(60)
+        sender.connect(("127.0.0.1", server.port))
+        for number, packet in enumerate(mutated_packets(count, random.Random(4)), 1):
+            with contextlib.suppress(OSError):  # larger than a datagram can be
+                sender.send(packet)
+            if number % 100 == 0:
+                sender.send(message("/audiosr/ping", f"good-{number}").encode())
+                while server.received.get(timeout=60)[0].arguments != (f"good-{number}",):
+                    pass
+        sender.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            sender.recv(100)
+    assert caplog.records == []
+    assert server.counts.refused > count / 3
+
+
+def test_hostile_packets_are_neither_answered_nor_logged(
+    server: OscServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    storm(server, 5_000, caplog)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc for the memory")
+def test_a_hundred_thousand_of_them_leave_memory_flat(
+    server: OscServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    storm(server, 10_000, caplog)
+    before = resident_mb()
+    storm(server, 90_000, caplog)
+    assert resident_mb() - before < 20
+
+
+def test_a_good_sender_is_heard_while_another_floods(tmp_path: Path) -> None:
+    with studio(tmp_path) as desk, flooding(desk.port) as sent:
+        for number in range(20):
+            said = message("/audiosr/ping", f"calm-{number}")
+            assert desk.client.ask(said, lambda replies: True)[0].address == "/audiosr/pong"
+        assert sent[0] > 0
+        counts = desk.server.osc.counts
+        assert counts.taken < counts.limited + counts.refused
+
+
+@contextlib.contextmanager
+def flooding(port: int) -> Iterator[list[int]]:
+    """Somebody who sends good and bad packets as fast as it goes, from one port."""
+    stop, sent = threading.Event(), [0]
+
+    def run() -> None:
+        good = message("/audiosr/ping", "flood").encode()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            while not stop.is_set():
+                for packet in (good, b"/audiosr/*\0\0,\0\0\0", b"junk"):
+                    with contextlib.suppress(OSError):
+                        sender.sendto(packet, ("127.0.0.1", port))
+                sent[0] += 3
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield sent
+    finally:
+        stop.set()
+        thread.join()
+
+
+class LossyNetwork:
+    """Between a client and a server: drops, doubles and reorders packets, both ways."""
+
+    def __init__(self, port: int, seed: int) -> None:
+        self._outside = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._outside.bind(("127.0.0.1", 0))
+        self.port = self._outside.getsockname()[1]
+        self._inside = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._inside.connect(("127.0.0.1", port))
+        self._chance = random.Random(seed)
+        self._late: list[tuple[socket.socket, bytes]] = []
+        self._client: tuple[str, int] | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        self.dropped = 0
+
+    def close(self) -> None:
+        self._stopping.set()
+        self._thread.join()
+        self._outside.close()
+        self._inside.close()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            ready, _, _ = select.select([self._outside, self._inside], [], [], 0.1)
+            for arrived in ready:
+                data, sender = arrived.recvfrom(9000)
+                if arrived is self._outside:
+                    self._client = sender
+                onward = self._inside if arrived is self._outside else self._outside
+                fate = self._chance.random()
+                if fate < 0.5:
+                    self.dropped += 1
+                elif fate < 0.7:
+                    self._late.append((onward, data))
+                    continue
+                else:
+                    for _ in range(2 if fate < 0.85 else 1):
+                        self._pass(onward, data)
+                for late in self._late:
+                    self._pass(*late)
+                self._late.clear()
+
+    def _pass(self, onward: socket.socket, data: bytes) -> None:
+        if onward is self._inside:
+            onward.send(data)
+        elif self._client is not None:
+            onward.sendto(data, self._client)
+
+
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_lost_doubled_and_reordered_packets_end_in_one_job(seed: int, tmp_path: Path) -> None:
+    with studio(tmp_path) as desk:
+        network = LossyNetwork(desk.port, seed)
+        desk.stem("far.wav")
+        try:
+            with OscClient(port=network.port, give_up_s=90) as client:
+                replies = list(client.render(render_message(str(desk.stems / "far.wav"))))
+        finally:
+            network.close()
+        assert replies[-1].address == "/audiosr/done"
+        assert network.dropped > 0
+        assert len(desk.renders("far.wav")) == 1
+        assert len(desk.service.store.jobs()) == 1
+
+
+@contextlib.contextmanager
+def killable(folder: Path, port: int) -> Iterator[None]:
+    """A studio in a process of its own, which ends without warning."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "studio", str(folder), str(port)],
+        cwd=TESTS,
+        env={**os.environ, "PYTHONPATH": f"{TESTS.parent}{os.pathsep}{TESTS}"},
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"ready\n"
+            yield
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.mark.slow
+def test_a_render_completes_and_is_told_after_the_service_was_killed(tmp_path: Path) -> None:
+    port = free_port()
+    (tmp_path / "stems").mkdir()
+    desk = Studio(tmp_path, None, None, None)  # type: ignore[arg-type] # only its files
+    desk.stem("unlucky.wav")
+    hold = desk.hold("unlucky.wav")
+    heard: list[Message] = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.settimeout(90)
+        with killable(tmp_path, port):
+            said = render_message(str(desk.stems / "unlucky.wav"), request="unlucky-1")
+            listener.sendto(said.encode(), ("127.0.0.1", port))
+            while not any(each.arguments[2:] == (0.5, "running") for each in heard):
+                heard.extend(parse_packet(listener.recv(9000)))
+        hold.unlink()
+        with killable(tmp_path, port):
+            while heard[-1].address != "/audiosr/done":
+                heard.extend(parse_packet(listener.recv(9000)))
+    assert {each.arguments[0] for each in heard} == {"unlucky-1"}
+    assert {each.arguments[1] for each in heard} == {"osc-1"}
+    assert Path(str(heard[-1].arguments[2])).is_file()
+    assert len(desk.renders("unlucky.wav")) == 2
+
+
+def test_with_a_secret_only_signed_messages_are_answered(tmp_path: Path) -> None:
+    with studio(tmp_path, secret=SECRET) as desk:
+        desk.stem("signed.wav")
+        said = render_message(str(desk.stems / "signed.wav"))
+        assert desk.replies(said)[-1].address == "/audiosr/done"
+        with (
+            OscClient(port=desk.port, give_up_s=1.0) as stranger,
+            pytest.raises(NoAnswer, match="nothing answers"),
+        ):
+            stranger.ask(message("/audiosr/ping", "hello"), lambda replies: True)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.settimeout(30)
+            packet = sign(message("/audiosr/ping", "once"), SECRET).encode()
+            sender.sendto(packet, ("127.0.0.1", desk.port))
+            assert parse_packet(sender.recv(9000))[0].arguments[0] == "once"
+            sender.sendto(packet, ("127.0.0.1", desk.port))
+            sender.settimeout(0.3)
+            with pytest.raises(TimeoutError):
+                sender.recv(9000)
+
+
+def test_other_machines_need_both_a_switch_and_a_secret() -> None:
+    for settings in ({}, {"allow_remote": True}, {"secret": SECRET}):
+        with pytest.raises(ParameterError, match="--allow-remote and --secret"):
+            ServerSettings(host="0.0.0.0", **settings)  # type: ignore[arg-type]
+    assert ServerSettings(host="0.0.0.0", allow_remote=True, secret=SECRET).host == "0.0.0.0"
+    assert SECRET.decode() not in repr(ServerSettings(secret=SECRET))
+    with pytest.raises(ParameterError, match="expected an IP address"):
+        ServerSettings(host="localhost")
+
+
+def test_a_taken_port_and_no_root_are_said() -> None:
+    first = OscServer(ServerSettings(port=0))
+    try:
+        with pytest.raises(ParameterError, match=r"is another server running.*--osc-port"):
+            OscServer(ServerSettings(port=first.port))
+    finally:
+        first.stop()
+    with pytest.raises(ParameterError, match="name one with --root DIR"):
+        HostSettings(roots={})
