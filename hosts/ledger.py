@@ -22,6 +22,8 @@ MAX_OPEN: Final = 10_000
 """Requests that have not ended; more are refused."""
 MAX_ENDED: Final = 10_000
 """Ended requests that are remembered; beyond, the oldest are forgotten."""
+_PRAGMAS: Final = ("locking_mode=EXCLUSIVE", "journal_mode=WAL", "synchronous=FULL")
+"""One write to the disk for each change; a log is safe here, as no other connection ever opens the file."""
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS request (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -85,8 +87,8 @@ class Ledger:
         try:
             self._connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
             self._connection.row_factory = sqlite3.Row
-            for pragma in ("journal_mode=DELETE", "synchronous=EXTRA", "busy_timeout=10000"):
-                self._connection.execute(f"PRAGMA {pragma}")
+            for pragma in _PRAGMAS:
+                self._connection.execute(f"PRAGMA {pragma}").fetchall()
             self._connection.executescript(_SCHEMA)
         except sqlite3.Error as cause:
             raise JobError(f"{shown(self._path)}: cannot be used ({one_line(cause)})") from cause
