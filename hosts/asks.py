@@ -121,7 +121,8 @@ class Ask:
         """Of no other request: hosts dislike two sources of one name."""
         tag = hashlib.sha256(f"{self.request} {self.digest}".encode()).hexdigest()[:8]
         source = self.sources[0]
-        stem = source.stem.encode("utf-8", "replace")[:120].decode("utf-8", "ignore").strip(" .") or "take"
+        plain = "".join(c if c.isprintable() and c != "\\" else "_" for c in source.stem)
+        stem = plain.encode("utf-8", "replace")[:120].decode("utf-8", "ignore")
         own = {".flac": "flac", ".aif": "aiff", ".aiff": "aiff"}.get(source.suffix.lower(), "wav")
         suffix = self.options.format or (own if self.options.mode == "file" else "wav")
         return f"{stem}-{tag}.{suffix}"

@@ -86,7 +86,7 @@ DEFAULT_RULES: Final = (
     Rule(message="mmc", number=0x06, action="render"),
     Rule(message="mmc", number=0x01, action="cancel"),
 )
-"""Without a file: C, D, E and F above middle C; record and stop of a transport. Programs are presets."""
+"""Without a file: middle C and the D, E and F above; record and stop of a transport. Programs are presets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

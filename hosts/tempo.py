@@ -25,6 +25,7 @@ MAX_BYTES: Final = 16 << 20
 MAX_EVENTS: Final = 100_000
 MAX_BAR: Final = 100_000
 _DEFAULT_TEMPO: Final = 500_000  # microseconds a quarter note: 120 a minute
+_NANO: Final = 1_000_000_000
 _POSITION: Final = re.compile(r"(?P<bar>\d{1,6})(?::(?P<beat>\d{1,4}(?:\.\d{1,9})?))?", re.ASCII)
 
 
@@ -170,6 +171,20 @@ class TempoMap:
             raise ParameterError(f"the region {start!r:.40} to {stop!r:.40} is empty")
         return first, last
 
+    def region_text(self, text: str) -> str:
+        """A region in bars, or a marker's name, as one in seconds that ``parse_region`` reads.
+
+        Args:
+            text: such as ``17-25``, ``17:3-18:1`` or ``Chorus 2``; the audio begins where the song does.
+
+        Raises:
+            ParameterError: as ``span``.
+        """
+        start, stop = self.span(*split_bars(text))
+        return "-".join(
+            f"{nano // _NANO}.{nano % _NANO:09d}" for nano in (round(start * _NANO), round(stop * _NANO))
+        )
+
     def _end(self, text: str) -> Fraction:
         return self.position(text) if _POSITION.fullmatch(text.strip()) else self.region(text).start_s
 
@@ -197,6 +212,13 @@ class TempoMap:
     def _tick(self, seconds: Fraction) -> Fraction:
         at = self._tempos[bisect.bisect_right(self._tempos, seconds, key=lambda one: one.seconds) - 1]
         return at.tick + (seconds - at.seconds) / at.seconds_per_tick
+
+
+def split_bars(text: str) -> tuple[str, str]:
+    """From and to; the name of a marker may hold a dash, so only what looks like two positions is two."""
+    first, dash, last = text.partition("-")
+    is_span = dash and _POSITION.fullmatch(first.strip()) and _POSITION.fullmatch(last.strip())
+    return (first, last) if is_span else (text, "")
 
 
 def read_tempo_map(path: Path) -> TempoMap:

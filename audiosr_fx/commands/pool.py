@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from audiosr_fx.atomic import publish
 from audiosr_fx.commands.job import Failure, Outcome, Recipe, Result, check_output, failure_of
 from audiosr_fx.commands.outputs import Task
 from audiosr_fx.commands.progress import RenderProgress
@@ -23,7 +24,7 @@ from audiosr_fx.commands.terminal import output_errors, printable
 from audiosr_fx.errors import PluginError, RenderCancelled
 from audiosr_fx.progress import ProgressEvent
 from audiosr_fx.worker import Child, Message, Report
-from audiosr_fx.writer import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, publish
+from audiosr_fx.writer import TEMPORARY_PREFIX, TEMPORARY_SUFFIX
 
 _POLL_S = 0.2
 

@@ -74,6 +74,15 @@ def render_files(
             help="Only this part: seconds (12.5-17), minutes (1:02.5-1:10) or samples (96000s-144000s).",
         ),
     ] = None,
+    tempo_map: Annotated[
+        Path | None,
+        typer.Option(
+            "--tempo-map",
+            metavar="FILE",
+            help="MIDI file of the song, which begins with the audio; --region is then a marker's name"
+            " ('Chorus 2') or bars (17-25, 17:3-18:1).",
+        ),
+    ] = None,
     format: Annotated[
         OutputFormat | None,
         typer.Option("--format", help="File format.", show_default="by the name of the output or the input"),
@@ -205,6 +214,7 @@ def render_files(
         mix=mix,
         deess_db=deess_db,
     )
+    region = _region_in_song(region, tempo_map) if tempo_map is not None else region
     job = Job(
         settings=settings,
         region=region,
@@ -240,3 +250,12 @@ def render_files(
         quiet=quiet,
     )
     run_batch(tasks, recipe, batch)
+
+
+def _region_in_song(region: str | None, tempo_map: Path) -> str:
+    """A part of a song as seconds; the bridge to hosts knows bars and markers."""
+    from hosts.tempo import read_tempo_map
+
+    if region is None:
+        raise ParameterError("--tempo-map is given without --region; name a marker or bars")
+    return read_tempo_map(tempo_map).region_text(region)

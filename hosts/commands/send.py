@@ -16,6 +16,7 @@ from hosts import protocol
 from hosts.client import OscClient, new_request, render_message
 from hosts.osc import Argument, Message
 from hosts.server import DEFAULT_PORT
+from hosts.tempo import split_bars
 
 app = typer.Typer(no_args_is_help=True, help="Talk to a running audiosr-fx serve, as a DAW's script does.")
 
@@ -77,7 +78,7 @@ def render_command(
     if bars is not None:
         if region is not None:
             raise ParameterError("--region and --bars are given; expected one of them")
-        first, last = _bars(bars)
+        first, last = split_bars(bars)
         map_path = tempo_map if root or not tempo_map else str(Path(tempo_map).absolute())
         word = request or new_request()
         said = Message(protocol.RENDER_BARS, (word, root, path, first, last, "", map_path, preset, *options))
@@ -231,14 +232,6 @@ def _span(region: str | None, source: Path | None) -> tuple[Argument, Argument, 
 
 def _decimal(micro: int) -> str:
     return f"{micro // _MICRO}.{micro % _MICRO:06d}"
-
-
-def _bars(text: str) -> tuple[str, str]:
-    """From and to; a marker's name may hold a dash, so only what looks like two positions is two."""
-    import re
-
-    match = re.fullmatch(r"\s*(\d+(?::[\d.]+)?)\s*-\s*(\d+(?::[\d.]+)?)\s*", text, re.ASCII)
-    return (match[1], match[2]) if match else (text, "")
 
 
 def _typed(text: str) -> Argument:

@@ -9,8 +9,11 @@ import mido
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from audiosr_fx.cli import app
 from audiosr_fx.errors import MessageError, ParameterError
+from audiosr_fx.settings import parse_region
 from hosts.tempo import TempoMap, read_tempo_map
 
 
@@ -77,6 +80,21 @@ def test_markers_name_regions_up_to_the_next(tmp_path: Path) -> None:
     assert tempo_map.span("1:2", "2") == (Fraction(1, 2), 2)
     assert tempo_map.region_at(5.0) == tempo_map.region("Chorus 2")
     assert tempo_map.region_at(21.0) is None
+
+
+def test_a_region_on_the_command_line_is_bars_or_a_marker(tmp_path: Path) -> None:
+    tempo_map = read_tempo_map(song(tmp_path))
+    for text, samples in (
+        ("Chorus 2", (192_000, 456_000)),
+        ("1:2-2", (24_000, 96_000)),
+        ("3 - 3:1.333333333", (192_000, 200_000)),
+    ):
+        region = parse_region(tempo_map.region_text(text), 48_000)
+        assert (region.start, region.stop) == samples
+    code = CliRunner().invoke(
+        app, ["render", "a.wav", "-o", "b.wav", "--tempo-map", str(tmp_path / "song.mid")]
+    )
+    assert "name a marker or bars" in code.stderr
 
 
 @pytest.mark.parametrize(
