@@ -96,7 +96,7 @@ class OscClient:
         raise self._no_answer()
 
     def render(self, message: Message) -> Iterator[Message]:
-        """Send a render until it is acknowledged; gives its replies up to done or error.
+        """Send a render until it is acknowledged; gives its replies up to done or error, each once.
 
         Raises:
             NoAnswer: the server is silent.
@@ -104,6 +104,7 @@ class OscClient:
         request = message.arguments[0]
         status = Message(protocol.STATUS, (request,))
         said, heard_at = message, time.monotonic()
+        seen: set[Message] = set()
         while time.monotonic() - heard_at < self._give_up_s:
             self.send(said)
             next_at = time.monotonic() + (REPEAT_S if said is message else ASK_AFTER_S)
@@ -115,7 +116,9 @@ class OscClient:
                 if said is message and reply.address == protocol.ACCEPTED:
                     said = status  # it is on the disk there; from here on a lost reply is asked for
                     next_at = heard_at + ASK_AFTER_S
-                yield reply
+                if reply not in seen:
+                    seen.add(reply)
+                    yield reply
                 if reply.address in (protocol.DONE, protocol.ERROR):
                     return
         raise self._no_answer()

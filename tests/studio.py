@@ -60,8 +60,8 @@ class Studio:
         return path.read_text().splitlines() if path.exists() else []
 
     def replies(self, message: Message) -> list[Message]:
-        """All that a render is answered, in order; repeats left out."""
-        return list(dict.fromkeys(self.client.render(message)))
+        """All that a render is answered, in order."""
+        return list(self.client.render(message))
 
 
 @contextmanager

@@ -134,8 +134,8 @@ def _introduce(server: object, roots: dict[str, Path]) -> None:
     say_note(f"listening for OSC at {host}:{server.osc.port}, UDP and TCP{signed}")
     if server.query is not None:
         say_note(f"described at http://127.0.0.1:{server.query.port}/")
-    if server.midi is not None:
-        say_note(server.midi.problem or f"listening for MIDI at {server.midi.name or 'audiosr_fx'}")
+    if server.midi is not None and not server.midi.problem:
+        say_note(f"listening for MIDI at {server.midi.name}")
     for name, folder in roots.items():
         say_note(f"root {name}: {folder}")
 

@@ -46,28 +46,16 @@ def test_any_bytes_are_read_or_refused(packet: bytes) -> None:
     assert all(each.address.startswith("/") for each in messages)
 
 
-def read_or_refuse(packets: int, seed: int) -> tuple[int, int]:
+def test_mutated_packets_are_read_or_refused() -> None:
     read = refused = 0
-    for packet in mutated_packets(packets, random.Random(seed)):
+    for packet in mutated_packets(5_000, random.Random(1)):
         try:
             parse_packet(packet)
             read += 1
         except MessageError:
             refused += 1
-    return read, refused
-
-
-def test_mutated_packets_are_read_or_refused() -> None:
-    read, refused = read_or_refuse(5_000, seed=1)
     assert read > 100
     assert refused > 2_000
-
-
-@pytest.mark.slow
-def test_a_hundred_thousand_mutated_packets_are_read_or_refused() -> None:
-    read, refused = read_or_refuse(100_000, seed=2)
-    assert read > 2_000
-    assert refused > 40_000
 
 
 @pytest.mark.parametrize(
