@@ -135,8 +135,11 @@ def _train_stage(
     model = starting_model(request.recipe, request.init)
     _load_what_it_builds_on(model, name, request)
     settings = request.recipe.settings(name)
+    stage = build_stage(name, model, request.recipe, training, validation, compute.device)
+    if stage.precision != settings.precision:
+        logger.info("%s is trained in %s: this CPU only imitates bfloat16", name, stage.precision)
     trainer = Trainer(
-        build_stage(name, model, request.recipe, training, validation, compute.device),
+        stage,
         settings,
         request.runs,
         compute=compute,

@@ -218,3 +218,14 @@ def test_a_model_that_cannot_be_built_is_the_recipes_fault() -> None:
     odd = replace(TINY, vae=replace(TINY.vae, norm_groups=3))
     with pytest.raises(ParameterError, match="no model can be built"):
         fresh_model(odd)
+
+
+@pytest.mark.parametrize(("capability", "precision"), [("AVX2", "float32"), ("AVX512", "bfloat16")])
+def test_bfloat16_is_left_to_machines_that_compute_it(
+    capability: str, precision: str, make_stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    stage = make_stage("predictor", recipe_of(WITH_PREDICTOR, precision="bfloat16"))
+    assert stage.precision == precision
+    with stage.autocast():
+        assert torch.is_autocast_enabled("cpu") == (precision == "bfloat16")
