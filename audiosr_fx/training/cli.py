@@ -20,6 +20,7 @@ import typer
 from audiosr_fx.commands.terminal import INTERRUPTS, ExitCode, OutputError, say, say_note
 from audiosr_fx.errors import CheckpointError, ParameterError
 from audiosr_fx.training.instruments_cli import instruments
+from audiosr_fx.training.packages_cli import packages
 
 if TYPE_CHECKING:
     from audiosr_fx.model.audiosr import AudioSRModel
@@ -251,6 +252,7 @@ def _interrupts_noted() -> Iterator[Callable[[], bool]]:
 
 
 app.command()(instruments)
+app.command()(packages)
 
 
 @app.command("recipes")
