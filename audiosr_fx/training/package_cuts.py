@@ -119,7 +119,7 @@ def steady_edge_hz(sound: Sound) -> int:
 
 def _frames(sound: Sound, n_fft: int, hop: int) -> tuple[Sound, Sound]:
     """Power (frames, bins), never zero, and the frequencies of the bins; no frames of too short a sound."""
-    frequency = np.fft.rfftfreq(n_fft, 1 / SAMPLE_RATE)
+    frequency = np.asarray(np.fft.rfftfreq(n_fft, 1 / SAMPLE_RATE), np.float64)
     if len(sound) < n_fft:
         return np.zeros((0, len(frequency))), frequency
     frames = np.lib.stride_tricks.sliding_window_view(sound, n_fft)[::hop]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,8 +20,8 @@ from audiosr_fx.training.package_fetch import fetch_package
 from audiosr_fx.training.packages import Recordings
 
 
-def _recordings(**changes: object) -> Recordings:
-    given = {
+def _recordings(**changes: Any) -> Recordings:
+    given: dict[str, Any] = {
         "source": "words",
         "kind": "speech",
         "package": "words-data",
