@@ -26,7 +26,7 @@ from audiosr_fx.training.vocoder import ExciterStage
 
 
 def starting_model(recipe: Recipe, init: str | None) -> AudioSRModel:
-    """The model a run starts from: that of ``init`` (a name or a file), else a fresh one of the recipe.
+    """The model a run starts from: that of ``init`` (see :func:`load_start`), else a fresh one of the recipe.
 
     Raises:
         ParameterError: the recipe has no model and ``init`` is None, or the two differ.
@@ -39,13 +39,22 @@ def starting_model(recipe: Recipe, init: str | None) -> AudioSRModel:
                 " (mini, basic, speech or a .safetensors file)"
             )
         return fresh_model(recipe.model)
-    model = load_model(init)
+    model = load_start(init)
     if recipe.model is not None and _shape(recipe.model) != _shape(model.config):
         raise ParameterError(
             f"the model of recipe {recipe.name!r} is made otherwise than {init!r};"
             " take --recipe finetune, or leave --init away"
         )
     return model
+
+
+def load_start(init: str) -> AudioSRModel:
+    """A model by its name or file, or what the trained stages in a run's folder add up to.
+
+    Raises:
+        CheckpointError: no such weights.
+    """
+    return trained_model(Path(init))[0] if Path(init).is_dir() else load_model(init)
 
 
 def fresh_model(config: ModelConfig, seed: int = 0) -> AudioSRModel:
@@ -153,11 +162,12 @@ def load_stages(model: AudioSRModel, folder: Path, names: Sequence[str]) -> None
 
 
 def trained_model(
-    folder: Path, recipe: Recipe, init: str | None = None
+    folder: Path, recipe: Recipe | None = None, init: str | None = None
 ) -> tuple[AudioSRModel, dict[str, dict[str, Any]]]:
     """The model that the stages in ``folder`` add up to, and the record of each of them.
 
-    Stages that were not trained come from ``init``, or from the weights that the others started from.
+    Stages that were not trained come from ``init``, or from the weights that the others started from; where
+    those are a run's folder too, its records count for them.
 
     Raises:
         CheckpointError: nothing was trained here, or stages are missing or do not fit together.
@@ -175,9 +185,12 @@ def trained_model(
             f"the stages in {folder} are of different models; keep each model's in its own folder"
         )
     if inits:
-        model = load_model(str(inits.pop()))
+        start = str(inits.pop())
+        model = load_start(start)
+        if Path(start).is_dir():
+            records = {**trained_model(Path(start))[1], **records}
     else:
-        config = config_from_json(configs.pop()) if configs else recipe.model
+        config = config_from_json(configs.pop()) if configs else recipe.model if recipe else None
         if config is None:
             raise CheckpointError(f"{folder} does not say what model its stages are of; give its --recipe")
         model = fresh_model(config)

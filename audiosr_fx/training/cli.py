@@ -75,7 +75,7 @@ Init = Annotated[
     typer.Option(
         "--init",
         metavar="MODEL",
-        help="Start from these weights: mini, basic, speech, or a .safetensors file.",
+        help="Start from these weights: mini, basic, speech, a .safetensors file, or the folder of a run.",
     ),
 ]
 Steps = Annotated[
@@ -205,6 +205,8 @@ def _train(
         device=device,
         workers=workers,
         board=board,
+        go_on=name == "all",
+        overrides=overrides,
     )
     with _interrupts_noted() as should_stop:
         stopped = train_stages(request, should_stop)
@@ -214,7 +216,8 @@ def _train(
             f" {stopped.checkpoint}; the same command goes on from there"
         )
         raise typer.Exit(ExitCode.CANCELLED)
-    _say_once(f"trained; to make a model of it: audiosr-fx train export NAME --runs {runs}")
+    *_, last = request.phases()
+    _say_once(f"trained; to make a model of it: audiosr-fx train export NAME --runs {last.runs}")
 
 
 def _say_once(text: str) -> None:
@@ -382,7 +385,7 @@ def _write_card(
 
     init = init or next((str(record["init"]) for record in records.values() if record.get("init")), None)
     ancestor = None
-    if init is not None:
+    if init is not None and not Path(init).is_dir():
         try:
             ancestor = (Path(init).stem, read_card(init).card)
         except CheckpointError:

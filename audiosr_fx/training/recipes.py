@@ -72,6 +72,8 @@ class Recipe:
         description: one line.
         model: what is built; None takes that of the weights a run starts from.
         stages: those that ``train all`` trains.
+        then: recipe that ``train all`` goes on with from what this one trained, in a folder of its name
+            within the run's; "" ends there. A file is looked for beside the file of this one.
         data, predictor, vae, vocoder, ldm: the tables of the file; a stage may be missing.
     """
 
@@ -79,6 +81,7 @@ class Recipe:
     description: str = ""
     model: ModelConfig | None = None
     stages: tuple[str, ...] = STAGES
+    then: str = ""
     data: DataSettings = field(default_factory=DataSettings)
     predictor: PredictorSettings | None = None
     vae: VAESettings | None = None
@@ -152,9 +155,10 @@ def load_recipe(name_or_path: str) -> Recipe:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ParameterError(f"{path} is no TOML file ({error})") from error
     try:
-        return read_recipe(table, path.stem)
+        recipe = read_recipe(table, path.stem)
     except ParameterError as error:
         raise ParameterError(f"{path}: {error}") from error
+    return replace(recipe, then=str(path.parent / recipe.then)) if recipe.then.endswith(".toml") else recipe
 
 
 def read_recipe(table: Mapping[str, Any], name: str) -> Recipe:

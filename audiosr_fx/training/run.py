@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from audiosr_fx import __version__
-from audiosr_fx.errors import AudioFormatError
+from audiosr_fx.errors import AudioFormatError, ParameterError
 from audiosr_fx.model.audiosr import AudioSRModel
 from audiosr_fx.model.checkpoint import config_to_json
+from audiosr_fx.model.config import ModelConfig
 from audiosr_fx.training.assemble import (
     build_stage,
     load_stages,
@@ -27,7 +28,7 @@ from audiosr_fx.training.card import data_rows
 from audiosr_fx.training.compute import Compute
 from audiosr_fx.training.data import Clip, DataFolder, choose_validation, split_corpus
 from audiosr_fx.training.folders import load_data
-from audiosr_fx.training.recipes import DataSettings, Recipe
+from audiosr_fx.training.recipes import DataSettings, Recipe, load_recipe
 from audiosr_fx.training.tables import read_table
 from audiosr_fx.training.trainer import Trainer
 
@@ -39,7 +40,11 @@ _LIMITS_NAME = "data.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainRequest:
-    """One command: which stages, from what, where and how."""
+    """One command: which stages, from what, where and how.
+
+    ``go_on`` follows the recipe to the one it names to go on with; ``overrides`` are of every such recipe, in
+    place of its own settings, as they were already applied to the first.
+    """
 
     stages: Sequence[str]
     data: Sequence[DataFolder]
@@ -49,6 +54,30 @@ class TrainRequest:
     device: str = "auto"
     workers: int | None = None
     board: bool = True
+    go_on: bool = False
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+
+    def phases(self) -> Iterator[TrainRequest]:
+        """This request and those that go on from it, each in a folder within the one before.
+
+        Raises:
+            ParameterError: a recipe that is not there, or that comes back to one before it.
+        """
+        request, seen = self, {self.recipe.name}
+        yield request
+        while request.go_on and request.recipe.then:
+            recipe = load_recipe(request.recipe.then).with_overrides(**self.overrides)
+            if recipe.name in seen:
+                raise ParameterError(f"recipe {recipe.name!r} goes on with itself; expected an end")
+            seen.add(recipe.name)
+            request = replace(
+                request,
+                recipe=recipe,
+                stages=recipe.stages,
+                runs=request.runs / recipe.name,
+                init=str(request.runs.absolute()),
+            )
+            yield request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,19 +109,35 @@ def train_stages(request: TrainRequest, should_stop: Callable[[], bool]) -> Stop
     if not compute.is_main:
         logging.getLogger("audiosr_fx").setLevel(logging.ERROR)
     _prefer_repeatable(compute.device)
-    for name in request.stages:
-        request.recipe.settings(name)
+    phases = list(request.phases())
+    for phase in phases:
+        for name in phase.stages:
+            phase.recipe.settings(name)
     model = starting_model(request.recipe, request.init)
     clips = _load_in_turn(request, compute)
-    training, validation = split_data(clips, request.recipe.data)
-    _describe(request.recipe, training, validation)
     stopped = None
-    for name in [name for name in request.stages if name in stages_of(model.config)] or request.stages:
-        stopped = _train_stage(request, name, compute, training, validation, should_stop)
+    for phase in phases:
+        stopped = _train_phase(phase, model.config, compute, clips, should_stop)
         if stopped is not None:
             break
     compute.close()
     return stopped
+
+
+def _train_phase(
+    request: TrainRequest,
+    config: ModelConfig,
+    compute: Compute,
+    clips: Sequence[Clip],
+    should_stop: Callable[[], bool],
+) -> Stopped | None:
+    training, validation = split_data(clips, request.recipe.data)
+    _describe(request.recipe, training, validation)
+    for name in [name for name in request.stages if name in stages_of(config)] or request.stages:
+        stopped = _train_stage(request, name, compute, training, validation, should_stop)
+        if stopped is not None:
+            return stopped
+    return None
 
 
 def _load_in_turn(request: TrainRequest, compute: Compute) -> list[Clip]:

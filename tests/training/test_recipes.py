@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from audiosr_fx.errors import ParameterError
@@ -186,6 +186,7 @@ values = st.recursive(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)  # busy machines are slow
 @given(st.dictionaries(st.sampled_from([*STAGES, "data", "model", "augment", "stages", "name"]), values))
 def test_any_tables_are_a_recipe_or_a_parameter_error(table: dict[str, object]) -> None:
     with suppress(ParameterError):

@@ -101,6 +101,39 @@ def test_from_a_folder_of_audio_to_a_model_that_renders(run: Run, corpus_folder:
     assert soundfile.info("bright.wav").frames == 24_000
 
 
+def test_a_recipe_goes_on_with_another(run: Run, corpus_folder: Path) -> None:
+    text = Path("toy.toml").read_text()
+    Path("toy.toml").write_text(f'then = "second.toml"\n{text}')
+    settings = "segment_s = 0.64\nbatch_size = 1\nlearning_rate = 0.1\nwarmup_steps = 1\n"
+    Path("second.toml").write_text(f'stages = ["predictor"]\n[predictor]\nsteps = 3\n{settings}')
+    trained = train(run, "all", corpus_folder, "--no-board")
+    assert trained.exit_code == 0, trained.stderr
+    assert f"train export NAME --runs {Path('runs/second')}" in trained.stderr
+    assert [path.name for path in Path("runs/second").glob("*.pt")] == ["predictor.pt"]
+    assert run("train", "export", "first.safetensors", "--runs", "runs").exit_code == 0
+    assert run("train", "export", "both.safetensors", "--runs", "runs/second").exit_code == 0
+    first, both = load_model("first.safetensors"), load_model("both.safetensors")
+    changed = {
+        name.split(".")[0]
+        for name, weight in first.state_dict().items()
+        if not bool((weight == both.state_dict()[name]).all())
+    }
+    assert changed == {"predictor"}
+    card = read_card("both.safetensors").card
+    assert "| predictor | second |" in card
+    assert "| ldm | toy |" in card
+    assert "Started from" not in card
+
+
+def test_a_recipe_that_goes_on_with_itself_is_refused(run: Run, corpus_folder: Path) -> None:
+    text = Path("toy.toml").read_text()
+    Path("toy.toml").write_text(f'then = "toy.toml"\n{text}')
+    refused = train(run, "all", corpus_folder)
+    assert refused.exit_code == 2
+    assert "recipe 'toy' goes on with itself" in refused.stderr
+    assert not list(Path().glob("runs/*.pt"))
+
+
 def test_an_export_replaces_nothing_unless_asked(run: Run, corpus_folder: Path) -> None:
     assert train(run, "all", corpus_folder, "--steps", "1").exit_code == 0
     Path("mine.safetensors").write_bytes(b"precious")
