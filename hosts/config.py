@@ -44,6 +44,7 @@ class HostConfig:
         midi: name of a MIDI input, see ``hosts.midi_ports``; None is no MIDI.
         midi_map: file with the mapping.
         midi_channel: 1 to 16; 0 is all.
+        has_folders: whether the file names folders to watch as well.
     """
 
     roots: tuple[tuple[str, Path], ...] = ()
@@ -57,6 +58,7 @@ class HostConfig:
     midi: str | None = None
     midi_map: Path | None = None
     midi_channel: int | None = None
+    has_folders: bool = False
 
     def over(self, other: HostConfig) -> HostConfig:
         """What this says, and for the rest what another says; roots of both."""
@@ -159,6 +161,7 @@ def _config(table: Mapping[str, Any], beside: Path) -> HostConfig:
         midi=midi.get("port", "" if "midi" in table else None),
         midi_map=place(midi.get("map")),
         midi_channel=midi.get("channel"),
+        has_folders="folder" in table,
     )
 
 

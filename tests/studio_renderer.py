@@ -23,7 +23,7 @@ def render(
     if "bad" in request.source.stem:
         raise AudioFormatError(f"{request.source}: is bad")
     audio, rate = soundfile.read(request.source, dtype="float32", always_2d=True)
-    region = parse_region(request.region, rate)
+    region = parse_region(request.region or "0-", rate)
     on_progress(0.5)
     while (request.source.parent / f"{request.source.stem}.hold").exists():
         if should_cancel():

@@ -27,6 +27,8 @@ ON_REQUEST: Final = {"ogg": (".ogg", ".oga", ".opus"), "mp3": (".mp3",)}
 FORMATS: Final = ("wav", "flac", "aiff")
 BITS: Final = ("auto", "16", "24", "32")
 TAKEN_NAMES: Final = ("suffix", "skip", "replace")
+OF_HOSTS: Final = ("roots", "serve", "osc", "midi")
+"""Tables of the same file that are for ``audiosr-fx serve``."""
 DONE_FOLDER: Final = "_rendered"
 """Where ``after = "move"`` puts sources, inside the watched folder; never looked into."""
 
@@ -154,7 +156,7 @@ def parse_studio(text: str, path: Path) -> StudioSettings:
         reason = "nested too deeply" if isinstance(cause, RecursionError) else " ".join(str(cause).split())
         raise PresetError(f"{shown(path)}: not TOML: {reason}") from cause
     try:
-        _check_keys(table, ("schema", "folder"), "the file")
+        _check_keys(table, ("schema", "folder", *OF_HOSTS), "the file")
         if table.get("schema") != SCHEMA or isinstance(table["schema"], bool):
             raise ParameterError(f"schema is {table.get('schema', 'missing')!r}; expected {SCHEMA}")
         folders = table.get("folder")

@@ -18,7 +18,9 @@ def serve(
     config: Annotated[
         Path | None,
         typer.Option(
-            "--config", metavar="FILE", help="A studio file in TOML, with tables roots, serve, osc and midi."
+            "--config",
+            metavar="FILE",
+            help="A studio file in TOML: roots, serve, osc, midi, and folders as for watch.",
         ),
     ] = None,
     roots: Annotated[
@@ -82,7 +84,7 @@ def serve(
         ),
     ] = None,
 ) -> None:
-    """Render what a DAW asks for, over OSC and MIDI.
+    """Render what a DAW asks for over OSC and MIDI, and watch folders beside it.
 
     [bold]audiosr-fx serve --root ~/Sessions[/bold], then bind a key to a script of your DAW.
 
@@ -95,6 +97,8 @@ def serve(
     from audiosr_fx.jobs.store import JobStore
     from hosts.config import HostConfig, parse_root, read_config
     from hosts.serving import HostServer
+    from hosts.watching import WatchPart
+    from watchfolder.studio import read_studio
 
     said = HostConfig(
         roots=tuple(parse_root(text) for text in roots or []),
@@ -108,7 +112,8 @@ def serve(
         midi=midi,
         midi_map=_absolute(midi_map),
     )
-    settings = (said if config is None else said.over(read_config(config))).settings()
+    merged = said if config is None else said.over(read_config(config))
+    settings = merged.settings()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     with ExitStack() as stack:
         store = stack.enter_context(JobStore(queue or state_folder()))
@@ -116,8 +121,14 @@ def serve(
         server = HostServer(settings, service)
         stack.enter_context(service)
         stack.enter_context(Door(service))
+        watch = None
+        if merged.has_folders and config is not None:
+            watch = WatchPart(read_studio(config.expanduser().absolute()), service)
         server.start()
         stack.callback(server.stop)
+        if watch is not None:
+            watch.start()
+            stack.callback(watch.stop)
         _introduce(server, settings.roots)
         try:
             threading.Event().wait()

@@ -21,11 +21,14 @@ from studio import Studio, studio
 
 from audiosr_fx.errors import ParameterError
 from hosts.client import NoAnswer, OscClient, render_message
+from hosts.config import read_config
 from hosts.limits import Rates
 from hosts.osc import Message, message, parse_packet
 from hosts.server import OscServer, ServerSettings
 from hosts.serving import HostSettings
 from hosts.signing import sign
+from hosts.watching import WatchPart
+from watchfolder.studio import read_studio
 
 TESTS = Path(__file__).parent.parent
 SECRET = b"0123456789abcdef"
@@ -255,6 +258,27 @@ def test_with_a_secret_only_signed_messages_are_answered(tmp_path: Path) -> None
             sender.settimeout(0.3)
             with pytest.raises(TimeoutError):
                 sender.recv(9000)
+
+
+def test_watched_folders_and_osc_share_one_queue(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "studio.toml").write_text(
+        'schema = 1\n[roots]\nstems = "stems"\n[[folder]]\ninput = "in"\noutput = "out"\nsettle_s = 0\n'
+        "scan_s = 0.1\nalbum = false\n"
+    )
+    with studio(tmp_path) as desk:
+        assert read_config(tmp_path / "studio.toml").has_folders
+        watch = WatchPart(read_studio(tmp_path / "studio.toml"), desk.service)
+        watch.start()
+        try:
+            stem = desk.stem("both.wav")
+            assert desk.replies(render_message(str(stem)))[-1].address == "/audiosr/done"
+            os.replace(stem, tmp_path / "in" / "both.wav")
+            while "done" not in [event.new for event in desk.service.store.events(job=2)]:
+                desk.service.events(desk.service.store.last_event(), wait_s=1.0)
+        finally:
+            watch.stop()
+    assert [path.suffix for path in (tmp_path / "out").iterdir() if path.suffix == ".wav"] == [".wav"]
 
 
 def test_other_machines_need_both_a_switch_and_a_secret() -> None:
