@@ -8,7 +8,7 @@ from pickle import UnpicklingError
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from audiosr_fx.errors import CheckpointError, ParameterError
 from audiosr_fx.model.audiosr import AudioSRModel
@@ -146,6 +146,8 @@ def read_stage(folder: Path, name: str) -> dict[str, Any]:
 def load_stages(model: AudioSRModel, folder: Path, names: Sequence[str]) -> None:
     """Put the moving averages of trained stages into ``model``, the best ones where validation was watched.
 
+    A stage that asks for a blend is mixed with what ``model`` holds, which are the weights it started from.
+
     Raises:
         CheckpointError: a stage has no checkpoint in ``folder``, or one that does not fit.
     """
@@ -153,12 +155,21 @@ def load_stages(model: AudioSRModel, folder: Path, names: Sequence[str]) -> None
         state = read_stage(folder, name)
         best = state.get("best")
         average = best["average"] if isinstance(best, Mapping) else state["average"]
+        module = _module_of(model, name)
         try:
-            _module_of(model, name).load_state_dict(average)
+            module.load_state_dict(_blend(module.state_dict(), average, float(state.get("blend", 1.0))))
         except (AttributeError, TypeError, RuntimeError) as error:
             raise CheckpointError(
                 f"{folder / name}.pt does not fit model {model.config.name!r} ({error})"
             ) from error
+
+
+def _blend(start: Mapping[str, Tensor], trained: Mapping[str, Tensor], share: float) -> Mapping[str, Tensor]:
+    if share == 1.0:
+        return trained
+    return {
+        key: value if key not in start else start[key].lerp(value, share) for key, value in trained.items()
+    }
 
 
 def trained_model(

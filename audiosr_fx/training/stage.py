@@ -34,6 +34,8 @@ class TrainSettings:
         batch_size: examples per pass and process.
         accumulate: passes per step.
         ema_decay: of the moving average of the weights, which is what a stage is judged by and exported as.
+        blend: share of what was trained in the weights that are taken, the rest being those it started from:
+            a mean of both forgets less. Validation is of what was trained.
         precision: of matrix products and convolutions, ``float32`` or ``bfloat16``; the latter only where
             the device computes it itself (see :func:`usable_precision`).
         watch: the validation figure that early stopping looks at; lower is better.
@@ -55,6 +57,7 @@ class TrainSettings:
     decay_fraction: float = 0.25
     gradient_norm: float = 1.0
     ema_decay: float = 0.999
+    blend: float = 1.0
     precision: str = "bfloat16"
     validate_every: int = 250
     checkpoint_every: int = 100
@@ -75,7 +78,7 @@ class TrainSettings:
             check_range(self, name, 1, 10**9)
         for name in ("learning_rate", "gradient_norm"):
             check_range(self, name, 1e-12, 1e6)
-        for name in ("weight_decay", "decay_fraction", "ema_decay"):
+        for name in ("weight_decay", "decay_fraction", "ema_decay", "blend"):
             check_range(self, name, 0.0, 1.0)
         check_range(self, "segment_s", 0.08, 60.0)
         check_range(self, "patience", 0, 10**9)

@@ -248,6 +248,7 @@ class Trainer:
                 "best": self._best,
                 "waited": self._waited,
                 "record": self.record,
+                "blend": self.settings.blend,
             }
             if self.stage.adversary is not None and self.critics_optimizer is not None:
                 state["critics"] = self.stage.adversary.critics.state_dict()

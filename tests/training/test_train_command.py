@@ -105,7 +105,9 @@ def test_a_recipe_goes_on_with_another(run: Run, corpus_folder: Path) -> None:
     text = Path("toy.toml").read_text()
     Path("toy.toml").write_text(f'then = "second.toml"\n{text}')
     settings = "segment_s = 0.64\nbatch_size = 1\nlearning_rate = 0.1\nwarmup_steps = 1\n"
-    Path("second.toml").write_text(f'stages = ["predictor"]\n[predictor]\nsteps = 3\n{settings}')
+    Path("second.toml").write_text(
+        f'stages = ["predictor"]\n[predictor]\nsteps = 3\nblend = 0.25\n{settings}'
+    )
     trained = train(run, "all", corpus_folder, "--no-board")
     assert trained.exit_code == 0, trained.stderr
     assert f"train export NAME --runs {Path('runs/second')}" in trained.stderr
@@ -119,6 +121,10 @@ def test_a_recipe_goes_on_with_another(run: Run, corpus_folder: Path) -> None:
         if not bool((weight == both.state_dict()[name]).all())
     }
     assert changed == {"predictor"}
+    trained = torch.load("runs/second/predictor.pt", weights_only=True)["average"]["project_out.bias"]
+    start, blended = (model.predictor.project_out.bias for model in (first, both) if model.predictor)
+    assert torch.allclose(blended, start + 0.25 * (trained - start), atol=1e-3)
+    assert not torch.allclose(blended, start, atol=1e-3)
     card = read_card("both.safetensors").card
     assert "| predictor | second |" in card
     assert "| ldm | toy |" in card
