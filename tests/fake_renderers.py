@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from audiosr_fx.errors import AudioFormatError, RenderCancelled
+from audiosr_fx.jobs import rendering
 from audiosr_fx.jobs.task import DeviceMissing, Task
 
 BODY_BYTES = 20_000
@@ -105,3 +106,18 @@ def _mishap(words: list[bytes], task: Task) -> None:
         threading.Event().wait()
     if b"deaf" in words:  # works on, and never asks whether to stop
         time.sleep(60.0)
+
+
+def dies_once(
+    task: Task, on_progress: Callable[[float], None], should_cancel: Callable[[], bool]
+) -> dict[str, Any]:
+    """The real renderer, which is killed as soon as it is past the first part, but only the first time."""
+    marker = Path(task.order.request.tag)
+
+    def tell(progress: float) -> None:
+        on_progress(progress)
+        if progress > 0 and not marker.exists():
+            marker.write_bytes(b"")
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return rendering.render(task, tell, should_cancel)
