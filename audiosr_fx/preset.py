@@ -16,12 +16,12 @@ from audiosr_fx.preset_effects import (
     EffectType,
     Key,
     Value,
-    did_you_mean,
     effect_types,
     find_effect_type,
     make_effect,
 )
 from audiosr_fx.toml_text import to_toml
+from audiosr_fx.wording import did_you_mean
 
 if TYPE_CHECKING:
     from audiosr_fx.board import Board

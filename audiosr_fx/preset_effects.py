@@ -5,12 +5,11 @@ Ranges of our own effects come from the table of controls; what pedalboard's plu
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, TypeAlias
 
@@ -25,6 +24,7 @@ from audiosr_fx.native import build_native
 from audiosr_fx.params import Control, find_control
 from audiosr_fx.plugin_settings import ParameterValue, VST3Settings
 from audiosr_fx.settings import RenderSettings
+from audiosr_fx.wording import did_you_mean
 
 Value: TypeAlias = bool | int | float | str | Mapping[str, ParameterValue]
 
@@ -138,13 +138,6 @@ def effect_types() -> Mapping[str, EffectType]:
     ]
     types += [_native_type(name) for name in _native_names()]
     return {kind.name: kind for kind in types}
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A hint to end a message with, where something known is spelt much the same; else nothing."""
-    by_letters = {name.lower(): name for name in known}
-    near = difflib.get_close_matches(word.lower(), by_letters, n=1)
-    return f" (did you mean {by_letters[near[0]]}?)" if near else ""
 
 
 def make_effect(name: str, values: Mapping[str, Value], device: str) -> Any:

@@ -13,7 +13,7 @@ from platformdirs import user_data_dir
 from audiosr_fx.errors import ParameterError, PresetError
 from audiosr_fx.files import FilePath, shown
 from audiosr_fx.preset import Preset, parse_preset
-from audiosr_fx.preset_effects import did_you_mean
+from audiosr_fx.wording import did_you_mean
 
 __all__ = [
     "Preset",

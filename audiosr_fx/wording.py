@@ -1,7 +1,9 @@
-"""Words for messages: paths and foreign errors as one line that a terminal can show."""
+"""Words for messages: paths and foreign errors as one line that a terminal can show, and hints."""
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -13,3 +15,10 @@ def shown(path: Path) -> str:
 def one_line(error: BaseException) -> str:
     """The text of an error from elsewhere, as one line."""
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A hint to end a message with, where something known is spelt much the same; else nothing."""
+    by_letters = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(word.lower(), by_letters, n=1)
+    return f" (did you mean {by_letters[near[0]]}?)" if near else ""

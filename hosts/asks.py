@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from audiosr_fx.errors import MessageError, ParameterError
-from audiosr_fx.files import AudioInfo, read_info, shown
+from audiosr_fx.files import AudioInfo, read_info
+from audiosr_fx.wording import shown
 from hosts.osc import Argument
 from hosts.protocol import check_request_id
 from hosts.roots import Roots

@@ -19,12 +19,13 @@ from typing import Final, Protocol
 
 from audiosr_fx import __version__
 from audiosr_fx.errors import AudioSRError, JobError, MessageError, ParameterError, StorageError
-from audiosr_fx.files import one_line, read_info
+from audiosr_fx.files import read_info
 from audiosr_fx.jobs.job import Event, Job, Submission
 from audiosr_fx.jobs.manifest import manifest_path
 from audiosr_fx.jobs.request import RenderRequest
 from audiosr_fx.jobs.states import State
 from audiosr_fx.presets import find_presets, read_preset
+from audiosr_fx.wording import one_line
 from hosts import protocol
 from hosts.asks import Ask, Span, make_ask, with_seed
 from hosts.controls import Controls

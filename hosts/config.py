@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from audiosr_fx.errors import AudioSRError, ParameterError, PresetError
-from audiosr_fx.files import shown
-from audiosr_fx.preset_effects import did_you_mean
+from audiosr_fx.wording import did_you_mean, shown
 from hosts.midi import MidiSettings
 from hosts.midi_mapping import MidiMapping, read_mapping
 from hosts.server import DEFAULT_PORT, ServerSettings

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from audiosr_fx.errors import JobError
-from audiosr_fx.files import one_line, shown
+from audiosr_fx.wording import one_line, shown
 from hosts.asks import Ask, ask_from_dict
 from hosts.peers import Peer
 

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 from audiosr_fx.errors import ParameterError, PresetError
-from audiosr_fx.files import shown
 from audiosr_fx.params import find_control
-from audiosr_fx.preset_effects import did_you_mean
 from audiosr_fx.toml_text import to_toml
+from audiosr_fx.wording import did_you_mean, shown
 
 SCHEMA: Final = 1
 MAX_BYTES: Final = 64 << 10

@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol, TypeAlias
 import mido
 
 from audiosr_fx.errors import ParameterError
-from audiosr_fx.files import one_line
+from audiosr_fx.wording import one_line
 
 CLIENT: Final = "audiosr_fx"
 _SYSTEM: Final = "mido.backends.rtmidi"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from audiosr_fx.errors import ParameterError
-from audiosr_fx.files import shown
+from audiosr_fx.wording import shown
 
 MAX_PATH: Final = 4096
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")

@@ -18,8 +18,7 @@ from typing import Final
 import mido
 
 from audiosr_fx.errors import MessageError, ParameterError
-from audiosr_fx.files import one_line, shown
-from audiosr_fx.preset_effects import did_you_mean
+from audiosr_fx.wording import did_you_mean, one_line, shown
 
 MAX_BYTES: Final = 16 << 20
 MAX_EVENTS: Final = 100_000

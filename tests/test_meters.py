@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import tracemalloc
 from dataclasses import replace
@@ -192,7 +193,9 @@ def test_blocks_do_not_matter(sizes: list[int], sample_rate: int) -> None:
         parts.write(block)
     one, many = whole.levels(), parts.levels()
     for name in Levels.__slots__:
-        assert getattr(one, name) == pytest.approx(getattr(many, name), abs=1e-9), name
+        # True peaks are interpolated in float32, where BLAS adds up in another order for fewer rows.
+        precision = 1e-5 if name == "true_peak_dbtp" else 1e-9
+        assert getattr(one, name) == pytest.approx(getattr(many, name), abs=precision), name
     np.testing.assert_allclose(whole.momentary_lufs, parts.momentary_lufs, atol=1e-9)
 
 
@@ -212,6 +215,7 @@ def test_an_hour_takes_no_more_memory_than_its_readings() -> None:
     tracemalloc.start()
     for _ in range(600):
         meter.write(second)
+    gc.collect()  # what waits for that is no growth
     grown, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert grown < 600 * 160 * 2.5  # 160 bytes a second, and what arrays keep in reserve

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from audiosr_fx.errors import AudioSRError, JobError
-from audiosr_fx.files import shown
 from audiosr_fx.jobs.job import Event, Job
 from audiosr_fx.jobs.service import Service
 from audiosr_fx.jobs.states import LIVE, State
+from audiosr_fx.wording import shown
 from watchfolder.intake import ORIGIN
 from watchfolder.memory import Memory
 from watchfolder.studio import After, FolderSettings

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from audiosr_fx.errors import ParameterError
-from audiosr_fx.files import shown
+from audiosr_fx.wording import shown
 
 
 def check_apart(inputs: Sequence[Path], outputs: Sequence[Path]) -> None:

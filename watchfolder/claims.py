@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 from audiosr_fx.errors import JobError
-from audiosr_fx.files import shown
+from audiosr_fx.wording import shown
 
 
 class FolderClaim:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from audiosr_fx.errors import AudioSRError, JobError, PresetError, StorageError
-from audiosr_fx.files import shown
 from audiosr_fx.jobs.service import Service
 from audiosr_fx.jobs.states import LIVE, State
+from audiosr_fx.wording import shown
 from watchfolder.aftermath import Aftermath
 from watchfolder.claims import FolderClaim
 from watchfolder.folder import WatchedFolder

@@ -12,8 +12,8 @@ from types import MappingProxyType
 from typing import Final
 
 from audiosr_fx.errors import JobError
-from audiosr_fx.files import shown
 from audiosr_fx.headers import Wholeness, read_header
+from audiosr_fx.wording import shown
 from watchfolder.claims import FolderClaim
 from watchfolder.scanner import View, observe
 from watchfolder.snapshot import Snapshot, Stamp, open_within, take_snapshot

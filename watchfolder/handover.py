@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from audiosr_fx.errors import AudioSRError, RenderCancelled
-from audiosr_fx.files import shown
+from audiosr_fx.wording import shown
 from watchfolder.folder import ReadyBatch
 from watchfolder.intake import Intake
 

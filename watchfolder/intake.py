@@ -11,7 +11,6 @@ from pathlib import Path, PurePosixPath
 from typing import Final, TypeAlias
 
 from audiosr_fx.errors import AudioSRError, JobError, ParameterError, PresetError, StorageError
-from audiosr_fx.files import shown
 from audiosr_fx.jobs.job import Submission
 from audiosr_fx.jobs.order import Order, place_order
 from audiosr_fx.jobs.request import Collision, RenderRequest
@@ -19,6 +18,7 @@ from audiosr_fx.jobs.service import Service
 from audiosr_fx.jobs.states import LIVE
 from audiosr_fx.preset import parse_preset
 from audiosr_fx.presets import find_presets
+from audiosr_fx.wording import shown
 from watchfolder.albums import decide_album, is_album, with_fixed_gain
 from watchfolder.folder import ReadyBatch
 from watchfolder.memory import Memory, Taken

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from audiosr_fx.errors import ParameterError
-from audiosr_fx.preset_effects import did_you_mean
+from audiosr_fx.wording import did_you_mean
 
 FIELDS: Final = {
     "name": "the stem's own name without its suffix",

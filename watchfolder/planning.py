@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from audiosr_fx.files import shown
 from audiosr_fx.headers import Wholeness, read_header
+from audiosr_fx.wording import shown
 from watchfolder.intake import PutOff, plan_files
 from watchfolder.snapshot import open_within, take_snapshot
 from watchfolder.studio import FolderSettings

@@ -11,8 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from audiosr_fx.errors import ParameterError, PresetError
-from audiosr_fx.files import shown
-from audiosr_fx.preset_effects import did_you_mean
+from audiosr_fx.wording import did_you_mean, shown
 from watchfolder.apart import check_apart
 from watchfolder.ignored import is_ignored
 from watchfolder.naming import DEFAULT_TEMPLATE, check_template

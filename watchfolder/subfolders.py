@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 
 from audiosr_fx.errors import PresetError
-from audiosr_fx.preset_effects import did_you_mean
+from audiosr_fx.wording import did_you_mean
 from watchfolder.snapshot import open_within
 
 RULE_FILE: Final = ".audiosr_fx.toml"

@@ -16,7 +16,7 @@ from typing import Any, Final, TypeAlias
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 
-from audiosr_fx.files import one_line, shown
+from audiosr_fx.wording import one_line, shown
 
 ObserverFactory: TypeAlias = Callable[[], Any]
 """Makes a watchdog observer, or what looks like one."""
