@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from audiosr_fx.decode_limits import DecodeLimits, decoded_bytes
-from audiosr_fx.errors import AudioFormatError
+from audiosr_fx.errors import NO_ROOM, AudioFormatError, NoRoom
 from audiosr_fx.files import BLOCK_FRAMES, AudioInfo, FileSource
 from audiosr_fx.headers import read_header
 from audiosr_fx.sources import Audio
@@ -32,7 +32,7 @@ def decode_into(request: Mapping[str, Any], say: Callable[[dict[str, Any]], None
         say: hears now and then how far it is.
 
     Returns:
-        ``info`` and ``sha256``, or ``error``.
+        ``info`` and ``sha256``, or ``error`` and whether it is one of ``no_room``.
     """
     name = request["shown"]
     path = _path_of(request)
@@ -48,10 +48,17 @@ def decode_into(request: Mapping[str, Any], say: Callable[[dict[str, Any]], None
         with path.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
     except AudioFormatError as error:
-        return {"error": str(error).replace(str(path), name)}
+        return _refusal(str(error).replace(str(path), name), error)
     except OSError as error:
-        return {"error": f"{name}: cannot be decoded ({error.strerror or error}); make room, or try again"}
+        return _refusal(
+            f"{name}: cannot be decoded ({error.strerror or error}); make room, or try again", error
+        )
     return {"info": _told(source.info, str(path), name), "sha256": digest}
+
+
+def _refusal(text: str, error: Exception) -> dict[str, Any]:
+    is_full = isinstance(error, NoRoom) or (isinstance(error, OSError) and error.errno in NO_ROOM)
+    return {"error": text, "no_room": is_full}
 
 
 def _path_of(request: Mapping[str, Any]) -> Path:
@@ -92,7 +99,7 @@ def _check_room(spool: int, size: int, name: str) -> None:
     with suppress(OSError, AttributeError):
         disk = os.fstatvfs(spool)
         if disk.f_bavail * disk.f_frsize < size:
-            raise AudioFormatError(
+            raise NoRoom(
                 f"{name}: {os.strerror(errno.ENOSPC)}: its samples take {size / 2**20:.0f} MiB for a while;"
                 " make room in the temporary folder"
             )

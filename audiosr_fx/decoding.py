@@ -25,7 +25,7 @@ from typing import IO, Any, Final
 import numpy as np
 
 from audiosr_fx.decode_limits import DecodeLimits
-from audiosr_fx.errors import AudioFormatError, RenderCancelled
+from audiosr_fx.errors import AudioFormatError, NoRoom, RenderCancelled
 from audiosr_fx.files import AudioInfo, FilePath, one_line, shown
 from audiosr_fx.sources import Audio
 
@@ -96,7 +96,8 @@ def decode_apart(
 
     Raises:
         AudioFormatError: no audio that is taken, outside the limits, NaN or Inf, a decoder that crashed or
-            hung, a file that changed meanwhile, or no room for the samples.
+            hung, or a file that changed meanwhile.
+        NoRoom: for the samples.
         RenderCancelled: should_cancel said so; the child is gone.
     """
     limits = limits or DecodeLimits()
@@ -228,7 +229,7 @@ def _hear(
         if message is None:
             raise _death(child, name, noise)
         if "error" in message:
-            raise AudioFormatError(message["error"])
+            raise (NoRoom if message.get("no_room") else AudioFormatError)(message["error"])
         if "sha256" in message:
             return message
 

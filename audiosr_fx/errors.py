@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+from typing import Final
+
+NO_ROOM: Final = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
+"""Error numbers of a disk, or of a quota, that takes no more."""
+
 
 class AudioSRError(Exception):
     """Base of every error this project raises on purpose; its text is one line a user can act on."""
@@ -9,6 +15,10 @@ class AudioSRError(Exception):
 
 class AudioFormatError(AudioSRError, ValueError):
     """A file, sample rate, shape, dtype or length we cannot take."""
+
+
+class NoRoom(AudioFormatError):
+    """A disk or a quota has no room left; nothing is wrong with the file, and it may go well later."""
 
 
 class ParameterError(AudioSRError, ValueError):

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from audiosr_fx.atomic import publish, sync
 from audiosr_fx.chunks import chunks
 from audiosr_fx.dither import Quantizer, choose_dither
-from audiosr_fx.errors import AudioFormatError
+from audiosr_fx.errors import NO_ROOM, AudioFormatError, NoRoom
 from audiosr_fx.files import BLOCK_FRAMES, FilePath, native_name, one_line, shown
 from audiosr_fx.metadata.parts import Loudness, Metadata
 from audiosr_fx.metadata.writing import Layout
@@ -318,13 +318,13 @@ class AudioWriter:
 
     def _failure(self, cause: BaseException) -> AudioFormatError:
         reason = (cause.strerror or str(cause)) if isinstance(cause, OSError) else one_line(cause)
+        is_full = isinstance(cause, OSError) and cause.errno in NO_ROOM
         with suppress(OSError, AttributeError):
             disk = os.statvfs(self.path.parent)
-            if disk.f_bavail * disk.f_frsize < BLOCK_FRAMES:
-                reason = os.strerror(errno.ENOSPC)
-        return AudioFormatError(
-            f"{shown(self.path)}: cannot be written ({reason}); check the folder and the disk"
-        )
+            if disk.f_bavail * disk.f_frsize < BLOCK_FRAMES:  # libsndfile does not say why it failed
+                is_full, reason = True, os.strerror(errno.ENOSPC)
+        kind = NoRoom if is_full else AudioFormatError
+        return kind(f"{shown(self.path)}: cannot be written ({reason}); check the folder and the disk")
 
 
 def _writable_format(path: Path, format: str | None, subtype: str, channels: int, sample_rate: int) -> str:

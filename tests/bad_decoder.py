@@ -30,6 +30,8 @@ def decode_into(request: dict[str, Any], say: Callable[[dict[str, Any]], None]) 
                 os.write(request["spool"], bytes(1 << 20))
         except OSError as error:
             return {"error": f"{request['shown']}: {error.strerror}"}
+    if what == "full":
+        return {"error": "there is no room", "no_room": True}
     if what == "leaves":
         os._exit(3)
     if what == "babbles":

@@ -6,7 +6,7 @@ import re
 import struct
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +16,10 @@ from audio_kinds import KINDS, UNTAKEN, some_audio, write_kind
 
 from audiosr_fx.decode_limits import ALL_KINDS, DecodeLimits
 from audiosr_fx.decoding import decode_apart
-from audiosr_fx.errors import AudioFormatError, ParameterError, RenderCancelled
+from audiosr_fx.errors import AudioFormatError, NoRoom, ParameterError, RenderCancelled
 from audiosr_fx.files import AudioInfo, FileSource
 from audiosr_fx.headers import Header, Wholeness
+from audiosr_fx.jobs.database import is_disk_full
 
 ALL = DecodeLimits(kinds=ALL_KINDS)
 
@@ -114,9 +115,29 @@ def test_a_disk_without_room_is_told_before_it_is_full(tmp_path: Path) -> None:
 
     with (
         (tmp_path / "spool").open("wb") as spool,
-        pytest.raises(AudioFormatError, match=r"No space left on device: its samples take 1073741824 MiB"),
+        pytest.raises(NoRoom, match=r"No space left on device: its samples take 1073741824 MiB"),
     ):
         _check_room(spool.fileno(), 1 << 50, "a.wav")
+
+
+def test_a_decoder_without_room_says_so_in_a_type_of_its_own(tmp_path: Path) -> None:
+    from audiosr_fx.decode_task import decode_into
+
+    path = write_kind(tmp_path / "full.wav", "pcm16.wav")
+    with path.open("rb") as source, open("/dev/full", "wb") as spool:
+        request = {"path": str(path), "shown": "full.wav", "limits": asdict(DecodeLimits())}
+        request |= {"source": source.fileno(), "spool": spool.fileno()}
+        assert decode_into(request, lambda message: None)["no_room"] is True
+    with pytest.raises(NoRoom, match="there is no room"):
+        decode_apart(path, program="bad_decoder")
+
+
+def test_a_file_named_like_a_full_disk_is_only_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "No space left on device.wav"
+    path.touch()
+    with pytest.raises(AudioFormatError, match="the file is empty") as caught:
+        decode_apart(path)
+    assert not is_disk_full(caught.value)
 
 
 def info(**changes: int) -> AudioInfo:

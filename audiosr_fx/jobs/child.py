@@ -19,14 +19,14 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from audiosr_fx.errors import AudioSRError, RenderCancelled
-from audiosr_fx.jobs.database import is_disk_full
+from audiosr_fx.jobs.database import causes, is_disk_full
 from audiosr_fx.jobs.order import hash_file
 from audiosr_fx.jobs.task import DeviceMissing, Ending, Renderer, Task, task_from_dict
 
 BEAT_S: Final = 1.0
 PROGRESS_S: Final = 0.2
 _NO_MEMORY: Final = ("out of memory", "not enough memory", "can't allocate memory")
-"""How torch says it, on a GPU and on a CPU."""
+"""How torch says it in a plain RuntimeError, on a GPU and on a CPU."""
 
 
 class _Process:
@@ -108,16 +108,22 @@ def finite(told: Any) -> Any:
 
 def classify(error: BaseException) -> Ending:
     """What an error means for a job."""
-    text = str(error).lower()
     if isinstance(error, RenderCancelled):
         return Ending.CANCELLED
     if is_disk_full(error):
         return Ending.DISK_FULL
     if isinstance(error, DeviceMissing):
         return Ending.NO_DEVICE
-    if isinstance(error, MemoryError) or any(sign in text for sign in _NO_MEMORY):
+    if any(_says_no_memory(one) for one in causes(error)):
         return Ending.NO_MEMORY
     return Ending.FAILED if isinstance(error, AudioSRError) else Ending.ERROR
+
+
+def _says_no_memory(error: BaseException) -> bool:
+    """Only torch's own errors are judged by their text; others may hold the name of a file."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return type(error) is RuntimeError and any(sign in str(error).lower() for sign in _NO_MEMORY)
 
 
 def _described(error: BaseException) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import sqlite3
@@ -15,7 +14,7 @@ from typing import Final
 
 from platformdirs import user_state_dir
 
-from audiosr_fx.errors import JobError, StorageError
+from audiosr_fx.errors import NO_ROOM, JobError, NoRoom, StorageError
 from audiosr_fx.jobs.schema import MIGRATIONS, migrate
 
 STATE_VARIABLE: Final = "AUDIOSR_FX_STATE"
@@ -185,14 +184,23 @@ def _move_aside(path: Path) -> Path:
 
 
 def is_disk_full(error: BaseException) -> bool:
-    """Whether an error, or what caused it, says that a disk or a quota has no room left."""
-    full = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
-    texts = [os.strerror(number) for number in full]
+    """Whether an error, or what caused it, says that a disk or a quota has no room left.
+
+    Types and numbers decide, never the text, which may hold any name of a file.
+    """
+    return any(_says_full(one) for one in causes(error))
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """An error, what it was raised from or during, and so on."""
     seen: BaseException | None = error
     while seen is not None:
-        if isinstance(seen, OSError) and seen.errno in full:
-            return True
-        if any(text in str(seen) for text in texts):
-            return True
-        seen = seen.__cause__ or seen.__context__
-    return False
+        yield seen
+        seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
+
+
+def _says_full(error: BaseException) -> bool:
+    if isinstance(error, sqlite3.Error):
+        code = getattr(error, "sqlite_errorcode", None)
+        return code is not None and code & 0xFF == sqlite3.SQLITE_FULL
+    return isinstance(error, NoRoom) or (isinstance(error, OSError) and error.errno in NO_ROOM)

@@ -10,11 +10,14 @@ import sys
 from pathlib import Path
 
 import pytest
+import soundfile
 
-from audiosr_fx.errors import AudioFormatError, JobError, StorageError
+from audiosr_fx.errors import AudioFormatError, JobError, NoRoom, StorageError
 from audiosr_fx.jobs import database, schema
+from audiosr_fx.jobs.child import classify
 from audiosr_fx.jobs.database import FILE_NAME, filesystem_of, is_disk_full, open_database, open_to_read
 from audiosr_fx.jobs.lock import FolderLock
+from audiosr_fx.jobs.task import Ending
 
 HOLD = """
 import sys, pathlib
@@ -150,6 +153,31 @@ def test_a_full_disk_is_known_whoever_says_so() -> None:
     wrapped = AudioFormatError("a.wav: cannot be written")
     wrapped.__cause__ = direct
     assert is_disk_full(wrapped)
-    assert is_disk_full(AudioFormatError(f"a.wav: cannot be written ({os.strerror(errno.ENOSPC)})"))
+    during = AudioFormatError("a.wav: cannot be written")
+    during.__context__ = direct
+    assert is_disk_full(during)
+    assert is_disk_full(NoRoom("a.wav: cannot be written"))
     assert not is_disk_full(OSError(errno.EACCES, os.strerror(errno.EACCES)))
     assert not is_disk_full(StorageError("locked"))
+
+
+def test_a_full_database_is_a_full_disk() -> None:
+    connection = sqlite3.connect(":memory:")
+    connection.execute("PRAGMA max_page_count=1")
+    with pytest.raises(sqlite3.OperationalError) as full:
+        connection.executescript("CREATE TABLE a (b); CREATE TABLE c (d);")
+    assert is_disk_full(full.value)
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        AudioFormatError("No space left on device.wav: the file is empty (0 bytes)"),
+        AudioFormatError("CUDA out of memory.wav: the file is empty (0 bytes)"),
+        soundfile.LibsndfileError(2, "Error opening 'not enough memory.wav': "),
+    ],
+)
+def test_the_name_of_a_file_is_no_lack_of_room(error: Exception) -> None:
+    assert not is_disk_full(error)
+    assert classify(error) in (Ending.FAILED, Ending.ERROR)
