@@ -72,6 +72,7 @@ class Service:
         self._unpublished: list[Job] = []
         self._pause = Pause(clock)
         self._told_at: dict[int, float] = {}
+        self._put_last: list[int] = []  # parked until just now: one other job is tried before them
         self._changed = threading.Condition()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -210,7 +211,7 @@ class Service:
             if not self._pause.is_over:
                 return
             self._pause.end()
-            self.store.unpark()
+            self._put_last = self.store.unpark()
         self._publish_rest()
         while self._reports:
             self._settle(self._reports[0])
@@ -341,9 +342,10 @@ class Service:
         for worker in self._workers:
             if not worker.is_free or self._stopping.is_set():
                 continue
-            job = self.store.take()
+            job = self.store.take(last=self._put_last)
             if job is None:
                 return
+            self._put_last = []
             self._tell_changed()
             try:
                 staged = self._publisher.prepare(job)

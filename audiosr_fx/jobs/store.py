@@ -14,7 +14,7 @@ import platform
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -171,15 +171,22 @@ class JobStore:
 
     # Rendering
 
-    def take(self) -> Job | None:
+    def take(self, *, last: Collection[int] = ()) -> Job | None:
         """The next job to render, now running under a new token; None where nothing is queued.
 
         Higher priorities come first; what was tried before lets others go ahead.
+
+        Args:
+            last: ids that all others go ahead of, whatever their priority.
         """
+        turn = "ORDER BY priority DESC, attempts, id LIMIT 1"
         with self._changing():
+            marks = ", ".join("?" * len(last))
             found = rows.find_jobs(
-                self._connection, "state = 'queued'", (), "ORDER BY priority DESC, attempts, id LIMIT 1"
+                self._connection, f"state = 'queued' AND id NOT IN ({marks})", [*last], turn
             )
+            if not found and last:
+                found = rows.find_jobs(self._connection, "state = 'queued'", (), turn)
             if not found:
                 return None
             job = found[0]
@@ -270,18 +277,22 @@ class JobStore:
             return self._ledger.move(found, State.SUPERSEDED, reason)
 
     def park(self, job: int, token: int, reason: str) -> Job:
-        """Put a running job aside until what it lacks is there again; the attempt does not count."""
+        """Put a running job aside until what it lacks is there again.
+
+        That is no fault of the job, however often it happens; but others go ahead the next time, so that one
+        for which there is never room holds up nobody.
+        """
         with self._changing():
             found = self._held(job, token, State.RUNNING)
-            return self._ledger.move(found, State.PARKED, reason, attempts=found.attempts - 1)
+            return self._ledger.move(found, State.PARKED, reason)
 
-    def unpark(self) -> int:
-        """Queue all parked jobs again; returns how many."""
+    def unpark(self) -> list[int]:
+        """Queue all parked jobs again; returns which."""
         with self._changing():
             parked = rows.find_jobs(self._connection, "state = 'parked'")
             for job in parked:
                 self._ledger.move(job, State.QUEUED, "tries again")
-            return len(parked)
+            return [job.id for job in parked]
 
     def cancel(self, job: int, reason: str = "cancelled") -> Job:
         """Cancel a job that is queued, parked or running.

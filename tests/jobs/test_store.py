@@ -155,14 +155,33 @@ def test_memory_that_ran_out_means_small_batches_once(tmp_path: Path, store: Job
     assert "small batches too" in job.reason
 
 
-def test_parking_costs_no_attempt(tmp_path: Path, store: JobStore) -> None:
+def test_a_job_may_be_parked_any_number_of_times(tmp_path: Path, store: JobStore) -> None:
     store.submit(new_order(tmp_path))
     for _ in range(5):
         job = taken(store)
         assert store.park(job.id, job.token, "disk full").state is State.PARKED
         assert store.take() is None
-        assert store.unpark() == 1
-    assert store.jobs()[0].attempts == 0
+        assert store.unpark() == [job.id]
+    job = store.jobs()[0]
+    assert (job.state, job.crashes, job.errors) == (State.QUEUED, 0, 0)
+
+
+def test_what_was_parked_lets_others_go_ahead(tmp_path: Path, store: JobStore) -> None:
+    for name, priority in (("big.wav", 10), ("small.wav", 10), ("later.wav", 0)):
+        store.submit(new_order(tmp_path, name, name.encode(), priority=priority))
+    big = taken(store)
+    store.park(big.id, big.token, "disk full")
+    parked = store.unpark()
+    assert [taken(store).output_name, taken(store).output_name] == ["small.wav", "big.wav"]
+    big = store.get(big.id)
+    store.park(big.id, big.token, "disk full")
+    assert store.unpark() == parked
+    later = store.take(last=parked)
+    assert later is not None
+    assert later.output_name == "later.wav"
+    again = store.take(last=parked)
+    assert again is not None
+    assert again.id == big.id
 
 
 def test_after_an_interruption_what_ran_is_queued(tmp_path: Path) -> None:
