@@ -20,6 +20,7 @@ from typing import Final, Protocol
 from audiosr_fx import __version__
 from audiosr_fx.errors import AudioSRError, JobError, MessageError, ParameterError, StorageError
 from audiosr_fx.files import read_info
+from audiosr_fx.jobs.database import is_disk_full
 from audiosr_fx.jobs.job import Event, Job, Submission
 from audiosr_fx.jobs.manifest import manifest_path
 from audiosr_fx.jobs.request import RenderRequest
@@ -38,6 +39,7 @@ from hosts.roots import Roots
 from hosts.tempo import TempoMap, read_tempo_map
 
 _WAIT_S: Final = 0.5
+_LONGEST_WAIT_S: Final = 8.0
 _PAGE: Final = 1000
 _log = logging.getLogger(__name__)
 
@@ -128,9 +130,7 @@ class Bridge:
     def start(self) -> None:
         """Go on with what an earlier run left, then with what comes."""
         since = self._jobs.store.last_event()
-        for entry in self._ledger.running():
-            self._catch_up(entry)
-        for entry in self._ledger.waiting():
+        for entry in (*self._ledger.running(), *self._ledger.waiting()):
             self._to_hand_on.put(entry.number)
         for name, run in (("hand on", self._hand_all_on), ("events", lambda: self._hear(since))):
             thread = threading.Thread(target=run, name=f"bridge {name}", daemon=True)
@@ -168,7 +168,8 @@ class Bridge:
         """Take a render in, acknowledge it, and hand it on; a repeated one is told how it stands.
 
         Raises:
-            JobError: the request's word stands for something else, or the ledger cannot be written.
+            JobError: the request's word stands for something else.
+            StorageError: the ledger cannot be written.
         """
         full = self.controls.applied_to(ask)
         entry, is_new = self._ledger.enter(full, peer.at(ask.options.reply_port), ask.digest)
@@ -227,8 +228,7 @@ class Bridge:
         elif entry.job is None:
             self._end(entry, error="cancelled")
         else:
-            with suppress(JobError):  # it has just ended, which is told by itself
-                self._jobs.cancel(entry.job, "cancelled")
+            self._cancel(entry.job)
 
     def cancel_last(self) -> None:
         """Stop the newest request that has not ended, if there is one."""
@@ -338,21 +338,44 @@ class Bridge:
     # Jobs
 
     def _hand_all_on(self) -> None:
+        wait_s = _WAIT_S
         while (number := self._to_hand_on.get()) is not None and not self._stopping.is_set():
-            entry = self._ledger.get(number)
-            if entry.is_ended or entry.job is not None:
-                continue
             try:
-                self._hand_on(entry)
-            except StorageError as error:  # a full disk: it stays in the ledger
-                _log.warning("%s waits: %s", entry.name, error)
-                self._stopping.wait(_WAIT_S)
+                self._hand_one_on(number)
+                wait_s = _WAIT_S
+            except Exception as error:  # as a full disk: it stays in the ledger, and is tried again
+                if isinstance(error, StorageError):
+                    _log.warning("osc-%d waits: %s", number, error)
+                else:
+                    _log.exception("a fault of the bridge; osc-%d waits", number)
+                self._stopping.wait(wait_s)
+                wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
                 self._to_hand_on.put(number)
-            except AudioSRError as error:
+
+    def _hand_one_on(self, number: int) -> None:
+        """Hand a request on, or end it with the reason why that cannot be; of one that was, tell its end.
+
+        Raises:
+            StorageError: a disk does not answer; nothing is lost, and it may be called again.
+        """
+        entry = self._ledger.get(number)
+        if entry.is_ended:
+            return
+        if entry.job is not None:  # by an earlier run, or just before a disk failed
+            self._settle(entry)
+            return
+        try:
+            self._hand_on(entry)
+        except StorageError:
+            raise
+        except Exception as error:
+            if is_disk_full(error):
+                raise StorageError(one_line(error)) from error
+            if isinstance(error, AudioSRError):
                 self._end(entry, error=one_line(error))
-            except Exception as error:
-                _log.exception("request %s could not be handed on", entry.ask.request)
-                self._end(entry, error=f"a fault of this program ({type(error).__name__}); its log says more")
+                return
+            _log.exception("request %s could not be handed on", entry.ask.request)
+            self._end(entry, error=f"a fault of this program ({type(error).__name__}); its log says more")
 
     def _hand_on(self, entry: Entry) -> None:
         """Make a job of a request, or find the one it already is."""
@@ -384,17 +407,16 @@ class Bridge:
             job = self._jobs.retry(job.id)
         entry = self._ledger.hand_on(entry.number, job.id)
         if entry.is_ended:  # cancelled meanwhile
-            with suppress(JobError):
-                self._jobs.cancel(job.id, "cancelled")
-        elif not job.state.is_live:
-            self._settle(entry, job)
+            self._cancel(job.id)
+        else:  # it may have ended before anybody could know whose it is
+            self._settle(entry)
 
     def _hear(self, since: int) -> None:
         while not self._stopping.is_set():
             try:
                 for event in self._jobs.events(since, wait_s=_WAIT_S, limit=_PAGE):
-                    since = event.id
                     self._follow(event)
+                    since = event.id  # not before: what fails is heard again
             except AudioSRError as error:
                 _log.warning("the queue does not answer: %s", error)
                 self._stopping.wait(_WAIT_S)
@@ -403,28 +425,38 @@ class Bridge:
                 self._stopping.wait(_WAIT_S)
 
     def _follow(self, event: Event) -> None:
-        """Tell those who asked what happened to a job."""
-        for entry in self._ledger.of_job(event.job):
-            if entry.is_ended:
-                continue
-            if event.new.is_live:
-                self._tell_progress(entry, event.progress, event.new)
-            else:
-                self._settle(entry, self._jobs.store.get(event.job))
+        """Tell those who asked what happened to a job.
 
-    def _catch_up(self, entry: Entry) -> None:
-        """After a start: tell what happened while nobody listened."""
+        Raises:
+            StorageError: a disk does not answer; it may be called again.
+        """
+        try:
+            for entry in self._ledger.of_job(event.job):
+                if entry.is_ended:
+                    continue
+                if event.new.is_live:
+                    self._tell_progress(entry, event.progress, event.new)
+                else:
+                    self._settle(entry)
+        except StorageError:
+            raise
+        except Exception:  # it would be the same the next time, and hide all that comes after it
+            _log.exception("a fault of the bridge; event %d is passed over", event.id)
+
+    def _settle(self, entry: Entry) -> None:
+        """End a request whose job has ended, with a file or without, or is not known any more.
+
+        Raises:
+            StorageError: a disk does not answer; it may be called again.
+        """
         assert entry.job is not None
         try:
             job = self._jobs.store.get(entry.job)
+        except StorageError:
+            raise
         except JobError as error:
             self._end(entry, error=one_line(error))
             return
-        if not job.state.is_live:
-            self._settle(entry, job)
-
-    def _settle(self, entry: Entry, job: Job) -> None:
-        """A job has ended: with a file, or without."""
         if job.state.is_live:
             return
         if job.state is State.DONE:
@@ -433,13 +465,28 @@ class Bridge:
             self._end(entry, error=job.reason or str(job.state))
 
     def _end(self, entry: Entry, *, output: str = "", error: str = "") -> None:
-        entry = self._ledger.end(entry.number, output=output, error=error)
-        self._tell_end(entry)
-        self._notify(entry)
+        ended = self._ledger.end(entry.number, output=output, error=error)
+        if ended is not None:  # else another thread came first, and has told it
+            self._tell_end(ended)
+            self._notify(ended)
+
+    def _cancel(self, job: int) -> None:
+        try:
+            self._jobs.cancel(job, "cancelled")
+        except StorageError:
+            raise
+        except JobError as error:  # it has just ended, which is told by itself
+            _log.debug("%s", error)
 
     # Replies
 
     def _tell_state(self, entry: Entry) -> None:
+        if entry.job is not None and not entry.is_ended:
+            self._settle(entry)
+            now = self._ledger.get(entry.number)
+            if now.is_ended and now.peer == entry.peer:
+                return  # who asks has just been told
+            entry = replace(now, peer=entry.peer)
         if entry.is_ended:
             self._tell_end(entry)
             return

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from audiosr_fx.errors import JobError
+from audiosr_fx.errors import JobError, StorageError
 from audiosr_fx.wording import one_line, shown
 from hosts.asks import Ask, ask_from_dict
 from hosts.peers import Peer
@@ -78,7 +78,7 @@ class Ledger:
         """Open the ledger of a folder, or make it.
 
         Raises:
-            JobError: it cannot be read or written.
+            StorageError: it cannot be read or written.
         """
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._path = folder / FILE_NAME
@@ -91,7 +91,7 @@ class Ledger:
                 self._connection.execute(f"PRAGMA {pragma}").fetchall()
             self._connection.executescript(_SCHEMA)
         except sqlite3.Error as cause:
-            raise JobError(f"{shown(self._path)}: cannot be used ({one_line(cause)})") from cause
+            raise StorageError(f"{shown(self._path)}: cannot be used ({one_line(cause)})") from cause
 
     def close(self) -> None:
         """Let go of the file."""
@@ -110,7 +110,8 @@ class Ledger:
             The entry, and whether it is new.
 
         Raises:
-            JobError: the word stands for another ask, too many are open, or the disk failed.
+            JobError: the word stands for another ask, or too many are open.
+            StorageError: the disk failed.
         """
         with self._changing():
             known = self.find(ask.request)
@@ -157,9 +158,15 @@ class Ledger:
             self._set(number, "job = ?", job)
             return self.get(number)
 
-    def end(self, number: int, *, output: str = "", error: str = "") -> Entry:
-        """Say how a request has ended: with a file, or with a line on why there is none."""
+    def end(self, number: int, *, output: str = "", error: str = "") -> Entry | None:
+        """Say how a request has ended: with a file, or with a line on why there is none.
+
+        Returns:
+            The entry; None where it had ended already, which stays as it was.
+        """
         with self._changing():
+            if self.get(number).is_ended:
+                return None
             self._set(number, "ended = 1, output = ?, error = ?", output, error)
             return self.get(number)
 
@@ -169,7 +176,7 @@ class Ledger:
                         coalesce(sum(ended = 0 AND job IS NOT NULL), 0) AS running,
                         coalesce(sum(ended = 1 AND error = ''), 0) AS done,
                         coalesce(sum(ended = 1 AND error != ''), 0) AS failed FROM request"""
-        with self._lock:
+        with self._reading():
             return dict(self._connection.execute(sql).fetchone())
 
     def _forget(self) -> None:
@@ -182,7 +189,7 @@ class Ledger:
         self._connection.execute(f"UPDATE request SET {what} WHERE number = ?", [*values, number])
 
     def _select(self, where: str, *values: object) -> Iterator[Entry]:
-        with self._lock:
+        with self._reading():
             rows = self._connection.execute(
                 f"SELECT * FROM request WHERE {where} ORDER BY number", values
             ).fetchall()
@@ -197,6 +204,14 @@ class Ledger:
                 output=row["output"],
                 digest=row["digest"],
             )
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        with self._lock:
+            try:
+                yield
+            except sqlite3.Error as cause:
+                raise StorageError(f"{shown(self._path)}: cannot be read ({one_line(cause)})") from cause
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
@@ -216,4 +231,4 @@ class Ledger:
             except sqlite3.Error as cause:
                 with suppress(sqlite3.Error):
                     self._connection.execute("ROLLBACK")
-                raise JobError(f"{shown(self._path)}: cannot be written ({one_line(cause)})") from cause
+                raise StorageError(f"{shown(self._path)}: cannot be written ({one_line(cause)})") from cause

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from studio import studio
 
-from audiosr_fx.errors import JobError, ParameterError
+from audiosr_fx.errors import JobError, ParameterError, StorageError
 from audiosr_fx.jobs.request import check_output_name
 from hosts import ledger as module
 from hosts.asks import Ask, Options, ask_from_dict, read_options
@@ -76,6 +76,21 @@ def test_too_many_open_requests_are_refused_and_old_ended_ones_forgotten(
         ledger.end(ledger.enter(replace(ASK, request=f"s{number}"), PEER, "x")[0].number, output="o")
     assert ledger.find("r0") is None
     assert ledger.find("s96") is not None
+
+
+def test_a_ledger_that_cannot_be_written_is_the_disk_s_fault(ledger: Ledger) -> None:
+    number = ledger.enter(ASK, PEER, ASK.digest)[0].number
+    ledger._connection.execute("PRAGMA query_only=ON")
+    for change in (
+        lambda: ledger.enter(replace(ASK, request="b"), PEER, ASK.digest),
+        lambda: ledger.hand_on(number, 17),
+        lambda: ledger.end(number, error="no"),
+    ):
+        with pytest.raises(StorageError, match="cannot be written"):
+            change()
+    ledger._connection.execute("PRAGMA query_only=OFF")
+    assert ledger.end(number, error="no") is not None
+    assert ledger.end(number, output="/out.wav") is None
 
 
 def test_a_damaged_ledger_is_said(tmp_path: Path) -> None:

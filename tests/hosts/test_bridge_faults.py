@@ -1,0 +1,198 @@
+"""The bridge where a disk does not answer for a moment, or a job ends at an awkward time: no end is lost."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from audiosr_fx.errors import StorageError
+from audiosr_fx.jobs.job import Event, Job, Submission
+from audiosr_fx.jobs.order import Order, identify
+from audiosr_fx.jobs.request import RenderRequest
+from audiosr_fx.jobs.states import State
+from audiosr_fx.jobs.store import JobStore
+from hosts.asks import Ask, Options
+from hosts.bridge import Bridge
+from hosts.ledger import Ledger
+from hosts.osc import Message, message
+from hosts.peers import Peer
+from hosts.roots import Roots
+
+WAIT_S = 60.0
+PEER = Peer(port=7)
+
+
+class HandQueue:
+    """A queue over a real store whose jobs end when the test says so."""
+
+    def __init__(self, store: JobStore) -> None:
+        self.store = store
+        self.ends_at_once = False
+        self.is_deaf = False
+        self._changed = threading.Condition()
+
+    def submit(self, request: RenderRequest) -> Submission:
+        order = Order(request=request, source=identify(request.source), recipe="a chain")
+        taken_in = self.store.submit(order)
+        if self.ends_at_once and taken_in.is_new:
+            self.finish()
+        return taken_in
+
+    def finish(self) -> Job:
+        job = self.store.take()
+        assert job is not None
+        job.output.parent.mkdir(exist_ok=True)
+        job.output.write_bytes(b"result")
+        self.store.begin_publishing(job.id, job.token, "0" * 64, {})
+        job = self.store.finish(job.id, job.token)
+        with self._changed:
+            self._changed.notify_all()
+        return job
+
+    def cancel(self, job: int, reason: str = "cancelled") -> Job:
+        return self.store.cancel(job, reason)
+
+    def retry(self, job: int) -> Job:
+        return self.store.retry(job)
+
+    def events(
+        self, since: int = 0, *, job: int | None = None, wait_s: float = 0.0, limit: int = 1000
+    ) -> list[Event]:
+        with self._changed:
+            found = [] if self.is_deaf else self.store.events(since, job=job, limit=limit)
+            if not found:
+                self._changed.wait(wait_s)
+            return found
+
+
+class Desk:
+    """A bridge, and what it replies."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.replies: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self.store = JobStore(folder / "state")
+        self.ledger = Ledger(folder / "state")
+        self.jobs = HandQueue(self.store)
+        self.bridge = Bridge(
+            self.jobs,
+            self.ledger,
+            Roots({"stems": folder}),
+            lambda peer, said: self.replies.put(said),
+            work=folder / "joined",
+        )
+
+    def ask(self, word: str) -> Ask:
+        source = self.folder / f"{word}.wav"
+        source.write_bytes(word.encode())
+        return Ask(request=word, sources=(source,), start=0, stop=9, options=Options())
+
+    def next_end(self) -> tuple[object, str]:
+        """Which request ended next, and how."""
+        while True:
+            said = self.replies.get(timeout=WAIT_S)
+            if said.address in ("/audiosr/done", "/audiosr/error"):
+                return said.arguments[0], said.address
+
+    def handed_on(self, word: str, *, is_done: bool) -> int:
+        """A request that has become a job, while nobody listened."""
+        ask = self.ask(word)
+        entry, _ = self.ledger.enter(ask, PEER, ask.digest)
+        request = RenderRequest(source=ask.sources[0], folder=self.folder / "out", output_name=f"{word}.wav")
+        job = self.jobs.submit(request).job
+        assert job is not None
+        if is_done:
+            self.jobs.finish()
+        self.ledger.hand_on(entry.number, job.id)
+        return job.id
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    made = Desk(tmp_path)
+    yield made
+    made.bridge.stop()
+    made.ledger.close()
+    made.store.close()
+
+
+def fail_once(monkeypatch: pytest.MonkeyPatch, what: object, name: str, thread: str) -> threading.Event:
+    """Let a method find the disk full the first time that a thread of the bridge calls it."""
+    real, failed = getattr(what, name), threading.Event()
+
+    def failing(*arguments: Any, **more: Any) -> Any:
+        if threading.current_thread().name == thread and not failed.is_set():
+            failed.set()
+            raise StorageError("the disk is full")
+        return real(*arguments, **more)
+
+    monkeypatch.setattr(what, name, failing)
+    return failed
+
+
+@pytest.mark.parametrize("name", ["get", "hand_on", "end"])
+def test_a_full_disk_delays_a_request_and_stops_nothing(
+    name: str, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.jobs.ends_at_once = desk.jobs.is_deaf = True
+    failed = fail_once(monkeypatch, desk.ledger, name, "bridge hand on")
+    desk.bridge.start()
+    for word in ("one", "two"):
+        desk.bridge.render(desk.ask(word), PEER)
+    assert {desk.next_end() for _ in range(2)} == {("one", "/audiosr/done"), ("two", "/audiosr/done")}
+    assert failed.is_set()
+
+
+def test_a_source_that_is_gone_ends_its_request_though_the_ledger_failed(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = fail_once(monkeypatch, desk.ledger, "end", "bridge hand on")
+    ask = desk.ask("gone")
+    ask.sources[0].unlink()
+    desk.bridge.start()
+    desk.bridge.render(ask, PEER)
+    assert desk.next_end() == ("gone", "/audiosr/error")
+    assert failed.is_set()
+
+
+def test_an_end_that_could_not_be_read_is_told_later(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = desk.handed_on("late", is_done=False)
+    failed = fail_once(monkeypatch, desk.store, "get", "bridge events")
+    desk.bridge.start()
+    desk.jobs.finish()
+    assert desk.next_end() == ("late", "/audiosr/done")
+    assert failed.is_set()
+    assert desk.store.get(job).state is State.DONE
+
+
+def test_what_ended_while_nobody_listened_is_told_at_the_start(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.handed_on("before", is_done=True)
+    failed = fail_once(monkeypatch, desk.store, "get", "bridge hand on")
+    desk.bridge.start()
+    assert desk.next_end() == ("before", "/audiosr/done")
+    assert failed.is_set()
+
+
+def test_who_asks_for_a_job_that_has_ended_is_told_the_end_once(desk: Desk) -> None:
+    desk.handed_on("asked", is_done=True)
+    desk.bridge.handle(message("/audiosr/status", "asked"), PEER)
+    assert desk.replies.get_nowait().address == "/audiosr/done"
+    assert desk.replies.empty()
+    desk.bridge.handle(message("/audiosr/status", "asked"), replace(PEER, port=8))
+    assert desk.replies.get_nowait().address == "/audiosr/done"
+
+
+def test_a_job_that_was_cleared_is_no_riddle(desk: Desk) -> None:
+    job = desk.handed_on("cleared", is_done=True)
+    desk.store.clear([], ids=[job])
+    desk.bridge.handle(message("/audiosr/status", "cleared"), PEER)
+    said = desk.replies.get_nowait()
+    assert (said.address, said.arguments[2]) == ("/audiosr/error", f"there is no job {job}")
