@@ -6,6 +6,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -153,16 +154,30 @@ class Ledger:
         """Make way for a job that replaces: what was to get that name and has not begun to is superseded."""
         if output.is_dir():
             raise ParameterError(f"{shown(output)}: is a folder; expected the name of a file")
-        source = os.fsencode(os.path.realpath(output))
-        marks = ", ".join("?" * len(LIVE))
-        needed = rows.find_jobs(self.connection, f"source = ? AND state IN ({marks})", [source, *LIVE])
-        if needed:
+        needed = self._source_of(output)
+        if needed is not None:
             raise ParameterError(
-                f"{shown(output)}: is the source of job {needed[0].id}, and sources are never replaced;"
+                f"{shown(output)}: is the source of job {needed}, and sources are never replaced;"
                 " choose another name"
             )
         if holder is not None and holder.state in _YIELDS_NAME:
             self.move(holder, State.SUPERSEDED, "a newer request replaces its output")
+
+    def _source_of(self, output: Path) -> int | None:
+        """The live job whose source an output would replace.
+
+        All sources are looked at only where a file has several names, so that many orders are taken in
+        quickly; publishing looks once more, at all of them.
+        """
+        source = os.fsencode(os.path.realpath(output))
+        marks = ", ".join("?" * len(LIVE))
+        found = rows.find_jobs(self.connection, f"source = ? AND state IN ({marks})", [source, *LIVE])
+        if found:
+            return found[0].id
+        with suppress(OSError):
+            if os.stat(output).st_nlink > 1:
+                return rows.find_source(self.connection, output)
+        return None
 
     def _hold(self, id: int, folder_key: bytes, name: str) -> str:
         keys = (folder_key, folded(name))

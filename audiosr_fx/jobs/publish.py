@@ -60,9 +60,7 @@ class Publisher:
         request = job.order.request
         if not is_unchanged(request.source, job.order.source):
             told = f"{shown(request.source)} changed while it was rendered"
-            job = self._store.supersede(job.id, told, job.token)
-            self.discard(job)
-            return job
+            return self._give_up(job, told)
         atomic.sync(self._staged(job))
         return self._complete(self._store.begin_publishing(job.id, job.token, output_sha256, result))
 
@@ -111,20 +109,33 @@ class Publisher:
         return self._aside(job) / job.order.request.output_name
 
     def _complete(self, job: Job) -> Job:
-        """Give the file its name; another, if something took that since it was reserved."""
+        """Give the file its name; another, if something took that since it was reserved.
+
+        What is a source, by now or by another name, is never replaced.
+        """
         while True:
+            if job.order.output_is_replaced:
+                needed = self._store.find_source(job.output)
+                if needed is not None:
+                    told = (
+                        f"{shown(job.output)} is the source of job {needed}, and sources are never replaced"
+                    )
+                    return self._give_up(job, told)
             try:
                 atomic.publish(self._staged(job), job.output, overwrite=job.order.output_is_replaced)
                 break
             except FileExistsError:
                 renamed = self._store.rename(job.id, job.token)
             if renamed is None:
-                told = f"{shown(job.output)} is taken, and is to be left"
-                job = self._store.supersede(job.id, told, job.token)
-                self.discard(job)
-                return job
+                return self._give_up(job, f"{shown(job.output)} is taken, and is to be left")
             job = renamed
         return self._conclude(job)
+
+    def _give_up(self, job: Job, reason: str) -> Job:
+        """Leave what has the name of a job's output."""
+        job = self._store.supersede(job.id, reason, job.token)
+        self.discard(job)
+        return job
 
     def _conclude(self, job: Job) -> Job:
         """Put the manifest beside a file that has its name, and say that it is done."""

@@ -120,6 +120,11 @@ class JobStore:
         with self._reading():
             return rows.list_events(self._connection, since, job=job, limit=limit)
 
+    def find_source(self, path: Path) -> int | None:
+        """The job that has not ended and whose source is the very file at a path, whatever the names say."""
+        with self._reading():
+            return rows.find_source(self._connection, path)
+
     def last_event(self) -> int:
         """The id of the newest event; 0 where there is none."""
         with self._reading():

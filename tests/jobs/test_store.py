@@ -4,7 +4,7 @@ import json
 import os
 import sqlite3
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from audiosr_fx.jobs.database import FILE_NAME
 from audiosr_fx.jobs.job import Job, Outcome
 from audiosr_fx.jobs.manifest import Manifest, write_manifest
 from audiosr_fx.jobs.order import hash_file
+from audiosr_fx.jobs.publish import Publisher
 from audiosr_fx.jobs.request import Collision
 from audiosr_fx.jobs.states import LIVE, MOVES, State, check_move
 from audiosr_fx.jobs.store import ENDED, JobStore
@@ -293,6 +294,32 @@ def test_a_source_is_never_replaced(tmp_path: Path, store: JobStore) -> None:
     with pytest.raises(ParameterError, match="is the source of job 1"):
         store.submit(make_order(other, tmp_path / "in", "a.wav", collision=Collision.REPLACE))
     assert [job.output_name for job in store.jobs()] == ["a.wav"]
+
+
+@pytest.mark.parametrize("link", [os.link, os.symlink])
+def test_a_source_is_never_replaced_by_another_of_its_names(
+    link: Callable[[Path, Path], None], tmp_path: Path, store: JobStore
+) -> None:
+    source = new_source(tmp_path / "in", "a.wav", b"mine")
+    (tmp_path / "out").mkdir()
+    link(source, tmp_path / "out" / "b.wav")
+    with pytest.raises(ParameterError, match="sources are never replaced"):
+        store.submit(make_order(source, tmp_path / "out", "b.wav", collision=Collision.REPLACE))
+    assert not store.jobs()
+
+
+def test_a_name_that_became_a_source_meanwhile_is_not_replaced(tmp_path: Path, store: JobStore) -> None:
+    source = new_source(tmp_path / "in", "a.wav", b"mine")
+    store.submit(make_order(source, tmp_path / "out", "b.wav", collision=Collision.REPLACE))
+    job, publisher = taken(store), Publisher(store)
+    staged = publisher.prepare(job)
+    staged.write_bytes(b"result")
+    os.link(source, job.output)
+    job = publisher.publish(job, hash_file(staged), {})
+    assert job.state is State.SUPERSEDED
+    assert "is the source of job 1" in job.reason
+    assert source.read_bytes() == job.output.read_bytes() == b"mine"
+    assert not staged.exists()
 
 
 def test_the_name_of_a_job_that_ended_without_a_file_is_free(tmp_path: Path, store: JobStore) -> None:
