@@ -13,6 +13,7 @@ import typer
 
 from audiosr_fx.commands.job import Bits
 from audiosr_fx.commands.outputs import OutputFormat
+from audiosr_fx.commands.system import refuse_windows
 from audiosr_fx.commands.terminal import ExitCode, say, say_error
 from audiosr_fx.errors import ParameterError
 from watchfolder.naming import DEFAULT_TEMPLATE, FIELDS
@@ -116,6 +117,7 @@ def watch(
     changed. SIGTERM and Ctrl-C end it within seconds, and the next start goes on; SIGHUP reads presets and
     the studio file anew.
     """
+    refuse_windows("watch")
     if config is not None:
         _refuse_beside_config(context)
         studio = read_studio(config.expanduser().absolute())

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from audiosr_fx.commands.system import refuse_windows
 from audiosr_fx.commands.terminal import say_note
 from hosts.server import DEFAULT_PORT
 
@@ -91,6 +92,7 @@ def serve(
     Nobody but this machine can reach it, and no file outside the named folders. Ctrl-C stops it; what is open
     goes on with the next start.
     """
+    refuse_windows("serve")
     from audiosr_fx.jobs.database import state_folder
     from audiosr_fx.jobs.door import Door
     from audiosr_fx.jobs.service import Service

@@ -11,6 +11,7 @@ from audio_kinds import write_kind
 from typer.testing import CliRunner, Result
 
 from audiosr_fx.cli import app
+from audiosr_fx.commands import system
 from watchfolder.service_commands import unit_path
 from watchfolder.status import write_status
 
@@ -29,6 +30,16 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
 
 def is_one_line(result: Result) -> bool:
     return result.stderr.startswith("error: ") and result.stderr.count("\n") == 1 and result.stdout == ""
+
+
+@pytest.mark.parametrize("arguments", [("watch", "in", "--out", "out"), ("serve", "--root", "in")])
+def test_windows_is_told_which_systems_it_takes(
+    arguments: tuple[str, ...], run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(system, "IS_WINDOWS", True)
+    done = run(*arguments)
+    assert (done.exit_code, is_one_line(done)) == (2, True)
+    assert f"{arguments[0]} needs Linux or macOS" in done.stderr
 
 
 def test_a_dry_run_says_what_would_become_of_each_file_and_touches_nothing(run: Run, tmp_path: Path) -> None:
