@@ -5,16 +5,42 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import secrets
+import shutil
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
+
+TEMPORARY_PREFIX: Final = ".audiosr_fx-"
+TEMPORARY_SUFFIX: Final = ".part"
 
 _AT_FDCWD: Final = -100
 _RENAME_NOREPLACE: Final = 1
 _RENAME_EXCL: Final = 4
 _UNABLE: Final = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
+
+
+def temporary_beside(path: Path) -> Path:
+    """A name for what is not finished yet: hidden, ours, nobody else's, and on the same disk."""
+    return path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
+
+
+@contextmanager
+def folder_beside(path: Path) -> Iterator[Path]:
+    """A new folder of such a name, gone at the end with all that is in it.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    folder = temporary_beside(path)
+    try:
+        folder.mkdir()
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_through(path: Path, content: bytes, mode: int = 0o666) -> None:

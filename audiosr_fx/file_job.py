@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from audiosr_fx.atomic import publish
+from audiosr_fx.atomic import folder_beside, publish
 from audiosr_fx.bounce import Bounce
 from audiosr_fx.contract import check_rate_type, is_offline
 from audiosr_fx.errors import AudioFormatError
@@ -26,7 +24,7 @@ from audiosr_fx.progress import OnEvent, ProgressEvent, ShouldCancel
 from audiosr_fx.settings import Region
 from audiosr_fx.sources import Audio, ResampledSource, Source
 from audiosr_fx.worker import Message, Report, run_apart
-from audiosr_fx.writer import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, AudioWriter
+from audiosr_fx.writer import AudioWriter
 
 if TYPE_CHECKING:
     from audiosr_fx.bandwidth import Verdict
@@ -131,7 +129,6 @@ def run_job_apart(
     """Run a board over a file in a process of its own; see ``Board.render_file``."""
     info = read_info(job.source) if job.decoded is None else job.decoded.info
     check_destination(job, info)
-    folder = job.destination.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
     names = ", ".join(dict.fromkeys(type(effect).__name__ for effect in board.leaves()))
 
     def hear(message: Message) -> None:
@@ -139,20 +136,20 @@ def run_job_apart(
             on_event(ProgressEvent(**message))
 
     try:
-        folder.mkdir()
-        aside = replace(job, destination=folder / job.destination.name, decoded=None)
-        told = run_apart(
-            _work,
-            board,
-            aside,
-            what=f"{shown(job.source)}: the process of the board ({names})",
-            on_message=hear,
-            should_cancel=should_cancel,
-            timeout_s=timeout_s,
-        )
-        check_destination(job, info)
-        if told["is_written"]:
-            publish(aside.destination, job.destination, overwrite=job.overwrite)
+        with folder_beside(job.destination) as folder:
+            aside = replace(job, destination=folder / job.destination.name, decoded=None)
+            told = run_apart(
+                _work,
+                board,
+                aside,
+                what=f"{shown(job.source)}: the process of the board ({names})",
+                on_message=hear,
+                should_cancel=should_cancel,
+                timeout_s=timeout_s,
+            )
+            check_destination(job, info)
+            if told["is_written"]:
+                publish(aside.destination, job.destination, overwrite=job.overwrite)
     except FileExistsError as cause:
         raise AudioFormatError(
             f"{shown(job.destination)}: exists already; choose another name, or allow overwriting"
@@ -161,8 +158,6 @@ def run_job_apart(
         raise AudioFormatError(
             f"{shown(job.destination)}: cannot be written ({cause.strerror or one_line(cause)})"
         ) from cause
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     verdicts = tuple(_verdict(verdict) for verdict in told.pop("verdicts"))
     decisions = tuple(told.pop("decisions"))
     levels = Levels(**told.pop("levels"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import secrets
 import struct
 from collections.abc import Iterable
 from contextlib import suppress
@@ -17,7 +16,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from audiosr_fx.atomic import publish, sync
+from audiosr_fx.atomic import publish, sync, temporary_beside
 from audiosr_fx.chunks import chunks
 from audiosr_fx.dither import Quantizer, choose_dither
 from audiosr_fx.errors import NO_ROOM, AudioFormatError, NoRoom
@@ -29,9 +28,6 @@ from audiosr_fx.wav import WavFile, append_aiff_chunks, chunks_size
 
 if TYPE_CHECKING:
     from audiosr_fx.meters import Levels, Meter
-
-TEMPORARY_PREFIX: Final = ".audiosr_fx-"
-TEMPORARY_SUFFIX: Final = ".part"
 
 _WRITABLE: Final = {
     "WAV": ("PCM_16", "PCM_24", "PCM_32", "FLOAT"),
@@ -129,7 +125,7 @@ class AudioWriter:
         container = _container(self.path, self.format, subtype, channels, expected_frames, largest)
         self._largest = None if container in ("RF64", "FLAC") else largest
         self._check_target()
-        self._temporary = self.path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
+        self._temporary = temporary_beside(self.path)
         self._file: soundfile.SoundFile | WavFile | None = None
         try:
             os.close(os.open(self._temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from audiosr_fx.writer import TEMPORARY_PREFIX
+from audiosr_fx.atomic import TEMPORARY_PREFIX
 
 _PREFIXES: Final = (
     TEMPORARY_PREFIX,

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from audiosr_fx.atomic import temporary_beside
 from audiosr_fx.commands.job import Failure, Outcome
 from audiosr_fx.commands.outputs import Task
 from audiosr_fx.commands.terminal import OutputError, output_errors, printable
 from audiosr_fx.errors import ParameterError
-from audiosr_fx.writer import TEMPORARY_PREFIX, TEMPORARY_SUFFIX
 
 if TYPE_CHECKING:
     from audiosr_fx.commands.stem_set import SetCheck
@@ -36,7 +35,7 @@ def check_report(path: Path, tasks: Sequence[Task], *, overwrite: bool) -> None:
         if path.exists() and not overwrite:
             raise OutputError(f"{printable(str(path))}: exists already; --overwrite replaces it")
         path.parent.mkdir(parents=True, exist_ok=True)
-        probe = path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
+        probe = temporary_beside(path)
         os.close(os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         probe.unlink()
 

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import os
 import queue
-import secrets
-import shutil
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, replace
-from pathlib import Path
 
-from audiosr_fx.atomic import publish
+from audiosr_fx.atomic import folder_beside, publish
 from audiosr_fx.commands.job import Failure, Outcome, Recipe, Result, check_output, failure_of
 from audiosr_fx.commands.outputs import Task
 from audiosr_fx.commands.progress import RenderProgress
@@ -24,7 +21,6 @@ from audiosr_fx.commands.terminal import output_errors, printable
 from audiosr_fx.errors import PluginError, RenderCancelled
 from audiosr_fx.progress import ProgressEvent
 from audiosr_fx.worker import Child, Message, Report
-from audiosr_fx.writer import TEMPORARY_PREFIX, TEMPORARY_SUFFIX
 
 _POLL_S = 0.2
 
@@ -106,7 +102,9 @@ class _Pool:
         job = self._recipe.job
         try:
             check_output(task, job)
-            with _folder_beside(task.output) as folder:
+            with ExitStack() as stack:
+                with output_errors():
+                    folder = stack.enter_context(folder_beside(task.output))
                 aside = replace(task, output=folder / task.output.name)
                 told = child.run(
                     _render_there,
@@ -140,18 +138,6 @@ class _Pool:
 def _shown_folder(task: Task) -> str:
     folder = str(task.output.parent)
     return "" if folder == "." else f"{printable(folder)}{os.sep}"
-
-
-@contextmanager
-def _folder_beside(output: Path) -> Iterator[Path]:
-    """A hidden folder beside an output, gone at the end with all that is in it."""
-    folder = output.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
-    try:
-        with output_errors():
-            folder.mkdir()
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _prepare_there(recipe: Recipe, report: Report) -> Message:

@@ -20,7 +20,6 @@ from audiosr_fx.jobs.database import is_disk_full
 from audiosr_fx.jobs.job import Job
 from audiosr_fx.jobs.manifest import Manifest, write_manifest
 from audiosr_fx.jobs.order import hash_file, is_unchanged
-from audiosr_fx.jobs.request import TEMPORARY_PREFIX
 from audiosr_fx.jobs.states import State
 from audiosr_fx.jobs.store import JobStore
 from audiosr_fx.wording import shown
@@ -99,7 +98,7 @@ class Publisher:
 
     @property
     def _prefix(self) -> str:
-        return f"{TEMPORARY_PREFIX}{self._store.name}-"
+        return f"{atomic.TEMPORARY_PREFIX}{self._store.name}-"
 
     def _aside(self, job: Job) -> Path:
         name = f"{self._prefix}{job.id}-{job.token}{_SUFFIX}"

@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
+from audiosr_fx.atomic import TEMPORARY_PREFIX
 from audiosr_fx.errors import MessageError, ParameterError
 
 VERSION: Final = 1
@@ -19,7 +20,6 @@ MAX_PATH_BYTES: Final = 4096
 MAX_NAME_BYTES: Final = 200
 MAX_TEXT: Final = 256
 MAX_OVERRIDES: Final = 64
-TEMPORARY_PREFIX: Final = ".audiosr_fx-"
 MANIFEST_SUFFIX: Final = ".audiosr_fx.json"
 _FORMATS: Final = ("", "wav", "aiff", "flac")
 _BITS: Final = ("auto", "16", "24", "32")

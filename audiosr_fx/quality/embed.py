@@ -13,7 +13,6 @@ import html
 import io
 import json
 import os
-import secrets
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from enum import StrEnum
@@ -24,11 +23,10 @@ from typing import Final
 import numpy as np
 import soundfile
 
-from audiosr_fx.atomic import publish
+from audiosr_fx.atomic import publish, temporary_beside
 from audiosr_fx.errors import AudioFormatError
 from audiosr_fx.files import one_line, shown
 from audiosr_fx.sources import Audio, check_audio
-from audiosr_fx.writer import TEMPORARY_PREFIX, TEMPORARY_SUFFIX
 
 _FULL_SCALE: Final = 32_767.0
 
@@ -146,7 +144,7 @@ def write_whole(path: Path, data: bytes, *, overwrite: bool = False) -> None:
     Raises:
         AudioFormatError: the name is taken and may not be, or the folder or disk does not take it.
     """
-    temporary = path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
+    temporary = temporary_beside(path)
     try:
         with temporary.open("xb") as stream:
             stream.write(data)
