@@ -21,7 +21,7 @@ from audiosr_fx.metadata import Metadata, moved, read_metadata
 from audiosr_fx.meters import Levels
 from audiosr_fx.part import region_at_rate
 from audiosr_fx.progress import OnEvent, ProgressEvent, ShouldCancel
-from audiosr_fx.settings import Region
+from audiosr_fx.settings import Region, position_at_rate
 from audiosr_fx.sources import Audio, ResampledSource, Source
 from audiosr_fx.worker import Message, Report, run_apart
 from audiosr_fx.writer import AudioWriter
@@ -194,7 +194,7 @@ def _open(job: FileJob, info: AudioInfo, sample_rate: int, metadata: Metadata | 
     name = (job.format or job.destination.suffix.lstrip(".")).lower()
     keeps_float = info.subtype in ("FLOAT", "DOUBLE") and name != "flac"
     start, stop = (0, info.frames) if job.region is None else job.region.within(info.frames)
-    first, end = (-(-place * sample_rate // info.sample_rate) for place in (start, stop))
+    first, end = (position_at_rate(place, info.sample_rate, sample_rate) for place in (start, stop))
     return AudioWriter(
         job.destination,
         sample_rate,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from audiosr_fx.bandwidth import apply_fir, lowpass_fir
 from audiosr_fx.files import FilePath, FileSource
-from audiosr_fx.part import PartSource
+from audiosr_fx.part import PartSource, region_at_rate
 from audiosr_fx.peaks import decibels
 from audiosr_fx.progress import ShouldCancel
 from audiosr_fx.recent import stop_if_asked
@@ -114,9 +114,8 @@ def _at(source: FileSource, region: Region | None, rate: int) -> Source:
     resampled = ResampledSource(source, rate)
     if region is None:
         return resampled
-    start, stop = region.within(source.frames)
-    first, end = (-(-place * rate // source.sample_rate) for place in (start, stop))
-    return PartSource(resampled, first, end)
+    part = region_at_rate(region, source, rate)
+    return PartSource(resampled, *part.within(resampled.frames))
 
 
 def _away_from(ends: Collection[int], margin: int, start: int, count: int) -> NDArray[np.bool_]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from audiosr_fx.settings import Region
+from audiosr_fx.settings import Region, position_at_rate
 from audiosr_fx.sources import Audio, Source
 
 
@@ -69,17 +69,26 @@ def region_at_rate(region: Region, source: Source, sample_rate: int) -> Region:
         ParameterError: it reaches beyond the end, or has no sample at that rate.
     """
     start, stop = region.within(source.frames)
-    first, end = (-(-place * sample_rate // source.sample_rate) for place in (start, stop))
+    first, end = (position_at_rate(place, source.sample_rate, sample_rate) for place in (start, stop))
     return Region(first, end)
 
 
 class PartSource:
-    """The samples of a source from ``start`` to ``stop``, counted from 0; zeros beside them."""
+    """The samples of a source from ``start`` to ``stop``, counted from 0; zeros beside them and beyond it."""
 
-    def __init__(self, source: Source, start: int, stop: int) -> None:
+    def __init__(self, source: Source, start: int, stop: int, *, channels: int | None = None) -> None:
+        """Begin at a sample.
+
+        Args:
+            source: of any length.
+            start: its first sample, which may lie before the signal.
+            stop: where it ends; nothing is left where that is not behind the start.
+            channels: as many as the source has, or, of a mono source, how often it is repeated.
+        """
+        assert channels in (None, source.channels) or source.channels == 1
         self.sample_rate = source.sample_rate
-        self.channels = source.channels
-        self.frames = stop - start
+        self.channels = channels or source.channels
+        self.frames = max(0, stop - start)
         self._source = source
         self._start = start
 

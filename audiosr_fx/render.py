@@ -29,7 +29,7 @@ from audiosr_fx.meltrack import (
 )
 from audiosr_fx.progress import OnEvent, ProgressEvent, ShouldCancel
 from audiosr_fx.recent import RecentSource, stop_if_asked
-from audiosr_fx.settings import Region, RenderSettings, parse_region
+from audiosr_fx.settings import Region, RenderSettings, parse_region, position_at_rate
 from audiosr_fx.sources import (
     MAX_CHANNELS,
     ArraySource,
@@ -140,8 +140,8 @@ def render(
         verdict,
         normalising_gains(peaks),
         sample_rate=rate_out,
-        start=_moved(start, source.sample_rate, rate_out),
-        stop=_moved(stop, source.sample_rate, rate_out),
+        start=position_at_rate(start, source.sample_rate, rate_out),
+        stop=position_at_rate(stop, source.sample_rate, rate_out),
         on_event=on_event,
         should_cancel=should_cancel,
         cache=cache,
@@ -374,8 +374,3 @@ def _at_rate(source: Source, sample_rate: int, engine: Engine) -> Source:
 
 def _whole(source: Source) -> tuple[int, int]:
     return 0, source.frames
-
-
-def _moved(position: int, rate: int, rate_out: int) -> int:
-    """The first sample at the other rate not before a position; regions that touch still touch."""
-    return -(-position * rate_out // rate)

@@ -21,7 +21,7 @@ from audiosr_fx.files import BLOCK_FRAMES, AudioInfo, FileSource, shown
 from audiosr_fx.metadata import read_metadata
 from audiosr_fx.progress import ShouldCancel
 from audiosr_fx.recent import stop_if_asked
-from audiosr_fx.settings import Region
+from audiosr_fx.settings import Region, position_at_rate
 from audiosr_fx.sources import Audio, ResampledSource, Source
 from audiosr_fx.writer import AudioWriter
 
@@ -136,7 +136,9 @@ class _Joint:
         self.original: Source = original if rate == original.sample_rate else ResampledSource(original, rate)
         self.take = take
         self.rate = rate
-        self.start, self.stop = (-(-place * rate // original.sample_rate) for place in (start, stop))
+        self.start, self.stop = (
+            position_at_rate(place, original.sample_rate, rate) for place in (start, stop)
+        )
         if (take.sample_rate, take.channels, take.frames) != (
             rate,
             original.channels,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from audiosr_fx.commands.job import Failure, Outcome, Recipe, failure_of
+from audiosr_fx.commands.job import Outcome, Recipe, failure_of
 from audiosr_fx.commands.outputs import Task
 from audiosr_fx.commands.progress import RenderProgress
 from audiosr_fx.errors import ParameterError
@@ -76,8 +76,3 @@ def _set_threads(threads: int) -> None:
     import torch
 
     torch.set_num_threads(threads)
-
-
-def is_failure(outcome: Outcome) -> bool:
-    """Whether nothing became of a file."""
-    return isinstance(outcome, Failure)

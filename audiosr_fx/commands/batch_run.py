@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
 
@@ -28,9 +27,6 @@ from audiosr_fx.commands.terminal import (
     say_note,
 )
 from audiosr_fx.errors import AudioSRError, ParameterError
-
-if TYPE_CHECKING:
-    pass
 
 MAX_THREADS = 1024
 

@@ -15,6 +15,7 @@ from audiosr_fx import __version__
 from audiosr_fx.errors import AudioFormatError, ParameterError
 from audiosr_fx.files import shown
 from audiosr_fx.jobs.task import DeviceMissing, Task
+from audiosr_fx.settings import parse_region, position_at_rate
 
 if TYPE_CHECKING:
     from audiosr_fx.board import Board
@@ -102,7 +103,6 @@ def _rate(info: AudioInfo, request: RenderRequest) -> int:
 
 
 def _region(request: RenderRequest, info: AudioInfo) -> Region | None:
-    from audiosr_fx.settings import parse_region
 
     return parse_region(request.region, info.sample_rate) if request.region else None
 
@@ -181,7 +181,7 @@ def _check_room(task: Task, info: AudioInfo, rate: int) -> None:
     """Refuse to begin what the disk has no room for: the result, and a stage's temporary file beside it."""
     import errno
 
-    needed = 2 * 4 * info.channels * -(-info.frames * rate // info.sample_rate)
+    needed = 2 * 4 * info.channels * position_at_rate(info.frames, info.sample_rate, rate)
     free = shutil.disk_usage(task.destination.parent).free
     if free < needed:
         raise OSError(errno.ENOSPC, f"{needed / 1e6:.0f} MB are needed and {free / 1e6:.0f} MB are free")

@@ -9,6 +9,7 @@ from typing import Final
 from audiosr_fx.metadata.findings import Findings
 from audiosr_fx.metadata.ixml import move_ixml
 from audiosr_fx.metadata.parts import Broadcast, CueSheet, Instrument, Marker, Metadata
+from audiosr_fx.settings import position_at_rate
 
 _OF_THE_WHOLE: Final = {"CUESHEET", "LENGTH", "TIMECODE", "DISCID", "CDTOC", "MUSICBRAINZ_DISCID"}
 """Tags that a part of a file must not inherit."""
@@ -38,14 +39,14 @@ class Move:
     @property
     def start_out(self) -> int:
         """The region's first sample at the other rate: the first that is not before it."""
-        return -(-self.start * self.rate_out // self.rate_in)
+        return position_at_rate(self.start, self.rate_in, self.rate_out)
 
     @property
     def frames_out(self) -> int | None:
         """Samples of the region at the other rate."""
         if self.stop is None:
             return None
-        return -(-self.stop * self.rate_out // self.rate_in) - self.start_out
+        return position_at_rate(self.stop, self.rate_in, self.rate_out) - self.start_out
 
     def scaled(self, samples: int) -> int:
         """A duration at the other rate, to the nearest sample."""

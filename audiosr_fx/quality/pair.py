@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 
 from audiosr_fx.bandwidth import Crossover, Verdict, apply_fir, crossover, judge, lowpass_fir
+from audiosr_fx.part import PartSource
 from audiosr_fx.quality.lag import find_lag
-from audiosr_fx.quality.stretch import Stretch
 from audiosr_fx.sources import ResampledSource, Source
 
 _PROBE_S: Final = 6.0
@@ -53,11 +53,11 @@ def align(source: Source, output: Source, *, start_s: float, loud_s: float, band
     left = max(resampled.frames - start, 0)
     frames = min(left, output.frames)
     is_comparable = source.channels in (1, output.channels)
-    before = Stretch(resampled, start, frames, channels=output.channels if is_comparable else None)
+    before = PartSource(resampled, start, start + frames, channels=output.channels if is_comparable else None)
     lag = _lag(before, output, loud_s, band) if is_comparable else 0
     return Pair(
         before=before,
-        after=Stretch(output, lag, frames),
+        after=PartSource(output, lag, lag + frames),
         lag=lag,
         is_comparable=is_comparable,
         missing_s=(left - output.frames) / rate,

@@ -16,13 +16,13 @@ from audiosr_fx.files import FileSource, one_line
 from audiosr_fx.metadata.provenance import Provenance
 from audiosr_fx.metadata.reading import read_metadata
 from audiosr_fx.meters import Levels, Meter, meter_source
+from audiosr_fx.part import PartSource
 from audiosr_fx.progress import ShouldCancel
 from audiosr_fx.quality.comparison import Comparison, compare
 from audiosr_fx.quality.excerpt import Excerpt, choose_part, cut_excerpt
 from audiosr_fx.quality.pair import Pair, align, band_of
 from audiosr_fx.quality.pictures import draw_pixels, loudest_db, mean_curve_db
 from audiosr_fx.quality.spectrogram import Panel, measure_panel
-from audiosr_fx.quality.stretch import Stretch
 from audiosr_fx.sources import Source
 
 _COLUMNS: Final = 600
@@ -227,7 +227,8 @@ def _taken_up(source: FileSource, output: FileSource, start_s: float) -> Source:
     left = max(source.frames - start, 0)
     if start == 0 and output.frames >= source.frames * output.sample_rate // source.sample_rate:
         return source
-    return Stretch(source, start, min(left, round(output.info.duration_s * source.sample_rate)))
+    frames = min(left, round(output.info.duration_s * source.sample_rate))
+    return PartSource(source, start, start + frames)
 
 
 def _loudest_s(meter: Meter, output: FileSource) -> float:

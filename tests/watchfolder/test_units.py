@@ -57,7 +57,7 @@ def test_systemd_finds_nothing_wrong_with_it(tmp_path: Path) -> None:
 
 
 def test_the_agent_says_the_same_for_launchd() -> None:
-    told = plistlib.loads(launch_agent(COMMAND, Path("/tmp/x.log")))
+    told = plistlib.loads(launch_agent(COMMAND, Path("watch.log")))
     assert told["Label"] == AGENT_LABEL
     assert told["ProgramArguments"] == COMMAND
     assert told["KeepAlive"] == {"SuccessfulExit": False}
