@@ -191,15 +191,13 @@ def check_destination(job: FileJob, info: AudioInfo) -> None:
 
 
 def _open(job: FileJob, info: AudioInfo, sample_rate: int, metadata: Metadata | None) -> AudioWriter:
-    name = (job.format or job.destination.suffix.lstrip(".")).lower()
-    keeps_float = info.subtype in ("FLOAT", "DOUBLE") and name != "flac"
     start, stop = (0, info.frames) if job.region is None else job.region.within(info.frames)
     first, end = (position_at_rate(place, info.sample_rate, sample_rate) for place in (start, stop))
     return AudioWriter(
         job.destination,
         sample_rate,
         info.channels,
-        subtype=job.subtype or ("FLOAT" if keeps_float else "PCM_24"),
+        subtype=job.subtype or info.subtype_in(job.format or job.destination.suffix.lstrip(".")),
         format=job.format,
         expected_frames=end - first,
         overwrite=job.overwrite,

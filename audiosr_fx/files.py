@@ -33,6 +33,9 @@ _WIDTHS: Final = {"PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4
 _ABSURD_FRAMES: Final = 1 << 48
 BLOCK_FRAMES: Final = 65_536
 
+SUBTYPES: Final = {"auto": None, "16": "PCM_16", "24": "PCM_24", "32": "FLOAT"}
+"""Sample formats by the bits a person asks for; None is what ``AudioInfo.subtype_in`` says."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioInfo:
@@ -56,6 +59,14 @@ class AudioInfo:
     def is_lossy(self) -> bool:
         """True for MP3 and Ogg."""
         return self.subtype in _LOSSY_SUBTYPES
+
+    def subtype_in(self, format: str) -> str:
+        """The sample format of what is made of it in a file format, such as ``wav`` or ``FLAC``.
+
+        Float stays float where the format has that; all else gets 24 bit.
+        """
+        keeps_float = self.subtype in ("FLOAT", "DOUBLE") and format.lower() != "flac"
+        return "FLOAT" if keeps_float else "PCM_24"
 
 
 def read_info(path: FilePath) -> AudioInfo:

@@ -94,6 +94,11 @@ class Preset:
         for place, section in self._top():
             yield from _walk(place, section)
 
+    @property
+    def has_plugins(self) -> bool:
+        """Whether it runs code that may crash, and so belongs into a process of its own."""
+        return any(section.type == "VST3" for _, section in self.sections())
+
     def with_setting(self, key: str, text: str) -> Preset:
         """A preset with one value changed, as a person types both.
 

@@ -12,6 +12,11 @@ from audiosr_fx.params import check_controls
 
 Spacing: TypeAlias = Literal["reference", "trailing"]
 
+SESSION_RATE = 48_000
+"""In Hz: what a chain runs at, or the source's own rate where that is higher."""
+PLUGIN_TIMEOUT_S = 600.0
+"""How long the process of a chain with plugins may be without progress."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderSettings:

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from audiosr_fx.commands.job import Bits
+from audiosr_fx.commands.options import QueueOption
 from audiosr_fx.commands.outputs import OutputFormat
 from audiosr_fx.commands.system import refuse_windows
 from audiosr_fx.commands.terminal import ExitCode, say, say_error
@@ -33,17 +34,6 @@ class OnRequest(StrEnum):
 
     OGG = "ogg"
     MP3 = "mp3"
-
-
-QueueOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--queue",
-        metavar="FOLDER",
-        help="Folder of the queue.",
-        show_default="AUDIOSR_FX_STATE, else the user's own",
-    ),
-]
 
 
 def watch(

@@ -13,9 +13,9 @@ from typing import Annotated, Any
 import typer
 from platformdirs import user_config_path, user_log_path
 
+from audiosr_fx.commands.options import QueueOption
 from audiosr_fx.commands.terminal import ExitCode, printable, say, say_json
 from audiosr_fx.errors import ParameterError
-from watchfolder.commands import QueueOption
 from watchfolder.studio import read_studio
 from watchfolder.units import AGENT_LABEL, UNIT_NAME, launch_agent, systemd_unit
 

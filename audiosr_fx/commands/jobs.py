@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from audiosr_fx.commands.options import QueueOption
 from audiosr_fx.commands.terminal import (
     ExitCode,
     describe_error,
@@ -47,15 +48,6 @@ StatesOption = Annotated[
     list[JobState] | None,
     typer.Option("--state", metavar="STATE", help="Only such jobs; may be given more than once."),
 ]
-FolderOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--queue",
-        metavar="FOLDER",
-        help="Folder of the queue.",
-        show_default="AUDIOSR_FX_STATE, else the user's own",
-    ),
-]
 JobsArgument = Annotated[list[int], typer.Argument(metavar="JOB...", help="Numbers of jobs.")]
 
 
@@ -66,7 +58,7 @@ def list_command(
         bool, typer.Option("--follow", "-f", help="Go on with what happens, until Ctrl-C.")
     ] = False,
     json: JsonOption = False,
-    queue: FolderOption = None,
+    queue: QueueOption = None,
 ) -> None:
     """Show the jobs there are, oldest first.
 
@@ -90,7 +82,7 @@ def show_command(
         bool, typer.Option("--follow", "-f", help="Go on with what happens, until it has ended.")
     ] = False,
     json: JsonOption = False,
-    queue: FolderOption = None,
+    queue: QueueOption = None,
 ) -> None:
     """Show one job: what it makes of what, where it stands, and how it got there."""
     client = _client(queue)
@@ -106,13 +98,13 @@ def show_command(
 
 
 @app.command("cancel")
-def cancel_command(jobs: JobsArgument, json: JsonOption = False, queue: FolderOption = None) -> None:
+def cancel_command(jobs: JobsArgument, json: JsonOption = False, queue: QueueOption = None) -> None:
     """Cancel jobs that are queued, parked or running; nothing of them is left behind."""
     _each(jobs, _client(queue).cancel, json=json)
 
 
 @app.command("retry")
-def retry_command(jobs: JobsArgument, json: JsonOption = False, queue: FolderOption = None) -> None:
+def retry_command(jobs: JobsArgument, json: JsonOption = False, queue: QueueOption = None) -> None:
     """Queue jobs again that failed, were cancelled, or whose output is gone."""
     _each(jobs, _client(queue).retry, json=json)
 
@@ -130,7 +122,7 @@ def clear_command(
         ),
     ] = None,
     json: JsonOption = False,
-    queue: FolderOption = None,
+    queue: QueueOption = None,
 ) -> None:
     """Forget jobs that have ended; their files stay."""
     picked = [_state(state) for state in states or []]

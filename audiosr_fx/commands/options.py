@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from audiosr_fx.errors import ParameterError
 from audiosr_fx.params import Control, find_control
+
+QueueOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--queue",
+        metavar="FOLDER",
+        help="Folder of the queue.",
+        show_default="AUDIOSR_FX_STATE, else the user's own",
+    ),
+]
 
 
 def control_option(name: str, *, panel: str | None = None) -> Any:

@@ -6,8 +6,8 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from audiosr_fx.commands.job import Bits, Job, Result, check_output, intact_below_hz, levels_before
-from audiosr_fx.commands.outputs import OutputFormat, Task
+from audiosr_fx.commands.job import Job, Result, check_output, intact_below_hz, levels_before
+from audiosr_fx.commands.outputs import Task
 from audiosr_fx.commands.terminal import interrupts_held, output_errors
 from audiosr_fx.settings import Region, RenderSettings, parse_region
 
@@ -123,6 +123,7 @@ def _write(
     region: Region | None,
 ) -> _Written:
     """Write a render to its file."""
+    from audiosr_fx.files import SUBTYPES
     from audiosr_fx.writer import AudioWriter
 
     metadata = _metadata(source, stream, settings, region) if job.keep_metadata else None
@@ -133,7 +134,7 @@ def _write(
                 task.output,
                 stream.sample_rate,
                 stream.channels,
-                subtype=_subtype(job.bits, source.info.subtype, task.format),
+                subtype=SUBTYPES[job.bits] or source.info.subtype_in(task.format),
                 format=task.format.upper(),
                 expected_frames=stream.frames,
                 overwrite=job.overwrite,
@@ -169,11 +170,3 @@ def _metadata(
     if made.action == "untouched" and stream.sample_rate != source.sample_rate:
         made = replace(made, action="resampled")
     return metadata.with_provenance(made)
-
-
-def _subtype(bits: Bits, of_source: str, format: OutputFormat) -> str:
-    """The name of a sample format; auto keeps float where the format can, and takes 24 bit otherwise."""
-    if bits is Bits.AUTO:
-        keeps_float = of_source in ("FLOAT", "DOUBLE") and format is not OutputFormat.FLAC
-        return "FLOAT" if keeps_float else "PCM_24"
-    return {Bits.PCM_16: "PCM_16", Bits.PCM_24: "PCM_24"}.get(bits, "FLOAT")

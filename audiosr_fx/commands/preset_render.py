@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from audiosr_fx.commands.job import Bits, Job, Result, check_output, intact_below_hz, levels_before
+from audiosr_fx.commands.job import Job, Result, check_output, intact_below_hz, levels_before
 from audiosr_fx.commands.outputs import Task
 from audiosr_fx.commands.terminal import OutputError
 from audiosr_fx.errors import AudioFormatError, ParameterError
-from audiosr_fx.files import FileSource, shown
+from audiosr_fx.files import SUBTYPES, FileSource, shown
 from audiosr_fx.part import PartSource
 from audiosr_fx.preset import Preset
 from audiosr_fx.presets import find_preset, read_preset
-from audiosr_fx.settings import parse_region
+from audiosr_fx.settings import PLUGIN_TIMEOUT_S, SESSION_RATE, parse_region
 
 if TYPE_CHECKING:
     from audiosr_fx.album import Stages
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from audiosr_fx.file_job import RenderedFile
     from audiosr_fx.progress import OnEvent
 
-SESSION_RATE = 48_000
-PLUGIN_TIMEOUT_S = 600.0
-_SUBTYPES = {Bits.AUTO: None, Bits.PCM_16: "PCM_16", Bits.PCM_24: "PCM_24", Bits.FLOAT: "FLOAT"}
 _LOUDNESS = ("LoudnessNormalize", "MasterTo")
 
 
@@ -49,11 +46,6 @@ class ChosenPreset:
     def has_loudness(self) -> bool:
         """Whether a stage of loudness stands in the chain itself, where it can be one for a set."""
         return any(section.type in _LOUDNESS for section in self.preset.chain)
-
-    @property
-    def has_plugins(self) -> bool:
-        """Whether it runs code that may crash, and so runs in a process of its own."""
-        return any(section.type == "VST3" for _, section in self.preset.sections())
 
 
 def choose_preset(name: str, changes: Sequence[str], context: typer.Context) -> ChosenPreset:
@@ -91,7 +83,7 @@ class PresetRecipe:
     @property
     def timeout_s(self) -> float | None:
         """How long a process of its own may be without progress."""
-        return PLUGIN_TIMEOUT_S if self.chosen.has_plugins else None
+        return PLUGIN_TIMEOUT_S if self.chosen.preset.has_plugins else None
 
     @property
     def finds_cutoff(self) -> bool:
@@ -151,7 +143,7 @@ class PresetRecipe:
                 task.output,
                 max(SESSION_RATE, rate),
                 format=task.format.upper(),
-                subtype=_SUBTYPES[job.bits],
+                subtype=SUBTYPES[job.bits],
                 overwrite=job.overwrite,
                 keep_metadata=job.keep_metadata,
                 region=region,
@@ -159,7 +151,7 @@ class PresetRecipe:
                 preset=self.chosen.name,
                 protected=job.protected,
                 on_event=on_event,
-                isolated=self.chosen.has_plugins and not self.is_apart,
+                isolated=self.chosen.preset.has_plugins and not self.is_apart,
                 timeout_s=PLUGIN_TIMEOUT_S,
                 cache=job.cache or False,
             )

@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from audiosr_fx import atomic
 from audiosr_fx.jobs.database import is_disk_full
@@ -24,7 +24,6 @@ from audiosr_fx.jobs.states import State
 from audiosr_fx.jobs.store import JobStore
 from audiosr_fx.wording import shown
 
-_SUFFIX: Final = ".part"
 _log = logging.getLogger(__name__)
 
 
@@ -91,7 +90,11 @@ class Publisher:
         for folder in self._store.output_folders():
             with suppress(OSError):
                 for path in folder.iterdir():
-                    if path.name.startswith(self._prefix) and path.suffix == _SUFFIX and path not in kept:
+                    if (
+                        path.name.startswith(self._prefix)
+                        and path.suffix == atomic.TEMPORARY_SUFFIX
+                        and path not in kept
+                    ):
                         shutil.rmtree(path, ignore_errors=True)
                         count += 1
         return count
@@ -101,7 +104,7 @@ class Publisher:
         return f"{atomic.TEMPORARY_PREFIX}{self._store.name}-"
 
     def _aside(self, job: Job) -> Path:
-        name = f"{self._prefix}{job.id}-{job.token}{_SUFFIX}"
+        name = f"{self._prefix}{job.id}-{job.token}{atomic.TEMPORARY_SUFFIX}"
         return job.order.request.folder / name
 
     def _staged(self, job: Job) -> Path:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from audiosr_fx import __version__
 from audiosr_fx.errors import AudioFormatError, ParameterError
-from audiosr_fx.files import shown
+from audiosr_fx.files import SUBTYPES, shown
 from audiosr_fx.jobs.task import DeviceMissing, Task
-from audiosr_fx.settings import parse_region, position_at_rate
+from audiosr_fx.settings import PLUGIN_TIMEOUT_S, SESSION_RATE, parse_region, position_at_rate
 
 if TYPE_CHECKING:
     from audiosr_fx.board import Board
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from audiosr_fx.progress import ProgressEvent
     from audiosr_fx.settings import Region
 
-SESSION_RATE: Final = 48_000
-PLUGIN_TIMEOUT_S: Final = 600.0
-_SUBTYPES: Final = {"auto": None, "16": "PCM_16", "24": "PCM_24", "32": "FLOAT"}
 _TAKE: Final = "take.audiosr_fx.wav"
 _PARTS: Final = ("torch", "numpy", "pedalboard", "soundfile", "soxr")
 
@@ -62,13 +59,13 @@ def render(
                 rate,
                 region=_region(request, info),
                 format="WAV" if is_spliced else request.format.upper() or None,
-                subtype="FLOAT" if is_spliced else _SUBTYPES[request.bits],
+                subtype="FLOAT" if is_spliced else SUBTYPES[request.bits],
                 overwrite=True,
                 keep_metadata=request.keep_metadata,
                 preset=preset.name,
                 on_event=lambda event: on_progress(_fraction(event)),
                 should_cancel=should_cancel,
-                isolated=any(section.type == "VST3" for _, section in preset.sections()),
+                isolated=preset.has_plugins,
                 timeout_s=PLUGIN_TIMEOUT_S,
                 decoded=decoded,
             )
@@ -115,8 +112,8 @@ def _spliced(
 
     request, region = task.order.request, _region(task.order.request, info)
     assert region is not None
-    keeps_float = info.subtype in ("FLOAT", "DOUBLE") and request.format != "flac"
-    auto = ("FLOAT" if keeps_float else "PCM_24") if request.splice == "region" else None
+    format = request.format or task.destination.suffix.lstrip(".")
+    auto = info.subtype_in(format) if request.splice == "region" else None
     done = splice_file(
         request.source,
         take.path,
@@ -124,7 +121,7 @@ def _spliced(
         region,
         request.splice,  # type: ignore[arg-type] # checked by the request
         format=request.format.upper() or None,
-        subtype=_SUBTYPES[request.bits] or auto,
+        subtype=SUBTYPES[request.bits] or auto,
         overwrite=True,
         keep_metadata=request.keep_metadata,
         should_cancel=should_cancel,

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from audiosr_fx.commands.options import QueueOption
 from audiosr_fx.commands.system import refuse_windows
 from audiosr_fx.commands.terminal import say_note
 from hosts.server import DEFAULT_PORT
@@ -75,15 +76,7 @@ def serve(
         typer.Option("--midi-map", metavar="FILE", help="What keys mean; audiosr-fx midi learn writes one."),
     ] = None,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
-    queue: Annotated[
-        Path | None,
-        typer.Option(
-            "--queue",
-            metavar="FOLDER",
-            help="Folder of the queue.",
-            show_default="AUDIOSR_FX_STATE, else the user's own",
-        ),
-    ] = None,
+    queue: QueueOption = None,
 ) -> None:
     """Render what a DAW asks for over OSC and MIDI, and watch folders beside it.
 
