@@ -7,15 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from job_orders import new_order
 
 from audiosr_fx.audio import AudioWriter
 from audiosr_fx.jobs.manifest import find_manifest
 from audiosr_fx.jobs.order import hash_file, place_order
+from audiosr_fx.jobs.rendering import render
 from audiosr_fx.jobs.request import RenderRequest
 from audiosr_fx.jobs.service import Service
 from audiosr_fx.jobs.states import State
 from audiosr_fx.jobs.store import JobStore
+from audiosr_fx.jobs.task import Task
 from audiosr_fx.preset import parse_preset
 
 WAIT_S = 110.0
@@ -53,6 +56,25 @@ def test_a_chain_without_a_model_comes_out_as_from_a_board(tmp_path: Path) -> No
     assert manifest is not None
     assert manifest.result["decisions"]
     assert manifest.result["versions"]["audiosr_fx"]
+
+
+def test_a_region_of_a_float_file_may_go_into_flac(tmp_path: Path) -> None:
+    source = tmp_path / "float.wav"
+    tone = 0.1 * np.sin(np.arange(24_000, dtype=np.float32) / 8.0)
+    soundfile.write(source, tone, 48_000, subtype="FLOAT")
+    request = RenderRequest(
+        source=source,
+        folder=tmp_path / "out",
+        output_name="region.flac",
+        preset="loudness-only",
+        region="4800s-19200s",
+        splice="region",
+    )
+    staged = tmp_path / "region.flac"
+    task = Task(order=place_order(request), destination=staged, device="cpu", is_small=False)
+    told = render(task, lambda done: None, lambda: False)
+    assert told["frames"] == soundfile.info(staged).frames == 14_400
+    assert soundfile.info(staged).subtype == "PCM_24"
 
 
 @pytest.mark.slow
