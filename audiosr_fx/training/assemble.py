@@ -15,12 +15,13 @@ from audiosr_fx.model.audiosr import AudioSRModel
 from audiosr_fx.model.checkpoint import config_from_json, load_model
 from audiosr_fx.model.config import HiFiGANConfig, ModelConfig
 from audiosr_fx.training.data import Clip
+from audiosr_fx.training.device_segments import DeviceSegmentMaker
 from audiosr_fx.training.hifigan import HiFiGANStage
 from audiosr_fx.training.ldm import LatentDenoiser, LatentStage
 from audiosr_fx.training.predictor import PredictorStage
 from audiosr_fx.training.recipes import NEEDS, STAGES, Recipe
 from audiosr_fx.training.segments import SegmentMaker
-from audiosr_fx.training.stage import Stage
+from audiosr_fx.training.stage import BatchMaker, Stage
 from audiosr_fx.training.vae import VAEStage
 from audiosr_fx.training.vocoder import ExciterStage
 
@@ -107,7 +108,12 @@ def build_stage(
         "ldm": LatentStage,
     }
     model = model.to(device).requires_grad_(False)
-    maker = SegmentMaker(training, settings.augment, dict(recipe.data.kind_weights))
+    weights = recipe.data.kind_weights
+    maker: BatchMaker = (
+        DeviceSegmentMaker(training, settings.augment, weights, device)
+        if recipe.data.on_device
+        else SegmentMaker(training, settings.augment, weights)
+    )
     with torch.random.fork_rng(devices=[]):  # critics start out the same in every process
         torch.manual_seed(settings.seed)
         return builders[name](model, settings, maker, validation, torch.device(device))

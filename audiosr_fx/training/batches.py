@@ -11,7 +11,8 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from audiosr_fx.errors import AudioSRError
-from audiosr_fx.training.segments import Batch, SegmentMaker, collate
+from audiosr_fx.training.segments import Batch
+from audiosr_fx.training.stage import BatchMaker
 
 _AHEAD = 3  # batches per worker
 
@@ -31,7 +32,7 @@ class BatchPlace(NamedTuple):
 class Batches(Dataset[tuple[np.ndarray, ...] | AudioSRError]):
     """Every batch of one process of a run, by number: step times ``parts``, plus part."""
 
-    def __init__(self, maker: SegmentMaker, *, batch_size: int, parts: int, seed: int, rank: int) -> None:
+    def __init__(self, maker: BatchMaker, *, batch_size: int, parts: int, seed: int, rank: int) -> None:
         self._maker = maker
         self._batch_size = batch_size
         self._parts = parts
@@ -45,10 +46,7 @@ class Batches(Dataset[tuple[np.ndarray, ...] | AudioSRError]):
         """The arrays of a batch, which a pipe takes as they are; or what went wrong."""
         random = self.place(number).random(self._seed, 0)
         try:
-            return tuple(
-                tensor.numpy()
-                for tensor in collate([self._maker.make(random) for _ in range(self._batch_size)])
-            )
+            return tuple(tensor.numpy() for tensor in self._maker.make_batch(random, self._batch_size))
         except AudioSRError as error:
             return error
 
@@ -59,6 +57,11 @@ class Batches(Dataset[tuple[np.ndarray, ...] | AudioSRError]):
             AudioSRError: a clip that can no longer be read.
         """
         numbers = range(first_step * self._parts, last_step * self._parts)
+        if self._maker.is_on_device:  # where processes that make them ahead would only wait for each other
+            for number in numbers:
+                place = self.place(number)
+                yield place, self._maker.make_batch(place.random(self._seed, 0), self._batch_size)
+            return
         loader: DataLoader[tuple[np.ndarray, ...] | AudioSRError] = DataLoader(
             self,
             batch_size=None,

@@ -100,15 +100,18 @@ class Degraded(NamedTuple):
 class DegradeSettings:
     """How often each degradation is drawn, and from what ranges (lowest, highest).
 
-    Each example is cut off by one of three: a codec, a resampler, otherwise a low-pass filter. Codecs that
-    this machine lacks are left out. Noise is for models that are to clean the low band as well (``RESTORE``);
-    its amplitudes and frequency are drawn evenly over their logarithms.
+    Each example is cut off by one of three: a codec, a resampler, otherwise a low-pass filter, its cutoff
+    drawn evenly over its range in Hz, as published, or with ``even_octaves`` over octaves: where most is
+    missing there is most to learn. Codecs that this machine lacks are left out. Noise is for models that are
+    to clean the low band as well (``RESTORE``); its amplitudes and frequency are drawn evenly over their
+    logarithms.
 
     Raises:
         ParameterError: shares that are no shares, a range upside down, or an unknown codec.
     """
 
     cutoff_range_hz: tuple[float, float] = (2_000.0, 16_000.0)
+    even_octaves: bool = False
     codec_share: float = 0.15
     resampler_share: float = 0.15
     codecs: tuple[str, ...] = tuple(SAMPLE_RATES)
@@ -154,11 +157,11 @@ def draw_degradation(random: np.random.Generator, settings: DegradeSettings) -> 
         codec = _draw_codec(random, codecs)
         is_full = (codec.name, codec.sample_rate) == _NEVER_DULL
         if _happens(random, 1.0 if is_full else s.lowpass_before_codec):
-            lowpass = draw_lowpass(random, lowest_hz=s.cutoff_range_hz[0], highest_hz=s.cutoff_range_hz[1])
+            lowpass = _draw_lowpass_of(random, s)
     elif place < codec_share + s.resampler_share:
         resampling = _draw_resampling(random, s.cutoff_range_hz)
     else:
-        lowpass = draw_lowpass(random, lowest_hz=s.cutoff_range_hz[0], highest_hz=s.cutoff_range_hz[1])
+        lowpass = _draw_lowpass_of(random, s)
     is_saturated = _happens(random, s.saturation_probability)
     return Degradation(
         saturation_drive=_draw_evenly(random, s.saturation_drive_range) if is_saturated else 0.0,
@@ -201,16 +204,21 @@ def apply_degradation(waveform: np.ndarray, degradation: Degradation) -> Degrade
 
 
 def draw_lowpass(
-    random: np.random.Generator, *, lowest_hz: float = 2_000.0, highest_hz: float = 16_000.0
+    random: np.random.Generator,
+    *,
+    lowest_hz: float = 2_000.0,
+    highest_hz: float = 16_000.0,
+    even_octaves: bool = False,
 ) -> LowPass:
-    """A random low-pass: any family, order 2 to 10, cutoff uniform.
+    """A random low-pass: any family, order 2 to 10, cutoff uniform in Hz or over octaves.
 
-    Source: Liu et al. 2023, "AudioSR", section 3.1.
+    Source: Liu et al. 2023, "AudioSR", section 3.1, for the first.
     """
+    bounds = (lowest_hz, highest_hz)
     return LowPass(
         family=str(random.choice(FAMILIES)),
         order=int(random.integers(2, 11)),
-        cutoff_hz=float(random.uniform(lowest_hz, highest_hz)),
+        cutoff_hz=_draw_evenly(random, bounds) if even_octaves else float(random.uniform(*bounds)),
         both_ways=bool(random.random() < 0.5),
     )
 
@@ -238,6 +246,13 @@ def _happens(random: np.random.Generator, probability: float) -> bool:
 def _draw_evenly(random: np.random.Generator, bounds: tuple[float, float]) -> float:
     """Evenly over the logarithm."""
     return float(np.exp(random.uniform(np.log(bounds[0]), np.log(bounds[1]))))
+
+
+def _draw_lowpass_of(random: np.random.Generator, settings: DegradeSettings) -> LowPass:
+    lowest_hz, highest_hz = settings.cutoff_range_hz
+    return draw_lowpass(
+        random, lowest_hz=lowest_hz, highest_hz=highest_hz, even_octaves=settings.even_octaves
+    )
 
 
 def _draw_codec(random: np.random.Generator, names: list[str]) -> Codec:

@@ -12,8 +12,8 @@ from audiosr_fx.errors import ParameterError
 from audiosr_fx.model.audiosr import AudioSRModel
 from audiosr_fx.model.vocoder import HiFiGAN
 from audiosr_fx.training.data import Clip
-from audiosr_fx.training.segments import Batch, SegmentMaker
-from audiosr_fx.training.stage import Example, Stage
+from audiosr_fx.training.segments import Batch
+from audiosr_fx.training.stage import BatchMaker, Example, Stage
 from audiosr_fx.training.validation import SHOWN, validation_batches
 from audiosr_fx.training.vocoder import VocoderSettings, mean_lsd, waveform_adversary, waveform_examples
 
@@ -31,7 +31,7 @@ class HiFiGANStage(Stage):
         self,
         model: AudioSRModel,
         settings: VocoderSettings,
-        maker: SegmentMaker,
+        maker: BatchMaker,
         validation: Sequence[Clip],
         device: torch.device,
     ) -> None:

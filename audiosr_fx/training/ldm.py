@@ -13,8 +13,8 @@ from audiosr_fx.model.audiosr import AudioSRModel, SamplerSettings
 from audiosr_fx.model.vae import Posterior
 from audiosr_fx.training.data import Clip
 from audiosr_fx.training.losses import DB_PER_NEPER, weighted_mean
-from audiosr_fx.training.segments import Batch, SegmentMaker, collate
-from audiosr_fx.training.stage import Example, Stage, TrainSettings, check_range
+from audiosr_fx.training.segments import Batch
+from audiosr_fx.training.stage import BatchMaker, Example, Stage, TrainSettings, check_range
 from audiosr_fx.training.validation import SHOWN, validation_batches
 
 VALIDATION_STEPS = 8
@@ -64,7 +64,7 @@ class LatentStage(Stage):
         self,
         model: AudioSRModel,
         settings: LDMSettings,
-        maker: SegmentMaker,
+        maker: BatchMaker,
         validation: Sequence[Clip],
         device: torch.device,
     ) -> None:
@@ -85,7 +85,7 @@ class LatentStage(Stage):
         torch.manual_seed(0)
         latents, conditions = [], []
         for _ in range(_SCALE_BATCHES):
-            batch = self.move(collate([self.maker.make(random) for _ in range(8)]))
+            batch = self.move(self.maker.make_batch(random, 8))
             condition, clean = self._encode(batch)
             latents.append(clean.std())
             conditions.append(condition.std())

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from audiosr_fx.quality.bands import BAND_FLOOR_DB, BANDS
 from audiosr_fx.quality.lsd import POWER_FLOOR
 from audiosr_fx.training.data import SAMPLE_RATE
 from audiosr_fx.training.discriminators import Judgement
 
 RESOLUTIONS = (512, 1024, 2048)
+_BAND_FFT = 2048
 DB_PER_NEPER = 20.0 / math.log(10.0)
 """Log-mels are natural logarithms of amplitudes: times this they are decibels."""
 
@@ -43,6 +45,42 @@ def spectral_loss(estimate: Tensor, target: Tensor, lowest_hz: Tensor, highest_h
         squares = (difference.square() * counted).sum(dim=1) / counted.sum(dim=1).clamp(min=1.0)
         losses.append((squares + 1e-6).sqrt().mean())
     return torch.stack(losses).mean()
+
+
+def envelope_losses(
+    estimate: Tensor, target: Tensor, lowest_hz: Tensor, highest_hz: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Errors of band levels and of their flatness, as of ``quality/bands.py``, both in tens of dB.
+
+    Frames more than 60 dB below the loudest of their example do not count, nor levels more than 80 dB below
+    its loudest bin.
+
+    Args:
+        estimate: (B, T) at 48 kHz.
+        target: (B, T)
+        lowest_hz: (B,), where the lowest of 32 bands begins.
+        highest_hz: (B,), where the highest ends.
+    """
+    frequencies = torch.fft.rfftfreq(_BAND_FFT, 1 / SAMPLE_RATE, device=estimate.device)
+    place = torch.log(frequencies.clamp(min=1.0) / lowest_hz[:, None])
+    place = place / torch.log(highest_hz / lowest_hz).clamp(min=1e-3)[:, None] * BANDS
+    index = torch.arange(BANDS, device=estimate.device)[:, None]
+    member = (place[:, None, :] >= index) & (place[:, None, :] < index + 1)
+    counted = member.sum(dim=2)
+    share = member.float() / counted.clamp(min=1)[:, :, None]
+    real, made = (10.0 ** log10_power(sound, _BAND_FFT) for sound in (target, estimate))
+    floor = real.amax(dim=(1, 2), keepdim=True) * 10.0 ** (BAND_FLOOR_DB / 10.0)
+    real_level, made_level = (torch.log10(share @ power + floor) for power in (real, made))
+    frame = real.sum(dim=1)
+    loud = (frame >= frame.amax(dim=1, keepdim=True) * 1e-6).float()
+    there = (counted > 0).float()[:, :, None]
+    envelope = weighted_mean((made_level - real_level).abs(), there * loud[:, None, :])
+    number = there.sum(dim=1).clamp(min=1.0)
+    real_flatness, made_flatness = (
+        (level * there).sum(dim=1) / number - torch.log10((10.0**level * there).sum(dim=1) / number)
+        for level in (real_level, made_level)
+    )
+    return envelope, weighted_mean((made_flatness - real_flatness).abs(), loud)
 
 
 def log10_power(waveform: Tensor, n_fft: int) -> Tensor:

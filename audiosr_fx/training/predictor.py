@@ -15,14 +15,25 @@ from audiosr_fx.model.config import ModelConfig
 from audiosr_fx.model.mel import mel_band_edges_hz
 from audiosr_fx.training.data import Clip
 from audiosr_fx.training.losses import DB_PER_NEPER, weighted_mean
-from audiosr_fx.training.segments import Batch, SegmentMaker, misjudge
-from audiosr_fx.training.stage import Example, Stage, TrainSettings
+from audiosr_fx.training.segments import Batch, misjudge
+from audiosr_fx.training.stage import BatchMaker, Example, Stage, TrainSettings, check_range
 from audiosr_fx.training.validation import SHOWN, mean_figure, validation_batches
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictorSettings(TrainSettings):
-    """How the predictor is trained."""
+    """How the predictor is trained.
+
+    Attributes:
+        quiet_weight: of frames more than 60 dB below the loudest of their example, where ears hear little and
+            measures look away; 1 counts all alike.
+    """
+
+    quiet_weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        TrainSettings.__post_init__(self)
+        check_range(self, "quiet_weight", 0.0, 1.0)
 
 
 class PredictorStage(Stage):
@@ -34,7 +45,7 @@ class PredictorStage(Stage):
         self,
         model: AudioSRModel,
         settings: PredictorSettings,
-        maker: SegmentMaker,
+        maker: BatchMaker,
         validation: Sequence[Clip],
         device: torch.device,
     ) -> None:
@@ -44,6 +55,7 @@ class PredictorStage(Stage):
         self.module: nn.Module = model.predictor.requires_grad_(True)
         self.mel = model.mel
         self.band = BandWeights(model.config, device)
+        self._quiet_weight = settings.quiet_weight
         self._validation = list(validation_batches(validation))
 
     def loss(self, batch: Batch, random: np.random.Generator, step: int) -> Mapping[str, Tensor]:
@@ -53,7 +65,8 @@ class PredictorStage(Stage):
             dull = self.mel(batch.dull).log_mel
         with self.autocast():
             predicted = self.module(dull, told_hz)
-        return {"total": self._error(predicted.float(), batch, told_hz, self.band.weight)}
+        weight = self.band.weight
+        return {"total": self._error(predicted.float(), batch, told_hz, weight, self._quiet_weight)}
 
     def validate(self, module: nn.Module) -> Mapping[str, float]:
         figures: dict[str, float] = {}
@@ -73,10 +86,19 @@ class PredictorStage(Stage):
                 mels = {"dull": dull[index], "predicted": made[index], "true": true[index]}
                 yield Example(name=f"{cutoff_hz:.0f} Hz, clip {index + 1}", mels=mels)
 
-    def _error(self, predicted: Tensor, batch: Batch, told_hz: Tensor, weight: Tensor) -> Tensor:
+    def _error(
+        self, predicted: Tensor, batch: Batch, told_hz: Tensor, weight: Tensor, quiet_weight: float = 1.0
+    ) -> Tensor:
         target = self.mel(batch.target).log_mel
-        mask = self.band.trusted(told_hz, batch.limit_hz) * weight
-        return weighted_mean((predicted - target).abs(), mask[:, None, :])
+        mask = (self.band.trusted(told_hz, batch.limit_hz) * weight)[:, None, :]
+        mask = mask * torch.where(loud_frames(target)[:, :, None], 1.0, quiet_weight)
+        return weighted_mean((predicted - target).abs(), mask)
+
+
+def loud_frames(log_mel: Tensor) -> Tensor:
+    """True for frames no more than 60 dB below the loudest of their example: (B, L, M) -> bool (B, L)."""
+    level = torch.logsumexp(2.0 * log_mel, dim=-1)
+    return level >= level.amax(dim=1, keepdim=True) - 60.0 * 2.0 / DB_PER_NEPER
 
 
 class BandWeights:

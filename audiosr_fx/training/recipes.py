@@ -43,6 +43,8 @@ class DataSettings:
         held_out_fraction: share of the sources kept from it where none of those is there.
         validation_clips: how many of the held-out clips at most are validated on.
         kind_weights: how often a kind is drawn, beside the square root of its sources' lengths.
+        on_device: make examples on the device that trains, from clips held in its memory; for GPUs, and for
+            low-passes alone (see ``device_segments.py``).
 
     Raises:
         ParameterError: a value outside its range.
@@ -52,6 +54,7 @@ class DataSettings:
     held_out_fraction: float = 0.1
     validation_clips: int = 64
     kind_weights: Mapping[str, float] = field(default_factory=dict)
+    on_device: bool = False
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.held_out_fraction < 1.0:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -20,6 +20,9 @@ from audiosr_fx.training.degrade import (
     draw_degradation,
 )
 from audiosr_fx.training.rooms import apply_room, draw_room
+
+EQUALISER_HZ = (20.0, 60.0, 180.0, 540.0, 1_600.0, 4_800.0, 14_000.0, 24_000.0)
+"""Points of a random equaliser, an octave and a half apart."""
 
 _ONSET_HOP = 480
 _ALIGN_WITHIN_S = 0.5
@@ -56,7 +59,7 @@ def collate(segments: Sequence[Segment]) -> Batch:
 
 def misjudge(random: np.random.Generator, cutoff_hz: Tensor) -> Tensor:
     """Cutoffs as a detector tells them, (B,): it errs by a few per cent, rather low than high."""
-    return cutoff_hz * torch.from_numpy(random.uniform(0.85, 1.03, len(cutoff_hz))).float()
+    return cutoff_hz * torch.from_numpy(random.uniform(0.85, 1.03, len(cutoff_hz))).to(cutoff_hz)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,16 +90,25 @@ PLAIN = AugmentSettings(room_probability=0.0, align_probability=0.0, degrade=LOW
 class SegmentMaker:
     """Endless varied segments from a set of clips, reproducible from a seed."""
 
+    is_on_device = False
+
     def __init__(
-        self, clips: Sequence[Clip], settings: AugmentSettings, kind_weights: dict[str, float] | None = None
+        self,
+        clips: Sequence[Clip],
+        settings: AugmentSettings,
+        kind_weights: Mapping[str, float] | None = None,
     ) -> None:
         self.settings = settings
         self._by_source: dict[tuple[str, str], list[Clip]] = {}
         for clip in clips:
             self._by_source.setdefault((clip.kind, clip.source), []).append(clip)
         self._sources = list(self._by_source)
-        weights = np.array([self._source_weight(key, kind_weights or {}) for key in self._sources])
+        weights = np.array([source_weight(self._by_source[key], kind_weights or {}) for key in self._sources])
         self._weights = weights / weights.sum()
+
+    def make_batch(self, random: np.random.Generator, size: int) -> Batch:
+        """So many segments, on the CPU."""
+        return collate([self.make(random) for _ in range(size)])
 
     def make(self, random: np.random.Generator) -> Segment:
         """One segment: layers of clips, summed, equalised, degraded and levelled."""
@@ -124,7 +136,7 @@ class SegmentMaker:
         bright = mixture
         if random.random() < s.equaliser_probability:
             frequencies = np.fft.rfftfreq(len(mixture), 1 / SAMPLE_RATE)
-            gains = _random_equaliser(random, frequencies, s.equaliser_db)
+            gains = equaliser_gains(draw_equaliser(random, s.equaliser_db), frequencies)
             bright = np.fft.irfft(np.fft.rfft(mixture) * gains, len(mixture))
         dull, cutoff_hz = apply_degradation(bright, degradation)
         level = 0.5 * 10 ** (random.uniform(*s.level_db_range) / 20)
@@ -166,11 +178,13 @@ class SegmentMaker:
         fitted[: min(length, len(line))] = line[:length]
         return fitted, limit
 
-    def _source_weight(self, key: tuple[str, str], kind_weights: dict[str, float]) -> float:
-        seconds = sum(clip.seconds for clip in self._by_source[key])
-        trust = float(np.mean([clip.limit_hz for clip in self._by_source[key]])) / 22_000.0
-        folder = float(np.mean([clip.weight for clip in self._by_source[key]]))
-        return float(np.sqrt(seconds) * trust**2 * folder * kind_weights.get(key[0], 1.0))
+
+def source_weight(clips: Sequence[Clip], kind_weights: Mapping[str, float]) -> float:
+    """How often a source is drawn beside others: by its length, how high it can be trusted, and its kind."""
+    seconds = sum(clip.seconds for clip in clips)
+    trust = float(np.mean([clip.limit_hz for clip in clips])) / 22_000.0
+    folder = float(np.mean([clip.weight for clip in clips]))
+    return float(np.sqrt(seconds) * trust**2 * folder * kind_weights.get(clips[0].kind, 1.0))
 
 
 def _happens(random: np.random.Generator, probability: float) -> bool:
@@ -196,10 +210,15 @@ def _onsets(waveform: np.ndarray) -> np.ndarray:
     return np.asarray(np.maximum(np.diff(level, prepend=level[:1]), 0.0))
 
 
-def _random_equaliser(random: np.random.Generator, frequencies_hz: np.ndarray, range_db: float) -> np.ndarray:
-    """A smooth random curve through points an octave and a half apart."""
-    points_hz = np.array([20.0, 60.0, 180.0, 540.0, 1_600.0, 4_800.0, 14_000.0, 24_000.0])
-    gains_db = random.uniform(-range_db, range_db, len(points_hz))
-    gains_db[-1] = gains_db[-2]
-    curve = np.interp(np.log(np.maximum(frequencies_hz, 20.0)), np.log(points_hz), gains_db)
+def draw_equaliser(random: np.random.Generator, range_db: float, curves: int | None = None) -> np.ndarray:
+    """Gains in dB at ``EQUALISER_HZ``, of one curve (8,) or of several (curves, 8)."""
+    shape = (len(EQUALISER_HZ),) if curves is None else (curves, len(EQUALISER_HZ))
+    gains_db = random.uniform(-range_db, range_db, shape)
+    gains_db[..., -1] = gains_db[..., -2]
+    return gains_db
+
+
+def equaliser_gains(gains_db: np.ndarray, frequencies_hz: np.ndarray) -> np.ndarray:
+    """The smooth curve through the points of one equaliser, as amplitudes at ``frequencies_hz``."""
+    curve = np.interp(np.log(np.maximum(frequencies_hz, EQUALISER_HZ[0])), np.log(EQUALISER_HZ), gains_db)
     return np.asarray(10 ** (curve / 20))

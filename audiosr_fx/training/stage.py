@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from audiosr_fx.errors import ParameterError
 from audiosr_fx.training.adversarial import Adversary
-from audiosr_fx.training.segments import AugmentSettings, Batch, SegmentMaker
+from audiosr_fx.training.segments import AugmentSettings, Batch
 
 PRECISIONS = ("float32", "bfloat16")
 
@@ -122,6 +123,15 @@ class Example:
     sounds: Mapping[str, Tensor] = field(default_factory=dict)
 
 
+class BatchMaker(Protocol):
+    """Makes examples: on the CPU, or at once on the device that trains."""
+
+    is_on_device: bool
+
+    def make_batch(self, random: np.random.Generator, size: int) -> Batch:
+        """So many examples, a function of the generator's state."""
+
+
 class Stage(ABC):
     """One trainable stage of a model.
 
@@ -138,14 +148,14 @@ class Stage(ABC):
     module: nn.Module
     adversary: Adversary | None = None
 
-    def __init__(self, maker: SegmentMaker, device: torch.device, precision: str) -> None:
+    def __init__(self, maker: BatchMaker, device: torch.device, precision: str) -> None:
         self.maker = maker
         self.device = device
         self.precision = usable_precision(precision, device)
 
     @abstractmethod
     def loss(self, batch: Batch, random: np.random.Generator, step: int) -> Mapping[str, Tensor]:
-        """Losses of one batch, which is on the CPU.
+        """Losses of one batch, wherever it is.
 
         ``total`` is minimised by the module, ``critics``, if it is there, by the adversary.
         """

@@ -15,8 +15,8 @@ from audiosr_fx.training.adversarial import AdversarialSettings, Adversary
 from audiosr_fx.training.data import Clip
 from audiosr_fx.training.discriminators import PatchDiscriminator
 from audiosr_fx.training.losses import DB_PER_NEPER
-from audiosr_fx.training.segments import Batch, SegmentMaker
-from audiosr_fx.training.stage import Example, Stage, TrainSettings, check_range
+from audiosr_fx.training.segments import Batch
+from audiosr_fx.training.stage import BatchMaker, Example, Stage, TrainSettings, check_range
 from audiosr_fx.training.validation import SHOWN, validation_batches
 
 
@@ -49,7 +49,7 @@ class VAEStage(Stage):
         self,
         model: AudioSRModel,
         settings: VAESettings,
-        maker: SegmentMaker,
+        maker: BatchMaker,
         validation: Sequence[Clip],
         device: torch.device,
     ) -> None:

@@ -16,9 +16,9 @@ from audiosr_fx.quality.lsd import measure_lsd
 from audiosr_fx.training.adversarial import AdversarialSettings, Adversary, band_between
 from audiosr_fx.training.data import SAMPLE_RATE, Clip
 from audiosr_fx.training.discriminators import MultiPeriodDiscriminator, MultiResolutionDiscriminator
-from audiosr_fx.training.losses import spectral_loss
-from audiosr_fx.training.segments import Batch, SegmentMaker, misjudge
-from audiosr_fx.training.stage import Example, Stage, TrainSettings, check_range
+from audiosr_fx.training.losses import envelope_losses, spectral_loss
+from audiosr_fx.training.segments import Batch, misjudge
+from audiosr_fx.training.stage import BatchMaker, Example, Stage, TrainSettings, check_range
 from audiosr_fx.training.validation import SHOWN, mean_figure, validation_batches
 
 _SOFTEST = 1e-4  # RMS of a band that critics hear at unit level
@@ -31,19 +31,24 @@ class VocoderSettings(TrainSettings):
     Attributes:
         predicted_share: of the light vocoder's examples that are fed predicted mels, if there is a predictor.
         spectral_weight: of the light vocoder's distance of log spectra.
+        envelope_weight: of the error of its levels in 32 bands above the cutoff, in tens of dB.
+        flatness_weight: of the error of those levels' flatness, likewise.
         mel_weight: of HiFi-GAN's L1 on log-mels.
         adversarial: training against critics of waveforms; the light vocoder's hear what is above the cutoff.
     """
 
     predicted_share: float = 0.75
     spectral_weight: float = 1.0
+    envelope_weight: float = 0.0
+    flatness_weight: float = 0.0
     mel_weight: float = 5.6
     adversarial: AdversarialSettings | None = None
 
     def __post_init__(self) -> None:
         TrainSettings.__post_init__(self)
         check_range(self, "predicted_share", 0.0, 1.0)
-        check_range(self, "spectral_weight", 0.0, 1e3)
+        for name in ("spectral_weight", "envelope_weight", "flatness_weight"):
+            check_range(self, name, 0.0, 1e3)
         check_range(self, "mel_weight", 0.0, 1e3)
 
 
@@ -64,7 +69,7 @@ class ExciterStage(Stage):
         self,
         model: AudioSRModel,
         settings: VocoderSettings,
-        maker: SegmentMaker,
+        maker: BatchMaker,
         validation: Sequence[Clip],
         device: torch.device,
     ) -> None:
@@ -89,6 +94,14 @@ class ExciterStage(Stage):
         estimate = self._synthesise(self.module, batch, mel, told_hz)
         spectral = spectral_loss(estimate, batch.target, told_hz, batch.limit_hz)
         losses = {"total": self.settings.spectral_weight * spectral}
+        if self.settings.envelope_weight or self.settings.flatness_weight:
+            envelope, flatness = envelope_losses(estimate, batch.target, told_hz, batch.limit_hz)
+            losses |= {"spectral": spectral, "envelope": envelope, "flatness": flatness}
+            losses["total"] = (
+                losses["total"]
+                + self.settings.envelope_weight * envelope
+                + self.settings.flatness_weight * flatness
+            )
         if self.adversary is not None:
             real, made = (
                 band_between(sound, told_hz, batch.limit_hz, SAMPLE_RATE)
