@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import signal
@@ -27,11 +27,11 @@ from audiosr_fx.training.impairments import (
     saturate,
 )
 
-_DESIGNS: Mapping[str, Callable[[int, float], np.ndarray]] = {
-    "butterworth": lambda order, edge: signal.butter(order, edge, output="sos"),
-    "chebyshev": lambda order, edge: signal.cheby1(order, 0.1, edge, output="sos"),
-    "elliptic": lambda order, edge: signal.ellip(order, 0.1, 60.0, edge, output="sos"),
-    "bessel": lambda order, edge: signal.bessel(order, edge, norm="mag", output="sos"),
+_DESIGNS: Mapping[str, Callable[..., Any]] = {  # order, edge, and how scipy shall give them
+    "butterworth": signal.butter,
+    "chebyshev": lambda order, edge, **how: signal.cheby1(order, 0.1, edge, **how),
+    "elliptic": lambda order, edge, **how: signal.ellip(order, 0.1, 60.0, edge, **how),
+    "bessel": lambda order, edge, **how: signal.bessel(order, edge, norm="mag", **how),
 }
 FAMILIES = (*_DESIGNS, "boxcar")
 _GRID_HZ = np.linspace(0.0, 24_000.0, 4097)
@@ -72,7 +72,19 @@ class LowPass:
         edge = self.cutoff_hz / 24_000.0
         if self.family not in _DESIGNS:
             raise ParameterError(f"family is {self.family!r}; expected one of {', '.join(FAMILIES)}")
-        return np.asarray(_DESIGNS[self.family](self.order, edge))
+        return np.asarray(_DESIGNS[self.family](self.order, edge, output="sos"))
+
+
+def prototype_magnitude(family: str, order: int, places: np.ndarray) -> np.ndarray:
+    """Amplitude of a family's analogue prototype at ``places``, in cutoffs; float64, same shape.
+
+    The digital filter of :class:`LowPass` has at f that of place tan(pi f / rate) / tan(pi cutoff / rate).
+    """
+    if family == "boxcar":
+        return np.asarray(places < 1.0, np.float64)
+    zeros, poles, gain = _DESIGNS[family](order, 1.0, analog=True, output="zpk")
+    _, response = signal.freqs_zpk(zeros, poles, gain, worN=places)
+    return np.abs(response)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

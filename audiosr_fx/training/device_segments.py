@@ -18,7 +18,7 @@ from torch import Tensor
 
 from audiosr_fx.errors import ParameterError
 from audiosr_fx.training.data import SAMPLE_RATE, Clip
-from audiosr_fx.training.degrade import FAMILIES, DegradeSettings, LowPass
+from audiosr_fx.training.degrade import FAMILIES, DegradeSettings, prototype_magnitude
 from audiosr_fx.training.segments import (
     EQUALISER_HZ,
     AugmentSettings,
@@ -40,9 +40,9 @@ _LIMIT_STEP_HZ = 500.0  # clips of one source that are trusted as high as that a
 _GAP_SHARE, _GAP_MEAN_S = 0.3, 0.2
 _TAPS = 48  # of the interpolation that changes a clip's speed
 _STRETCHED_LIMIT_HZ = 21_500.0  # where that interpolation begins to fall off
-_GRID = 4097  # frequencies of a stored response, 0 to 24 kHz
 _ORDERS = range(2, 11)
-_CUTOFFS_HZ = 100.0  # distance of the cutoffs that are drawn
+_GRID = 16_384  # places of a stored response
+_LOG_PLACES = (math.log(1e-3), math.log(1e4))  # the first and last of them, in cutoffs
 
 
 class DeviceSegmentMaker:
@@ -72,7 +72,8 @@ class DeviceSegmentMaker:
         frequencies_hz = np.fft.rfftfreq(self._length, 1 / SAMPLE_RATE)
         log10 = [np.log10(equaliser_gains(20.0 * row, frequencies_hz)) for row in np.eye(len(EQUALISER_HZ))]
         self._equaliser = torch.from_numpy(np.stack(log10)).float().to(self.device)  # of 1 = 20 dB each
-        self._grid_place = torch.from_numpy(frequencies_hz / (SAMPLE_RATE / 2) * (_GRID - 1)).to(self.device)
+        warped = np.tan(np.pi / SAMPLE_RATE * np.clip(frequencies_hz, 1e-3, SAMPLE_RATE / 2 - 1e-3))
+        self._warped = torch.from_numpy(np.log(warped)).to(self.device)
 
     def make_batch(self, random: np.random.Generator, size: int) -> Batch:
         """So many segments, on the device: layers of clips, summed, equalised, low-passed and levelled."""
@@ -83,7 +84,7 @@ class DeviceSegmentMaker:
         gains_db *= (random.random(size) < s.equaliser_probability)[:, None]
         curve = self._to(gains_db / 20.0) @ self._equaliser
         bright = spectrum * torch.pow(10.0, curve)
-        response, cutoff_hz = self._lowpasses.draw(random, size, self._grid_place)
+        response, cutoff_hz = self._lowpasses.draw(random, size, self._warped)
         dull = torch.fft.irfft(bright * response, self._length)
         level = 0.5 * self._to(10 ** (random.uniform(*s.level_db_range, size) / 20))
         gain = (level / dull.abs().amax(dim=1).clamp(min=1e-4))[:, None]
@@ -225,32 +226,32 @@ def _join(pieces: Sequence[np.ndarray], random: np.random.Generator) -> np.ndarr
 
 
 class _LowPasses:
-    """The responses of every low-pass that is drawn, on the device, by family, order and cutoff."""
+    """Low-pass responses of every family, order and cutoff, on the device.
+
+    The designs are bilinear transforms of one analogue prototype each, so a response at any cutoff is the
+    prototype's at f' = tan(pi f / rate) / tan(pi cutoff / rate), and one table a prototype holds them all.
+    """
 
     def __init__(self, settings: DegradeSettings, device: torch.device) -> None:
-        lowest_hz, highest_hz = settings.cutoff_range_hz
-        self._cutoffs_hz = np.arange(lowest_hz, highest_hz + 1e-6, _CUTOFFS_HZ)
-        weights = 1.0 / self._cutoffs_hz if settings.even_octaves else np.ones(len(self._cutoffs_hz))
-        self._weights = weights / weights.sum()
+        self._range_hz = settings.cutoff_range_hz
+        self._even_octaves = settings.even_octaves
         self._device = device
-        frequencies_hz = np.linspace(0.0, SAMPLE_RATE / 2, _GRID)
-        designs = [(family, order) for family in FAMILIES for order in _ORDERS]
-        self._designs = len(designs)
-        responses = np.empty((len(designs), len(self._cutoffs_hz), _GRID), np.float32)
-        for row, (family, order) in enumerate(designs):
-            for column, cutoff_hz in enumerate(self._cutoffs_hz):
-                lowpass = LowPass(family=family, order=order, cutoff_hz=float(cutoff_hz))
-                responses[row, column] = lowpass.magnitude(frequencies_hz)
-        self._responses = torch.from_numpy(responses).to(device)
+        places = np.exp(np.linspace(*_LOG_PLACES, _GRID))
+        tables = [prototype_magnitude(family, order, places) for family in FAMILIES for order in _ORDERS]
+        self._tables = torch.from_numpy(np.stack(tables)).float().to(device)
 
-    def draw(self, random: np.random.Generator, size: int, place: Tensor) -> tuple[Tensor, np.ndarray]:
-        """Amplitudes (size, bins) at places (bins,) on the grid, and the cutoffs in Hz (size,)."""
-        design = random.integers(self._designs, size=size)
-        column = random.choice(len(self._cutoffs_hz), size, p=self._weights)
+    def draw(self, random: np.random.Generator, size: int, warped: Tensor) -> tuple[Tensor, np.ndarray]:
+        """Amplitudes (size, bins) at log tan(pi f / rate) of each bin, and the cutoffs in Hz (size,)."""
+        design = torch.from_numpy(random.integers(len(self._tables), size=size)).to(self._device)
+        low, high = np.log(self._range_hz) if self._even_octaves else self._range_hz
+        cutoff_hz = random.uniform(low, high, size)
+        cutoff_hz = np.exp(cutoff_hz) if self._even_octaves else cutoff_hz
         both_ways = torch.from_numpy(random.random(size) < 0.5).to(self._device)
-        stored = self._responses[
-            torch.from_numpy(design).to(self._device), torch.from_numpy(column).to(self._device)
-        ]
-        below = place.long().clamp(max=_GRID - 2)
-        response = torch.lerp(stored[:, below], stored[:, below + 1], (place - below).float())
-        return torch.where(both_ways[:, None], response.square(), response), self._cutoffs_hz[column]
+        centre = torch.from_numpy(np.log(np.tan(np.pi * cutoff_hz / SAMPLE_RATE))).to(self._device)
+        first, last = _LOG_PLACES
+        place = (warped - centre[:, None] - first) * ((_GRID - 1) / (last - first))
+        place = place.clamp(0.0, _GRID - 1.001)
+        below = place.long()
+        stored = self._tables[design]
+        response = torch.lerp(stored.gather(1, below), stored.gather(1, below + 1), (place - below).float())
+        return torch.where(both_ways[:, None], response.square(), response), cutoff_hz

@@ -1,12 +1,20 @@
-"""Adversarial losses by hand-made judgements."""
+"""Adversarial losses by hand-made judgements, losses of levels by the measures they stand for."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
+from audiosr_fx.quality.bands import envelope_error_db, flatness_error_db
+from audiosr_fx.quality.spectra import SpectrumPair, power_spectrum
 from audiosr_fx.training.discriminators import Judgement
-from audiosr_fx.training.losses import discriminator_loss, feature_matching_loss, generator_loss
+from audiosr_fx.training.losses import (
+    discriminator_loss,
+    envelope_losses,
+    feature_matching_loss,
+    generator_loss,
+)
 
 
 def _judgements(*scores: float) -> list[Judgement]:
@@ -45,3 +53,37 @@ def test_features_of_recordings_get_no_gradient() -> None:
 def test_critics_must_be_the_same_on_both_sides() -> None:
     with pytest.raises(ValueError, match="zip"):
         discriminator_loss(_judgements(1.0, 1.0), _judgements(0.0))
+
+
+def test_envelope_losses_are_the_errors_that_are_reported() -> None:
+    random = np.random.default_rng(0)
+    target, estimate = (
+        (0.1 * random.standard_normal(48_000) * np.linspace(1.0, scale, 48_000)).astype(np.float32)
+        for scale in (0.5, 2.0)
+    )
+    envelope, flatness = envelope_losses(
+        torch.from_numpy(estimate)[None],
+        torch.from_numpy(target)[None],
+        torch.tensor([4_000.0]),
+        torch.tensor([20_000.0]),
+    )
+    powers = [power_spectrum(sound, 2048, 512) for sound in (target, estimate)]
+    pair = SpectrumPair(
+        frequencies_hz=np.fft.rfftfreq(2048, 1 / 48_000), reference=powers[0], estimate=powers[1]
+    )
+    assert 10.0 * float(envelope) == pytest.approx(envelope_error_db(pair, 4_000.0, 20_000.0), rel=0.03)
+    assert 10.0 * float(flatness) == pytest.approx(flatness_error_db(pair, 4_000.0, 20_000.0), rel=0.03)
+
+
+def test_envelope_losses_are_nothing_for_what_is_right_and_lead_there() -> None:
+    torch.manual_seed(0)
+    target = 0.1 * torch.randn(2, 24_000)
+    edges_hz = torch.tensor([4_000.0, 12_000.0]), torch.tensor([24_000.0, 13_000.0])
+    assert [float(loss) for loss in envelope_losses(target, target, *edges_hz)] == [0.0, 0.0]
+    soft = (0.3 * target).requires_grad_()
+    envelope, _ = envelope_losses(soft, target, *edges_hz)
+    envelope.backward()
+    assert float(envelope.detach()) == pytest.approx(-2.0 * np.log10(0.3), rel=0.01)
+    assert soft.grad is not None
+    louder = soft.detach() - 1e3 * soft.grad
+    assert float(envelope_losses(louder, target, *edges_hz)[0]) < float(envelope.detach())
