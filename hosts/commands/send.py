@@ -6,12 +6,13 @@ import json as json_module
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 
-from audiosr_fx.commands.terminal import ExitCode, printable, say, say_error, say_json
-from audiosr_fx.errors import ParameterError
+from audiosr_fx.commands.terminal import ExitCode, OutputError, printable, say, say_error, say_json
+from audiosr_fx.errors import AudioSRError, MessageError, ParameterError
+from audiosr_fx.wording import one_line, shown
 from hosts import protocol
 from hosts.client import OscClient, new_request, render_message
 from hosts.osc import Argument, Message
@@ -111,6 +112,48 @@ def render_command(
                 say(printable(str(reply.arguments[2])))
 
 
+@app.command("lines")
+def lines_command(
+    requests: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="A request a line, with tabs between: word, path, start, length, rate, preset, options.",
+        ),
+    ],
+    replies: Annotated[
+        Path, typer.Option("--replies", "-o", metavar="FILE", help="Where the answers are written, likewise.")
+    ],
+    host: HostOption = "127.0.0.1",
+    port: PortOption = DEFAULT_PORT,
+    tcp: TcpOption = False,
+    secret: SecretOption = None,
+) -> None:
+    """Render what the lines of a file ask for; for scripts of hosts that have no sockets.
+
+    FILE holds UTF-8, with absolute paths. Answers are as over OSC, the reply's name in front.
+    """
+    from threading import Lock
+
+    from hosts.lines import read_lines, render_lines
+
+    guard = Lock()
+    with _writing(replies) as stream:
+
+        def tell(line: str) -> None:
+            with guard:
+                stream.write(f"{line}\n")
+                stream.flush()
+
+        try:
+            messages = read_lines(_text_of(requests))
+        except AudioSRError as error:
+            tell(f"error\t\t\t{one_line(error)}")
+            raise
+        if not render_lines(messages, lambda: _client(host, port, tcp, secret), tell):
+            raise typer.Exit(ExitCode.SOME_FAILED)
+
+
 @app.command("cancel")
 def cancel_command(
     request: Annotated[str, typer.Argument(metavar="REQUEST", help="Name of the request.")],
@@ -199,6 +242,25 @@ def ping_command(
     """Say whether a server answers."""
     with _client(host, port, tcp, secret) as client:
         _say_reply(client.ask(Message(protocol.PING, (new_request(),)), lambda replies: True)[0], json=json)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[TextIO]:
+    try:
+        stream = path.open("w", encoding="utf-8", newline="\n")
+    except OSError as cause:
+        raise OutputError(f"{shown(path)}: cannot be written ({cause.strerror})") from cause
+    with stream:
+        yield stream
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except OSError as cause:
+        raise ParameterError(f"{shown(path)}: cannot be read ({cause.strerror})") from cause
+    except UnicodeDecodeError as cause:
+        raise MessageError(f"{shown(path)}: is not UTF-8 at its byte {cause.start}") from cause
 
 
 def _are_all(replies: list[Message]) -> bool:
