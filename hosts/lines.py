@@ -38,7 +38,7 @@ def read_lines(text: str) -> list[Message]:
                 messages.append(_read(line.rstrip("\r")))
             except MessageError as error:
                 raise MessageError(f"line {number}: {error}") from error
-    words = [message.arguments[0] for message in messages]
+    words = [str(message.arguments[0]) for message in messages]
     twice = next((word for word in words if words.count(word) > 1), None)
     if twice is not None:
         raise MessageError(f"request {twice} stands in two lines; expected a word of its own for each")
@@ -89,8 +89,7 @@ def _read(line: str) -> Message:
     check_request_id(word)
     if not rate.isdecimal():
         raise MessageError(f"rate is {rate!r:.40}; expected whole Hz, or 0 for seconds")
-    arguments = (word, "", path, start, length, int(rate), preset, *options)
-    return Message(protocol.RENDER, arguments)
+    return Message(protocol.RENDER, (word, "", path, start, length, int(rate), preset, *options))
 
 
 def _plain(text: str) -> str:

@@ -46,7 +46,11 @@ end
 local sleep
 if told.has_sockets then
   local core = require("socket.core")
-  state.now, sleep = core.gettime, core.sleep
+  local started_s = core.gettime()
+  state.now = function()
+    return (core.gettime() - started_s) * (told.speed or 1.0)
+  end
+  sleep = core.sleep
 else
   state.now = function()
     return state.clock_s

@@ -214,9 +214,7 @@ def test_what_does_not_fit_is_refused_with_a_reason(
 
 
 def test_an_item_longer_than_its_file_is_rendered_as_far_as_that_goes(stem: Path, tmp_path: Path) -> None:
-    ((_, _, first, count, *_),) = asked(
-        tmp_path, [item(stem, item={"D_LENGTH": 7.0, "B_LOOPSRC": 0.0})]
-    )
+    ((_, _, first, count, *_),) = asked(tmp_path, [item(stem, item={"D_LENGTH": 7.0, "B_LOOPSRC": 0.0})])
     assert (first, count) == ("24000", str(6 * RATE - 24_000))
 
 
@@ -279,7 +277,7 @@ def program(folder: Path) -> Path:
 
 def hostile_items(desk: Studio) -> list[dict[str, Any]]:
     """Items of files with hostile names, two takes of one file, one that the server refuses."""
-    names = ["it's \"Größe\" $HOME; `x`.wav", "日本語 &amp; %41.wav", "bad one.wav"]
+    names = ['it\'s "Größe" $HOME; `x`.wav', "日本語 &amp; %41.wav", "bad one.wav"]
     stems = [desk.stem(name, frames=6 * RATE) for name in names]
     return [*map(item, stems), item(stems[0], take={"D_STARTOFFS": 1.0}), item("/etc/hostname")]
 
@@ -311,7 +309,7 @@ def test_hostile_names_come_back_over_a_socket(desk: Studio, tmp_path: Path) -> 
 
 @needs_sockets
 def test_over_a_socket_a_server_that_does_not_run_is_said(stem: Path, tmp_path: Path) -> None:
-    project = run(tmp_path, [item(stem)], state={"port": "9"}, has_sockets=True)
+    project = run(tmp_path, [item(stem)], state={"port": "9"}, has_sockets=True, speed=20.0)
     assert project["boxes"] == [
         "vocal: nothing answers at port 9; start it with: audiosr-fx serve --root FOLDER"
     ]
