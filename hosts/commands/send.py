@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-import json as json_module
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import Annotated
 
 import typer
 
-from audiosr_fx.commands.terminal import ExitCode, OutputError, printable, say, say_error, say_json
-from audiosr_fx.errors import AudioSRError, MessageError, ParameterError
-from audiosr_fx.wording import one_line, shown
+from audiosr_fx.commands.terminal import ExitCode, printable, say, say_error
+from audiosr_fx.errors import ParameterError
 from hosts import protocol
-from hosts.client import OscClient, new_request, render_message
+from hosts.client import new_request, render_message
+from hosts.commands.send_lines import lines_command
+from hosts.commands.send_live import live_command
+from hosts.commands.sending import (
+    HostOption,
+    JsonOption,
+    PortOption,
+    SecretOption,
+    TcpOption,
+    connect,
+    follow,
+    say_reply,
+)
 from hosts.osc import Argument, Message
 from hosts.server import DEFAULT_PORT
 from hosts.tempo import split_bars
@@ -22,13 +30,6 @@ from hosts.tempo import split_bars
 app = typer.Typer(no_args_is_help=True, help="Talk to a running audiosr-fx serve, as a DAW's script does.")
 
 _MICRO = 1_000_000
-HostOption = Annotated[str, typer.Option("--host", help="Address of the server.")]
-PortOption = Annotated[int, typer.Option("--port", help="Its OSC port.")]
-TcpOption = Annotated[bool, typer.Option("--tcp", help="TCP instead of UDP.")]
-SecretOption = Annotated[
-    Path | None, typer.Option("--secret", metavar="FILE", help="Sign with the secret in this file.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object per reply and line.")]
 
 
 @app.command("render")
@@ -95,63 +96,12 @@ def render_command(
             options=options,
             request=request,
         )
-    with _client(host, port, tcp, secret) as client, _bar(source.name, quiet=quiet or not wait) as show:
-        for reply in client.render(said):
-            if json:
-                _say_reply(reply, json=True)
-            if reply.address == protocol.PROGRESS:
-                show(reply.arguments[2], str(reply.arguments[3]))
-            if reply.address == protocol.ERROR:
-                say_error(str(reply.arguments[2]))
-                raise typer.Exit(ExitCode.SOME_FAILED)
-            if reply.address == protocol.ACCEPTED and not wait:
-                if not json:
-                    say(f"{reply.arguments[0]!s} {reply.arguments[1]!s}")
-                return
-            if reply.address == protocol.DONE and not json:
-                say(printable(str(reply.arguments[2])))
+    with connect(host, port, tcp, secret) as client:
+        follow(client, said, source.name, wait=wait, quiet=quiet, json=json)
 
 
-@app.command("lines")
-def lines_command(
-    requests: Annotated[
-        Path,
-        typer.Argument(
-            metavar="FILE",
-            help="A request a line, with tabs between: word, path, start, length, rate, preset, options.",
-        ),
-    ],
-    replies: Annotated[
-        Path, typer.Option("--replies", "-o", metavar="FILE", help="Where the answers are written, likewise.")
-    ],
-    host: HostOption = "127.0.0.1",
-    port: PortOption = DEFAULT_PORT,
-    tcp: TcpOption = False,
-    secret: SecretOption = None,
-) -> None:
-    """Render what the lines of a file ask for; for scripts of hosts that have no sockets.
-
-    FILE holds UTF-8, with absolute paths. Answers are as over OSC, the reply's name in front.
-    """
-    from threading import Lock
-
-    from hosts.lines import read_lines, render_lines
-
-    guard = Lock()
-    with _writing(replies) as stream:
-
-        def tell(line: str) -> None:
-            with guard:
-                stream.write(f"{line}\n")
-                stream.flush()
-
-        try:
-            messages = read_lines(_text_of(requests))
-        except AudioSRError as error:
-            tell(f"error\t\t\t{one_line(error)}")
-            raise
-        if not render_lines(messages, lambda: _client(host, port, tcp, secret), tell):
-            raise typer.Exit(ExitCode.SOME_FAILED)
+app.command("lines")(lines_command)
+app.command("live")(live_command)
 
 
 @app.command("cancel")
@@ -165,10 +115,10 @@ def cancel_command(
 ) -> None:
     """Stop a request."""
     ends = (protocol.ERROR, protocol.DONE)
-    with _client(host, port, tcp, secret) as client:
+    with connect(host, port, tcp, secret) as client:
         client.send(Message(protocol.CANCEL, (request,)))
         said = Message(protocol.STATUS, (request,))
-        _say_reply(client.ask(said, lambda replies: replies[-1].address in ends)[-1], json=json)
+        say_reply(client.ask(said, lambda replies: replies[-1].address in ends)[-1], json=json)
 
 
 @app.command("status")
@@ -183,10 +133,10 @@ def status_command(
     json: JsonOption = False,
 ) -> None:
     """Say how a request stands, or how many there are."""
-    with _client(host, port, tcp, secret) as client:
+    with connect(host, port, tcp, secret) as client:
         said = Message(protocol.STATUS, (request,))
         for reply in client.ask(said, lambda replies: True):
-            _say_reply(reply, json=json)
+            say_reply(reply, json=json)
 
 
 @app.command("presets")
@@ -198,12 +148,12 @@ def presets_command(
     json: JsonOption = False,
 ) -> None:
     """List the presets of the server, with the MIDI program of each."""
-    with _client(host, port, tcp, secret) as client:
+    with connect(host, port, tcp, secret) as client:
         said = Message(protocol.PRESETS, (new_request(),))
         replies = client.ask(said, _are_all)
         for reply in sorted({reply.arguments for reply in replies}, key=lambda each: str(each[4])):
             if json:
-                _say_reply(Message(protocol.PRESET_REPLY, reply), json=True)
+                say_reply(Message(protocol.PRESET_REPLY, reply), json=True)
             else:
                 say(f"{reply[2]!s:>3}  {printable(str(reply[4])):<20} {printable(str(reply[5]))}")
 
@@ -222,13 +172,13 @@ def param_command(
 ) -> None:
     """Set a control for renders to come, or show it."""
     given = () if value is None else (_typed(value),)
-    with _client(host, port, tcp, secret) as client:
+    with connect(host, port, tcp, secret) as client:
         said = Message(protocol.PARAM, (new_request(), name, *given))
         reply = client.ask(said, lambda replies: True)[0]
         if reply.address == protocol.ERROR:
             say_error(str(reply.arguments[2]))
             raise typer.Exit(ExitCode.USAGE)
-        _say_reply(reply, json=json)
+        say_reply(reply, json=json)
 
 
 @app.command("ping")
@@ -240,38 +190,13 @@ def ping_command(
     json: JsonOption = False,
 ) -> None:
     """Say whether a server answers."""
-    with _client(host, port, tcp, secret) as client:
-        _say_reply(client.ask(Message(protocol.PING, (new_request(),)), lambda replies: True)[0], json=json)
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[TextIO]:
-    try:
-        stream = path.open("w", encoding="utf-8", newline="\n")
-    except OSError as cause:
-        raise OutputError(f"{shown(path)}: cannot be written ({cause.strerror})") from cause
-    with stream:
-        yield stream
-
-
-def _text_of(path: Path) -> str:
-    try:
-        return path.read_text("utf-8")
-    except OSError as cause:
-        raise ParameterError(f"{shown(path)}: cannot be read ({cause.strerror})") from cause
-    except UnicodeDecodeError as cause:
-        raise MessageError(f"{shown(path)}: is not UTF-8 at its byte {cause.start}") from cause
+    with connect(host, port, tcp, secret) as client:
+        say_reply(client.ask(Message(protocol.PING, (new_request(),)), lambda replies: True)[0], json=json)
 
 
 def _are_all(replies: list[Message]) -> bool:
     """Whether every preset has been told, be it in any order and more than once."""
     return len({reply.arguments[2] for reply in replies}) == replies[0].arguments[3]
-
-
-def _client(host: str, port: int, tcp: bool, secret: Path | None) -> OscClient:
-    from hosts.signing import read_secret
-
-    return OscClient(host, port, over_tcp=tcp, secret=None if secret is None else read_secret(secret))
 
 
 def _span(region: str | None, source: Path | None) -> tuple[Argument, Argument, int]:
@@ -307,34 +232,3 @@ def _typed(text: str) -> Argument:
         except ValueError:
             continue
     return text
-
-
-def _say_reply(reply: Message, *, json: bool) -> None:
-    address = next(each for each in protocol.REPLIES if each.path == reply.address)
-    named = {field.name: value for field, value in zip(address.fields, reply.arguments, strict=False)}
-    if json:
-        say_json({"reply": reply.address.removeprefix(f"{protocol.PREFIX}/"), **named})
-    else:
-        texts = {name: json_module.dumps(value, ensure_ascii=False) for name, value in named.items()}
-        words = " ".join(f"{name}={printable(text)}" for name, text in texts.items() if named[name] != "")
-        say(f"{reply.address.removeprefix(f'{protocol.PREFIX}/')} {words}")
-
-
-@contextmanager
-def _bar(name: str, *, quiet: bool) -> Iterator[Any]:
-    """A bar on stderr, silent where that is no terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
-
-    console = Console(stderr=True)
-    with Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[state]}", markup=False),
-        console=console,
-        disable=quiet or not console.is_terminal,
-        transient=True,
-    ) as progress:
-        task = progress.add_task(printable(name), total=1.0, state="asking")
-        yield lambda done, state: progress.update(task, completed=float(done), state=state)

@@ -1,0 +1,1 @@
+"""Ableton Live: a Max for Live device, and a way over AbletonOSC."""

@@ -1,0 +1,74 @@
+"""``audiosr-fx send lines``: many renders from a file of lines, for scripts of hosts that have no sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from typing import Annotated, TextIO
+
+import typer
+
+from audiosr_fx.commands.terminal import ExitCode, OutputError
+from audiosr_fx.errors import AudioSRError, MessageError, ParameterError
+from audiosr_fx.wording import one_line, shown
+from hosts.commands.sending import HostOption, PortOption, SecretOption, TcpOption, connect
+from hosts.lines import read_lines, render_lines
+from hosts.server import DEFAULT_PORT
+
+
+def lines_command(
+    requests: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="A request a line, with tabs between: word, path, start, length, rate, preset, options.",
+        ),
+    ],
+    replies: Annotated[
+        Path, typer.Option("--replies", "-o", metavar="FILE", help="Where the answers are written, likewise.")
+    ],
+    host: HostOption = "127.0.0.1",
+    port: PortOption = DEFAULT_PORT,
+    tcp: TcpOption = False,
+    secret: SecretOption = None,
+) -> None:
+    """Render what the lines of a file ask for; for scripts of hosts that have no sockets.
+
+    FILE holds UTF-8, with absolute paths. Answers are as over OSC, the reply's name in front.
+    """
+    guard = Lock()
+    with _writing(replies) as stream:
+
+        def tell(line: str) -> None:
+            with guard:
+                stream.write(f"{line}\n")
+                stream.flush()
+
+        try:
+            messages = read_lines(_text_of(requests))
+        except AudioSRError as error:
+            tell(f"error\t\t\t{one_line(error)}")
+            raise
+        if not render_lines(messages, lambda: connect(host, port, tcp, secret), tell):
+            raise typer.Exit(ExitCode.SOME_FAILED)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[TextIO]:
+    try:
+        stream = path.open("w", encoding="utf-8", newline="\n")
+    except OSError as cause:
+        raise OutputError(f"{shown(path)}: cannot be written ({cause.strerror})") from cause
+    with stream:
+        yield stream
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except OSError as cause:
+        raise ParameterError(f"{shown(path)}: cannot be read ({cause.strerror})") from cause
+    except UnicodeDecodeError as cause:
+        raise MessageError(f"{shown(path)}: is not UTF-8 at its byte {cause.start}") from cause

@@ -1,0 +1,82 @@
+"""What the commands of send share: their options, a client, and replies for people and programs."""
+
+from __future__ import annotations
+
+import json as json_module
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from audiosr_fx.commands.terminal import ExitCode, printable, say, say_error, say_json
+from hosts import protocol
+from hosts.client import OscClient
+from hosts.osc import Message
+
+HostOption = Annotated[str, typer.Option("--host", help="Address of the server.")]
+PortOption = Annotated[int, typer.Option("--port", help="Its OSC port.")]
+TcpOption = Annotated[bool, typer.Option("--tcp", help="TCP instead of UDP.")]
+SecretOption = Annotated[
+    Path | None, typer.Option("--secret", metavar="FILE", help="Sign with the secret in this file.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object per reply and line.")]
+
+
+def connect(host: str, port: int, tcp: bool, secret: Path | None) -> OscClient:
+    """A client of the server that the options name."""
+    from hosts.signing import read_secret
+
+    return OscClient(host, port, over_tcp=tcp, secret=None if secret is None else read_secret(secret))
+
+
+def follow(client: OscClient, said: Message, name: str, *, wait: bool, quiet: bool, json: bool) -> None:
+    """Send a render and say what is answered, with a bar of that name; exits where it fails."""
+    with _bar(name, quiet=quiet or not wait) as show:
+        for reply in client.render(said):
+            if json:
+                say_reply(reply, json=True)
+            if reply.address == protocol.PROGRESS:
+                show(reply.arguments[2], str(reply.arguments[3]))
+            if reply.address == protocol.ERROR:
+                say_error(str(reply.arguments[2]))
+                raise typer.Exit(ExitCode.SOME_FAILED)
+            if reply.address == protocol.ACCEPTED and not wait:
+                if not json:
+                    say(f"{reply.arguments[0]!s} {reply.arguments[1]!s}")
+                return
+            if reply.address == protocol.DONE and not json:
+                say(printable(str(reply.arguments[2])))
+
+
+def say_reply(reply: Message, *, json: bool) -> None:
+    """Say a reply in one line, or as JSON."""
+    address = next(each for each in protocol.REPLIES if each.path == reply.address)
+    named = {field.name: value for field, value in zip(address.fields, reply.arguments, strict=False)}
+    if json:
+        say_json({"reply": reply.address.removeprefix(f"{protocol.PREFIX}/"), **named})
+    else:
+        texts = {name: json_module.dumps(value, ensure_ascii=False) for name, value in named.items()}
+        words = " ".join(f"{name}={printable(text)}" for name, text in texts.items() if named[name] != "")
+        say(f"{reply.address.removeprefix(f'{protocol.PREFIX}/')} {words}")
+
+
+@contextmanager
+def _bar(name: str, *, quiet: bool) -> Iterator[Any]:
+    """A bar on stderr, silent where that is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[state]}", markup=False),
+        console=console,
+        disable=quiet or not console.is_terminal,
+        transient=True,
+    ) as progress:
+        task = progress.add_task(printable(name), total=1.0, state="asking")
+        yield lambda done, state: progress.update(task, completed=float(done), state=state)
