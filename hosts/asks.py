@@ -90,6 +90,19 @@ def read_options(texts: Sequence[Argument]) -> Options:
     return Options(**values, overrides=tuple((key, told[key]) for key in told if key not in own))
 
 
+def reply_port_of(arguments: Sequence[Argument]) -> int:
+    """The port that a message wants replies at, also where nothing else in it can be read; 0 where none."""
+    for argument in reversed(arguments):
+        found = (
+            re.search(r"(?:^|\s)reply_port=(\d{1,5})(?:\s|$)", argument)
+            if isinstance(argument, str)
+            else None
+        )
+        if found and int(found[1]) <= 65535:
+            return int(found[1])
+    return 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
     """A render that somebody asked for.

@@ -28,7 +28,7 @@ from audiosr_fx.jobs.states import State
 from audiosr_fx.presets import find_presets, read_preset
 from audiosr_fx.wording import one_line
 from hosts import protocol
-from hosts.asks import Ask, Span, make_ask, with_seed
+from hosts.asks import Ask, Span, make_ask, reply_port_of, with_seed
 from hosts.controls import Controls
 from hosts.joining import join_channels
 from hosts.ledger import Entry, Ledger
@@ -515,6 +515,7 @@ class Bridge:
 
     def _refuse(self, message: Message, peer: Peer, text: str) -> None:
         """Say why not, to a sender who can tell what it is about."""
+        peer = peer.at(reply_port_of(message.arguments))
         with suppress(MessageError):
             if message.address not in self._handlers:
                 return  # a control's own address, whose argument is no word

@@ -284,6 +284,21 @@ def test_replies_go_where_the_sender_wants_them_on_its_own_machine(desk: Studio)
     assert heard[-1].arguments == ("LuaAction/script-2",)
 
 
+def test_refusals_go_there_too(desk: Studio) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.settimeout(30)
+        port = f"reply_port={listener.getsockname()[1]}"
+        for said in (
+            render_message("/etc/hostname", request="no-1", options=("seed=1", port)),
+            message("/audiosr/render/channels", "no-2", "", 0, 0, 0, "", f"seed=1 {port}", "/etc/hostname"),
+            message(RENDER, "no-3", "", "/a.wav", 0, port),
+        ):
+            desk.client.send(said)
+            (heard,) = parse_packet(listener.recv(9000))
+            assert (heard.address, heard.arguments[0]) == ("/audiosr/error", said.arguments[0])
+
+
 def test_tcp_carries_long_messages_and_bad_frames_end_only_their_connection(desk: Studio) -> None:
     desk.stem("tcp.wav")
     with OscClient(port=desk.port, over_tcp=True, give_up_s=30) as client:
