@@ -28,12 +28,14 @@ from audiosr_fx.jobs.store import JobStore
 from hosts.client import OscClient, render_message
 from hosts.osc import message
 from hosts.server import ServerSettings
-from hosts.serving import HostServer, HostSettings
+from hosts.serving import HostServer, HostSettings, answer_at_once
 
 _RATE = 48_000
 _PAUSE_S = 0.025
 """Between messages, so that the sender keeps to what it may."""
 _SHORT_S = 0.5
+_REQUEST_BYTES = 6 * 4096
+"""Of the ledger's log: pages of a table and its indexes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +81,9 @@ def main() -> None:
             _say(f"pings, idle: {_pings(client, options.requests)}")
             _render_something_long(client, _noise(stems / "long.wav", 120.0))
             _say(f"pings while a render runs: {_pings(client, options.requests)}")
+            _say(
+                f"this disk alone, a write of what a request takes: {_syncs(Path(folder), options.requests)}"
+            )
             _say(f"renders acknowledged while a render runs: {_renders(client, stem, options.requests)}")
             before_mb = _resident_mb(process.pid)
             with _flood(port, options.rate, options.flood):
@@ -106,6 +111,7 @@ def _serving(folder: Path) -> Iterator[tuple[Connection, SpawnProcess]]:
 
 
 def _serve(folder: Path, pipe: Connection) -> None:
+    answer_at_once()
     settings = HostSettings(roots={"stems": folder / "stems"}, osc=ServerSettings(port=0))
     with ExitStack() as stack:
         store = stack.enter_context(JobStore(folder / "state"))
@@ -142,6 +148,19 @@ def _pings(client: OscClient, count: int) -> Latencies:
         client.ask(message("/audiosr/ping", f"p-{number}-{started}"), lambda replies: True)
         taken.append(time.perf_counter() - started)
         time.sleep(_PAUSE_S)
+    return latencies(taken)
+
+
+def _syncs(folder: Path, count: int) -> Latencies:
+    """What an acknowledgement waits for at least, as it may be sent only once the request is on the disk."""
+    taken = []
+    with (folder / "syncs").open("wb", buffering=0) as stream:
+        for _ in range(count):
+            started = time.perf_counter()
+            stream.write(bytes(_REQUEST_BYTES))
+            (os.fdatasync if hasattr(os, "fdatasync") else os.fsync)(stream.fileno())
+            taken.append(time.perf_counter() - started)
+            time.sleep(_PAUSE_S)
     return latencies(taken)
 
 

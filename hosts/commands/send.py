@@ -14,9 +14,11 @@ from hosts.client import new_request, render_message
 from hosts.commands.send_lines import lines_command
 from hosts.commands.send_live import live_command
 from hosts.commands.sending import (
+    ChangesOption,
     HostOption,
     JsonOption,
     PortOption,
+    PresetOption,
     SecretOption,
     TcpOption,
     connect,
@@ -30,17 +32,20 @@ from hosts.tempo import split_bars
 app = typer.Typer(no_args_is_help=True, help="Talk to a running audiosr-fx serve, as a DAW's script does.")
 
 _MICRO = 1_000_000
+SourceArgument = Annotated[Path, typer.Argument(metavar="FILE", help="An audio file; relative with --root.")]
+RegionOption = Annotated[
+    str | None,
+    typer.Option(
+        "--region", metavar="START-END", help="Only this part: 12.5-17, 1:02.5-1:10 or 96000s-144000s."
+    ),
+]
+RootOption = Annotated[str, typer.Option("--root", metavar="NAME", help="A root of the server.")]
 
 
 @app.command("render")
 def render_command(
-    source: Annotated[Path, typer.Argument(metavar="FILE", help="An audio file; relative with --root.")],
-    region: Annotated[
-        str | None,
-        typer.Option(
-            "--region", metavar="START-END", help="Only this part: 12.5-17, 1:02.5-1:10 or 96000s-144000s."
-        ),
-    ] = None,
+    source: SourceArgument,
+    region: RegionOption = None,
     bars: Annotated[
         str | None,
         typer.Option(
@@ -50,15 +55,12 @@ def render_command(
     tempo_map: Annotated[
         str, typer.Option("--tempo-map", metavar="FILE", help="MIDI file that --bars counts by.")
     ] = "",
-    preset: Annotated[str, typer.Option("--preset", metavar="NAME", help="A preset of the server.")] = "",
-    changes: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a value; may be given more than once."),
-    ] = None,
+    preset: PresetOption = "",
+    changes: ChangesOption = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="The whole file, with only the region changed.")
     ] = False,
-    root: Annotated[str, typer.Option("--root", metavar="NAME", help="A root of the server.")] = "",
+    root: RootOption = "",
     request: Annotated[
         str | None,
         typer.Option("--request", metavar="WORD", help="Name of the request.", show_default="a new one"),
@@ -76,28 +78,42 @@ def render_command(
     [bold]audiosr-fx send render vocal.wav --region 12.5-17 --preset dark-vocal[/bold]
     """
     options = (*(changes or ()), *(("mode=file",) if replace else ()))
-    path = str(source) if root else str(source.absolute())
     if bars is not None:
         if region is not None:
             raise ParameterError("--region and --bars are given; expected one of them")
+        path = str(source) if root else str(source.absolute())
         first, last = split_bars(bars)
         map_path = tempo_map if root or not tempo_map else str(Path(tempo_map).absolute())
         word = request or new_request()
         said = Message(protocol.RENDER_BARS, (word, root, path, first, last, "", map_path, preset, *options))
     else:
-        start, length, rate = _span(region, None if root else source)
-        said = render_message(
-            path,
-            root=root,
-            start=start,
-            length=length,
-            rate=rate,
-            preset=preset,
-            options=options,
-            request=request,
-        )
+        said = _region_message(source, region, root, preset, options, request)
     with connect(host, port, tcp, secret) as client:
         follow(client, said, source.name, wait=wait, quiet=quiet, json=json)
+
+
+@app.command("announce")
+def announce_command(
+    source: SourceArgument,
+    region: RegionOption = None,
+    preset: PresetOption = "",
+    changes: ChangesOption = None,
+    root: RootOption = "",
+    host: HostOption = "127.0.0.1",
+    port: PortOption = DEFAULT_PORT,
+    tcp: TcpOption = False,
+    secret: SecretOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Name the region that a MIDI key renders; nothing is rendered yet."""
+    render = _region_message(source, region, root, preset, tuple(changes or ()), None)
+    said = Message(protocol.ANNOUNCE, render.arguments, render.types)
+    with connect(host, port, tcp, secret) as client:
+        reply = client.ask(said, lambda replies: True)[0]
+        if reply.address == protocol.ERROR:
+            say_error(str(reply.arguments[2]))
+            raise typer.Exit(ExitCode.USAGE)
+        say_reply(reply, json=json)
 
 
 app.command("lines")(lines_command)
@@ -197,6 +213,22 @@ def ping_command(
 def _are_all(replies: list[Message]) -> bool:
     """Whether every preset has been told, be it in any order and more than once."""
     return len({reply.arguments[2] for reply in replies}) == replies[0].arguments[3]
+
+
+def _region_message(
+    source: Path, region: str | None, root: str, preset: str, options: tuple[str, ...], request: str | None
+) -> Message:
+    start, length, rate = _span(region, None if root else source)
+    return render_message(
+        str(source) if root else str(source.absolute()),
+        root=root,
+        start=start,
+        length=length,
+        rate=rate,
+        preset=preset,
+        options=options,
+        request=request,
+    )
 
 
 def _span(region: str | None, source: Path | None) -> tuple[Argument, Argument, int]:

@@ -10,9 +10,11 @@ from audiosr_fx.errors import ParameterError
 from hosts.ableton.abletonosc import ANSWER_PORT, ASK_PORT, AbletonOsc
 from hosts.client import render_message
 from hosts.commands.sending import (
+    ChangesOption,
     HostOption,
     JsonOption,
     PortOption,
+    PresetOption,
     SecretOption,
     TcpOption,
     connect,
@@ -30,11 +32,8 @@ def live_command(
         int | None,
         typer.Option("--slot", min=1, help="Of the clip, from 1.", show_default="the selected one"),
     ] = None,
-    preset: Annotated[str, typer.Option("--preset", metavar="NAME", help="A preset of the server.")] = "",
-    changes: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a value; may be given more than once."),
-    ] = None,
+    preset: PresetOption = "",
+    changes: ChangesOption = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
     json: JsonOption = False,
     live_port: Annotated[int, typer.Option("--live-port", help="Where AbletonOSC listens.")] = ASK_PORT,

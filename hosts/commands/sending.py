@@ -23,6 +23,12 @@ SecretOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object per reply and line.")]
 
+PresetOption = Annotated[str, typer.Option("--preset", metavar="NAME", help="A preset of the server.")]
+ChangesOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a value; may be given more than once."),
+]
+
 
 def connect(host: str, port: int, tcp: bool, secret: Path | None) -> OscClient:
     """A client of the server that the options name."""

@@ -91,7 +91,7 @@ def serve(
     from audiosr_fx.jobs.service import Service
     from audiosr_fx.jobs.store import JobStore
     from hosts.config import HostConfig, parse_root, read_config
-    from hosts.serving import HostServer
+    from hosts.serving import HostServer, answer_at_once
     from hosts.watching import WatchPart
     from watchfolder.studio import read_studio
 
@@ -110,6 +110,7 @@ def serve(
     merged = said if config is None else said.over(read_config(config))
     settings = merged.settings()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    answer_at_once()
     with ExitStack() as stack:
         store = stack.enter_context(JobStore(queue or state_folder()))
         service = Service(store, devices=(device,))

@@ -61,6 +61,17 @@ def test_send_asks_for_everything_else(desk: Studio) -> None:
     assert (code, "there is no control 'volume'" in err) == (2, True)
 
 
+def test_send_announces_what_a_key_renders(desk: Studio) -> None:
+    stem, port = desk.stem("key.wav"), ("--port", str(desk.port))
+    code, out, err = run("send", "announce", str(stem), "--region", "0.5-", "--preset", "podcast", *port)
+    assert (code, out.split()[0], err) == (0, "accepted", "")
+    assert desk.server.bridge.announced is not None
+    assert (desk.server.bridge.announced.start, desk.server.bridge.announced.preset) == (24_000, "podcast")
+    assert desk.renders("key.wav") == []
+    code, _, err = run("send", "announce", str(DRUMS), *port)
+    assert (code, "outside of what is served" in err) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

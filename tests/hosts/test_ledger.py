@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -162,3 +163,34 @@ def test_a_key_renders_the_part_under_the_playhead_and_cancels(tmp_path: Path) -
         )
         hold.unlink()
         assert end[-1].arguments[2] == "cancelled"
+
+
+def test_what_a_power_cut_takes_is_found_out_again(tmp_path: Path) -> None:
+    """That a request was handed on, and its end, need not be on the disk: the queue knows both."""
+    with studio(tmp_path) as desk:
+        said = render_message(str(desk.stem("cut.wav")), request="cut-1")
+        first = desk.replies(said)[-1]
+    with sqlite3.connect(tmp_path / "state" / module.FILE_NAME) as database:
+        database.execute("UPDATE request SET job = NULL, ended = 0, output = ''")
+    database.close()
+    with studio(tmp_path) as desk:
+        assert desk.replies(said)[-1] == first
+        assert desk.server.bridge.counts()["done"] == 1
+        assert len(desk.renders("cut.wav")) == 1
+        assert len(desk.service.store.jobs()) == 1
+
+
+def test_only_what_nobody_else_knows_waits_for_the_disk(ledger: Ledger) -> None:
+    said: list[str] = []
+    ledger._connection.set_trace_callback(said.append)
+
+    def synced(change: Callable[[], object]) -> list[str]:
+        said.clear()
+        change()
+        return [text.partition("=")[2] for text in said if text.startswith("PRAGMA synchronous")]
+
+    assert synced(lambda: ledger.enter(ASK, PEER, ASK.digest)) == ["FULL"]
+    assert synced(lambda: ledger.hand_on(1, 17)) == ["NORMAL"]
+    assert synced(lambda: ledger.end(1, output="/out.wav")) == ["NORMAL"]
+    assert synced(lambda: ledger.enter(replace(ASK, request="b"), PEER, ASK.digest)) == ["FULL"]
+    assert synced(lambda: ledger.end(2, error="cancelled")) == ["FULL"], "no job of the queue says so"
