@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock
-from typing import Annotated, TextIO
+from threading import Event, Lock, Thread
+from typing import Annotated, Final, TextIO
 
 import typer
 
@@ -16,6 +16,8 @@ from audiosr_fx.wording import one_line, shown
 from hosts.commands.sending import HostOption, PortOption, SecretOption, TcpOption, connect
 from hosts.lines import read_lines, render_lines
 from hosts.server import DEFAULT_PORT
+
+_BREATH_S: Final = 5.0
 
 
 def lines_command(
@@ -36,7 +38,8 @@ def lines_command(
 ) -> None:
     """Render what the lines of a file ask for; for scripts of hosts that have no sockets.
 
-    FILE holds UTF-8, with absolute paths. Answers are as over OSC, the reply's name in front.
+    FILE holds UTF-8, with absolute paths. Answers are as over OSC, the reply's name in front; an empty line
+    now and then says that this program still runs.
     """
     guard = Lock()
     with _writing(replies) as stream:
@@ -51,8 +54,28 @@ def lines_command(
         except AudioSRError as error:
             tell(f"error\t\t\t{one_line(error)}")
             raise
-        if not render_lines(messages, lambda: connect(host, port, tcp, secret), tell):
-            raise typer.Exit(ExitCode.SOME_FAILED)
+        with _breathing(tell):
+            are_done = render_lines(messages, lambda: connect(host, port, tcp, secret), tell)
+    if not are_done:
+        raise typer.Exit(ExitCode.SOME_FAILED)
+
+
+@contextmanager
+def _breathing(tell: Callable[[str], None]) -> Iterator[None]:
+    """An empty line from time to time, so that who reads can tell a long render from a dead program."""
+    done = Event()
+
+    def breathe() -> None:
+        while not done.wait(_BREATH_S):
+            tell("")
+
+    thread = Thread(target=breathe, name="send lines", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 @contextmanager

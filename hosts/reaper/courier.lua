@@ -27,6 +27,9 @@ function courier:look()
 end
 
 function courier:hear(reply)
+  if #reply < 2 then
+    return -- an empty line, which only says that somebody is there
+  end
   for _, ask in ipairs(self.asks) do
     if (ask.word == reply[2] or reply[2] == "") and not ask.is_done then
       if reply[1] == "done" then

@@ -4,7 +4,7 @@
 local process = {}
 process.__index = process
 
-local START_S = 60.0 -- how long the program may take to begin
+local SILENT_S = 60.0 -- how long it may take to begin, and say nothing; an empty line comes every five seconds
 
 local function line_of(ask)
   local fields = { ask.word, ask.path, ask.first, ask.count, ask.rate, ask.preset }
@@ -38,7 +38,7 @@ function process.open(chosen, asks)
     program = chosen.program,
     rest = "",
     place = 0,
-    until_s = reaper.time_precise() + START_S,
+    heard_s = reaper.time_precise(),
   }, process)
   local why = write_requests(self.requests, asks)
   if why then
@@ -57,18 +57,16 @@ function process.open(chosen, asks)
 end
 
 function process:look(hear)
-  local stream = io.open(self.replies, "rb")
-  if not stream then
-    if reaper.time_precise() > self.until_s then
-      local how = "; set its path with the action audiosr_settings"
-      hear({ "error", "", "", self.program .. " does not start" .. how })
-    end
+  local text = self:read()
+  if text ~= "" then
+    self.heard_s, self.has_begun = reaper.time_precise(), true
+  elseif reaper.time_precise() - self.heard_s > SILENT_S then
+    local missing = " does not start; set its path with the action audiosr_settings"
+    local how = self.has_begun and " has ended before its renders; try again" or missing
+    hear({ "error", "", "", self.program .. how })
     return
   end
-  stream:seek("set", self.place)
-  local text = self.rest .. stream:read("a")
-  self.place = stream:seek()
-  stream:close()
+  text = self.rest .. text
   self.rest = text:match("[^\n]*$") -- a line that is still being written
   for line in text:gmatch("([^\n]*)\n") do
     local reply = {}
@@ -77,6 +75,19 @@ function process:look(hear)
     end
     hear(reply)
   end
+end
+
+-- What was written since the last time.
+function process:read()
+  local stream = io.open(self.replies, "rb")
+  if not stream then
+    return ""
+  end
+  stream:seek("set", self.place)
+  local text = stream:read("a")
+  self.place = stream:seek()
+  stream:close()
+  return text
 end
 
 function process:close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def send(folder: Path, text: str, *words: str) -> tuple[int, list[list[str]], st
     command = ["send", "lines", str(folder / "requests"), "-o", str(folder / "replies"), *words]
     result = CliRunner().invoke(app, command)
     lines = (folder / "replies").read_text("utf-8").splitlines()
-    return result.exit_code, [line.split("\t") for line in lines], result.stderr
+    return result.exit_code, [line.split("\t") for line in lines if line], result.stderr
 
 
 def test_every_line_is_answered_under_its_own_word(desk: Studio, tmp_path: Path) -> None:
@@ -79,6 +80,25 @@ def test_a_server_that_does_not_run_is_an_answer_too(
     assert code == 1
     assert replies[0][:3] == ["error", "a", ""]
     assert "nothing answers at 127.0.0.1 port 9" in replies[0][3]
+
+
+def test_a_long_render_is_told_from_a_dead_program(
+    desk: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hosts.commands.send_lines._BREATH_S", 0.01)
+    stem, hold = desk.stem("long.wav"), desk.hold("long.wav")
+    replies = tmp_path / "replies"
+
+    def let_go() -> None:
+        while not (replies.exists() and replies.read_text().count("\n\n") > 3):
+            desk.service.events(desk.service.store.last_event(), wait_s=0.05)
+        hold.unlink()
+
+    thread = threading.Thread(target=let_go)
+    thread.start()
+    code, answers, _ = send(tmp_path, f"long-1\t{stem}\t0\t0\t0\t", "--port", str(desk.port))
+    thread.join()
+    assert (code, answers[-1][:2]) == (0, ["done", "long-1"])
 
 
 def test_no_reply_breaks_its_line() -> None:

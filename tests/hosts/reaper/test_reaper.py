@@ -237,6 +237,13 @@ def test_a_program_that_is_not_there_is_said(stem: Path, tmp_path: Path) -> None
     assert not list((tmp_path / "REAPER res" / "audiosr_fx").iterdir())
 
 
+def test_a_program_that_dies_is_said_and_what_came_is_kept(stem: Path, result: Path, tmp_path: Path) -> None:
+    pieces = [done(result), "accepted\t{2}\tosc-2\n", "\n"]
+    project = run(tmp_path, [item(stem, name="a"), item(stem, name="b")], pieces=pieces)
+    assert project["boxes"] == ["b: audiosr-fx has ended before its renders; try again"]
+    assert [len(each["takes"]) for each in project["items"]] == [2, 1]
+
+
 def test_paths_of_windows_go_through_unharmed(tmp_path: Path) -> None:
     for path in (r"C:\Müller & Söhne\100% 'wet'\tnew.wav", r"\\server\share\a ^b!.wav"):
         ((_, said, *_),) = asked(tmp_path, [item(path)], os="Win64", all_files_exist=True)
