@@ -125,7 +125,8 @@ function done(word, output) {
     say(ask.name + ": the clip is gone; the result is " + output);
     return;
   }
-  var made = number(clip, "is_arrangement_clip") === 1 ? in_arrangement(clip, output, ask) : in_session(clip, output);
+  var is_arranged = number(clip, "is_arrangement_clip") === 1;
+  var made = is_arranged ? in_arrangement(clip, output, ask) : in_session(clip, output);
   if (!is_there(made)) {
     say(ask.name + ": Live makes no clip of the result, which is " + output);
     return;
@@ -157,10 +158,16 @@ function offers(api, name) {
   return String(api.info).indexOf("function " + name) >= 0;
 }
 
-// The newest of an object's children after a call that adds one.
-function added(api, call, list) {
+// The child that a call adds to an object's list; nothing where it adds none.
+function added(api, list, name, first, second) {
   var before = ids(api, list);
-  api.call.apply(api, call);
+  if (second !== undefined) {
+    api.call(name, first, second);
+  } else if (first !== undefined) {
+    api.call(name, first);
+  } else {
+    api.call(name);
+  }
   var after = ids(api, list);
   for (var i = 0; i < after.length; i++) {
     if (before.indexOf(after[i]) < 0) {
@@ -175,13 +182,13 @@ function in_arrangement(clip, output, ask) {
   var song = new LiveAPI("live_set");
   var track = track_of(clip);
   var place = offers(track, "create_take_lane")
-    ? added(track, ["create_take_lane"], "take_lanes")
-    : added(song, ["create_audio_track", -1], "tracks");
+    ? added(track, "take_lanes", "create_take_lane")
+    : added(song, "tracks", "create_audio_track", -1);
   if (!is_there(place) || !offers(place, "create_audio_clip")) {
     return null;
   }
-  var lead_beats = (ask.lead * number(song, "tempo")) / 60;
-  return added(place, ["create_audio_clip", output, number(clip, "start_time") + lead_beats], "arrangement_clips");
+  var beats = number(clip, "start_time") + (ask.lead * number(song, "tempo")) / 60;
+  return added(place, "arrangement_clips", "create_audio_clip", output, beats);
 }
 
 function in_session(clip, output) {

@@ -71,14 +71,21 @@ function restore() {
   }
   audiosr.count += 1;
   var word = ["bitwig", new Date().getTime(), audiosr.count].join("-");
-  var options = words_of(audiosr.options.get()).concat("reply_port=" + REPLY_PORT);
-  var rest = [word, "", path, span[0], span[1], 0, audiosr.preset.get()].concat(options);
-  audiosr.asks[word] = { name: path.replace(/^.*[\/\\]/, ""), said: 0 };
-  say(word, rest);
+  audiosr.asks[word] = {
+    name: path.replace(/^.*[\/\\]/, ""),
+    path: path,
+    start: span[0],
+    length: span[1],
+    preset: String(audiosr.preset.get()),
+    options: audiosr.options.get() + " reply_port=" + REPLY_PORT,
+    said: 0,
+  };
+  say(word);
 }
 
-// Says a render until the server has acknowledged it.
-function say(word, values) {
+// Says a render until the server has acknowledged it. That for channels has all options in one text, so that
+// the number of arguments is fixed; positions are text, whatever numbers a script engine makes of its own.
+function say(word) {
   var ask = audiosr.asks[word];
   if (!ask || ask.is_accepted) {
     return;
@@ -89,9 +96,10 @@ function say(word, values) {
     return;
   }
   ask.said += 1;
-  audiosr.server.sendMessage.apply(audiosr.server, ["/audiosr/render"].concat(values));
+  var address = "/audiosr/render/channels";
+  audiosr.server.sendMessage(address, word, "", ask.start, ask.length, 0, ask.preset, ask.options, ask.path);
   host.scheduleTask(function () {
-    say(word, values);
+    say(word);
   }, REPEAT_MS);
 }
 
@@ -147,9 +155,4 @@ function loop_seconds(start_beats, length_beats, tempo) {
 // A path as a person pastes it: in quotes, or with spaces around it.
 function clean_path(text) {
   return String(text).replace(/^\s*["']?/, "").replace(/["']?\s*$/, "");
-}
-
-function words_of(text) {
-  var found = String(text).match(/\S+/g);
-  return found || [];
 }

@@ -38,8 +38,9 @@ def lines_command(
 ) -> None:
     """Render what the lines of a file ask for; for scripts of hosts that have no sockets.
 
-    FILE holds UTF-8, with absolute paths. Answers are as over OSC, the reply's name in front; an empty line
-    now and then says that this program still runs.
+    FILE is UTF-8, its paths absolute. Answers are as over OSC, the reply's name in front.
+
+    Empty lines among them say that this program still runs.
     """
     guard = Lock()
     with _writing(replies) as stream:

@@ -110,7 +110,6 @@ def serve(
     merged = said if config is None else said.over(read_config(config))
     settings = merged.settings()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    answer_at_once()
     with ExitStack() as stack:
         store = stack.enter_context(JobStore(queue or state_folder()))
         service = Service(store, devices=(device,))
@@ -120,6 +119,7 @@ def serve(
         watch = None
         if merged.has_folders and config is not None:
             watch = WatchPart(read_studio(config.expanduser().absolute()), service)
+        answer_at_once()
         server.start()
         stack.callback(server.stop)
         if watch is not None:
