@@ -84,7 +84,7 @@ def prototype_magnitude(family: str, order: int, places: np.ndarray) -> np.ndarr
         return np.asarray(places < 1.0, np.float64)
     zeros, poles, gain = _DESIGNS[family](order, 1.0, analog=True, output="zpk")
     _, response = signal.freqs_zpk(zeros, poles, gain, worN=places)
-    return np.abs(response)
+    return np.asarray(np.abs(response))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
