@@ -39,6 +39,7 @@ HELD_OUT_SOURCES = frozenset(
     }
 )
 
+_UPSAMPLED_LIMIT_HZ = 21_000.0  # of 44.1 kHz: higher up converters have begun to fall
 _CHANNELS_USED = 2  # of a file; of surround sound the others are seldom full-band
 _SECOND_CHANNEL = "#2"
 _VALIDATION_CLIPS = 64
@@ -101,7 +102,7 @@ def load_corpus(folder: Path, *, weight: float = 1.0) -> list[Clip]:
     """The clips that ``INDEX.csv`` lists; their audio is read when it is needed.
 
     The columns ``file`` and ``kind`` are needed. A clip's ``limit_hz`` is ``edge_hz`` where ``lossy_source``
-    is not ``no``, 22 kHz where ``original_sample_rate`` is below 48 kHz, and 24 kHz otherwise. Its source is
+    is not ``no``, 21 kHz where ``original_sample_rate`` is below 48 kHz, and 24 kHz otherwise. Its source is
     the column ``source``, or the file's name without the number at its end. ``source_repo``, ``licence`` and
     ``author`` say whose it is. Files that cannot be read are skipped with a warning.
 
@@ -130,7 +131,8 @@ def load_corpus(folder: Path, *, weight: float = 1.0) -> list[Clip]:
 def _clips_of_row(folder: Path, row: dict[str, str], weight: float) -> list[Clip]:
     name = row["file"]
     try:
-        limit = 22_000.0 if float(row.get("original_sample_rate") or SAMPLE_RATE) < SAMPLE_RATE else 24_000.0
+        is_upsampled = float(row.get("original_sample_rate") or SAMPLE_RATE) < SAMPLE_RATE
+        limit = _UPSAMPLED_LIMIT_HZ if is_upsampled else SAMPLE_RATE / 2
         if (row.get("lossy_source") or "no") != "no":
             limit = min(limit, float(row["edge_hz"]))
         return clips_of_file(

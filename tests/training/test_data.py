@@ -18,7 +18,7 @@ from audiosr_fx.training.samples import FileSamples
 def test_limits_follow_rate_and_codec(clips: list[Clip]) -> None:
     limits = {clip.name: clip.limit_hz for clip in clips}
     assert limits["drums/hits_001.flac"] == 24_000.0
-    assert limits["speech/voice_001.flac"] == 22_000.0
+    assert limits["speech/voice_001.flac"] == 21_000.0
     assert limits["mix/codec_001.flac"] == 15_500.0
 
 
