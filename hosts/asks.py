@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from fractions import Fraction
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,6 +41,7 @@ class Options:
         bits: ``16``, ``24``, ``32``; ``auto`` keeps float and takes 24 otherwise.
         reply_port: of the sender's machine, for replies; 0 is where the message came from.
         notify: an address, and one text behind a space, that is sent there as well when it has ended.
+        receipt: ``yes`` leaves the newest reply as a file, for who cannot listen; see ``hosts.receipts``.
         model: name of a model; empty leaves it to the preset.
         seed: None leaves it to the preset.
         overrides: keys of the preset, and their values as a person types them.
@@ -49,6 +52,7 @@ class Options:
     bits: str = "auto"
     reply_port: int = 0
     notify: str = ""
+    receipt: str = ""
     model: str = ""
     seed: int | None = None
     overrides: tuple[tuple[str, str], ...] = ()
@@ -57,10 +61,25 @@ class Options:
         _choice("mode", self.mode, MODES)
         _choice("format", self.format, ("", *FORMATS))
         _choice("bits", self.bits, ("auto", "16", "24", "32"))
+        _choice("receipt", self.receipt, ("", "yes"))
         if not 0 <= self.reply_port <= 65535:
             raise ParameterError(f"reply_port is {self.reply_port}; expected 1 to 65535")
         if self.notify and not _ADDRESS.fullmatch(self.notify):
             raise ParameterError(f"notify is {self.notify!r:.80}; expected an OSC address, such as /done")
+
+
+def split_options(text: str) -> list[str]:
+    """Options that stand in one text, with a space between them; double quotes hold one together.
+
+    Raises:
+        ParameterError: a quote that is not closed.
+    """
+    lexer = shlex.shlex(text, posix=True)
+    lexer.whitespace_split, lexer.commenters, lexer.quotes, lexer.escape = True, "", '"', ""
+    try:
+        return list(lexer)
+    except ValueError as cause:
+        raise ParameterError(f"options are {text!r:.80}; expected every quote to be closed") from cause
 
 
 def read_options(texts: Sequence[Argument]) -> Options:
@@ -128,6 +147,7 @@ class Ask:
         """The same for the same ask, whatever it is called and wherever replies go."""
         told = self.to_dict() | {"request": ""}
         told["options"] = told["options"] | {"reply_port": 0, "notify": ""}
+        del told["options"]["receipt"]  # as ledgers from before there was one have it
         return hashlib.sha256(repr(sorted(told.items())).encode()).hexdigest()
 
     @property
@@ -135,7 +155,7 @@ class Ask:
         """Of no other request: hosts dislike two sources of one name."""
         tag = hashlib.sha256(f"{self.request} {self.digest}".encode()).hexdigest()[:8]
         source = self.sources[0]
-        plain = "".join(c if c.isprintable() and c != "\\" else "_" for c in source.stem)
+        plain = "".join(c if c.isprintable() and c != "\\" else "_" for c in _common_stem(self.sources))
         stem = plain.encode("utf-8", "replace")[:120].decode("utf-8", "ignore")
         own = {".flac": "flac", ".aif": "aiff", ".aiff": "aiff"}.get(source.suffix.lower(), "wav")
         suffix = self.options.format or (own if self.options.mode == "file" else "wav")
@@ -148,6 +168,15 @@ class Ask:
     def to_dict(self) -> dict[str, Any]:
         """As JSON can say it; ``ask_from_dict`` reads it back."""
         return asdict(self) | {"sources": [str(path) for path in self.sources]}
+
+
+def _common_stem(paths: Sequence[Path]) -> str:
+    """A name for what several files hold: ``take`` for ``take%L`` and ``take%R``."""
+    stems = sorted(path.stem for path in paths)
+    if len(stems) == 1:
+        return stems[0]
+    same = takewhile(lambda pair: pair[0] == pair[1], zip(stems[0], stems[-1], strict=False))
+    return "".join(one for one, _ in same).rstrip("%-_. ") or paths[0].stem
 
 
 def ask_from_dict(told: Mapping[str, Any]) -> Ask:

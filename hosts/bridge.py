@@ -28,13 +28,14 @@ from audiosr_fx.jobs.states import State
 from audiosr_fx.presets import find_presets, read_preset
 from audiosr_fx.wording import one_line
 from hosts import protocol
-from hosts.asks import Ask, Span, make_ask, reply_port_of, with_seed
+from hosts.asks import Ask, Span, make_ask, reply_port_of, split_options, with_seed
 from hosts.controls import Controls
 from hosts.joining import join_channels
 from hosts.ledger import Entry, Ledger
 from hosts.osc import Argument, Message
 from hosts.peers import NOBODY, Peer
 from hosts.protocol import check_request_id, find_address
+from hosts.receipts import Receipts
 from hosts.roots import Roots
 from hosts.tempo import TempoMap, read_tempo_map
 
@@ -107,6 +108,7 @@ class Bridge:
         self.controls = Controls()
         self.announced: Ask | None = None
         self._jobs, self._ledger, self._roots, self._send = jobs, ledger, roots, send
+        self._receipts = Receipts(ledger)
         self._out, self._work = out, work
         self._tempo_map: TempoMap | None = None
         self._last_seed: int | None = None
@@ -300,21 +302,19 @@ class Bridge:
         """What a message asks for, held against the files there are."""
         tags = message.type_tags
         if message.address == protocol.RENDER_BARS:
-            span, paths = self._bars(values), [_one(values, "path")]
-        elif message.address == protocol.RENDER_CHANNELS:
-            span = Span(_one(values, "start"), _one(values, "length"), _one(values, "rate"), tags[2:4])
-            paths = list(_all(values, "paths"))
+            span = self._bars(values)
         else:
-            span = Span(_one(values, "start"), _one(values, "length"), _one(values, "rate"), tags[3:5])
-            paths = [_one(values, "path")]
-        options: Sequence[Argument]
-        if message.address == protocol.RENDER_CHANNELS:
-            options = str(_one(values, "options")).split()
-        else:
-            options = _all(values, "options")
-        preset = _one(values, "preset") or ""
+            first = 2 if message.address == protocol.RENDER_CHANNELS else 3
+            start, length, rate = (_one(values, name) for name in ("start", "length", "rate"))
+            span = Span(start, length, rate, tags[first : first + 2])
         return make_ask(
-            _one(values, "request"), self._roots, _one(values, "root"), paths, span, preset, options
+            _one(values, "request"),
+            self._roots,
+            _one(values, "root"),
+            _paths(values),
+            span,
+            _one(values, "preset") or "",
+            _options(values),
         )
 
     def _bars(self, values: Values) -> Span:
@@ -465,9 +465,16 @@ class Bridge:
             self._end(entry, error=job.reason or str(job.state))
 
     def _end(self, entry: Entry, *, output: str = "", error: str = "") -> None:
-        ended = self._ledger.end(entry.number, output=output, error=error)
+        """End a request that may have ended already, and say so.
+
+        Raises:
+            StorageError: a disk does not answer; it may be called again.
+        """
+        reply = _end_of(replace(entry, is_ended=True, output=output, error=error))
+        with self._receipts.ending(entry, reply):
+            ended = self._ledger.end(entry.number, output=output, error=error)
         if ended is not None:  # else another thread came first, and has told it
-            self._tell_end(ended)
+            self._send(ended.peer, reply)
             self._notify(ended)
 
     def _cancel(self, job: int) -> None:
@@ -496,16 +503,17 @@ class Bridge:
             self._tell_progress(entry, job.progress, job.state)
 
     def _tell_end(self, entry: Entry) -> None:
-        if entry.error:
-            self._tell(entry, protocol.ERROR, entry.error)
-        else:
-            self._tell(entry, protocol.DONE, entry.output, str(manifest_path(Path(entry.output))))
+        reply = _end_of(entry)
+        self._send(entry.peer, reply)
+        self._receipts.leave(entry, reply)
 
     def _tell_progress(self, entry: Entry, done: float, state: State) -> None:
         self._tell(entry, protocol.PROGRESS, float(done), str(state))
 
     def _tell(self, entry: Entry, address: str, *more: Argument) -> None:
-        self._reply(entry.peer, address, entry.ask.request, entry.name, *more)
+        reply = Message(address, (entry.ask.request, entry.name, *more))
+        self._send(entry.peer, reply)
+        self._receipts.leave_while_open(entry, reply)
 
     def _notify(self, entry: Entry) -> None:
         """Send what a request wanted to be sent when it ends."""
@@ -520,7 +528,18 @@ class Bridge:
             if message.address not in self._handlers:
                 return  # a control's own address, whose argument is no word
             request = check_request_id(message.arguments[0] if message.arguments else None)
-            self._reply(peer, protocol.ERROR, request, "", text[:1000])
+            reply = Message(protocol.ERROR, (request, "", text[:1000]))
+            self._leave_refusal(message, request, reply)
+            self._send(peer, reply)
+
+    def _leave_refusal(self, message: Message, request: str, reply: Message) -> None:
+        """The same as a receipt, where one is wanted and a file is named that it can lie beside."""
+        with suppress(AudioSRError, OSError):
+            values = find_address(message.address).read(message)
+            if "path" in values or "paths" in values:
+                source = self._roots.find(str(_one(values, "root")), str(_paths(values)[0]))
+                if any(str(option).strip() == "receipt=yes" for option in _options(values)):
+                    self._receipts.leave_refusal(source, request, reply)
 
     def _reply(self, peer: Peer, address: str, *arguments: Argument) -> None:
         self._send(peer, Message(address, arguments))
@@ -539,3 +558,22 @@ def _all(values: Values, name: str) -> tuple[Argument, ...]:
     value = values.get(name, ())
     assert isinstance(value, tuple)
     return value
+
+
+def _paths(values: Values) -> Sequence[Argument]:
+    """The file, or one for each channel."""
+    return _all(values, "paths") if "paths" in values else [_one(values, "path")]
+
+
+def _options(values: Values) -> Sequence[Argument]:
+    """Options, whether they came as arguments or in one text."""
+    options = values.get("options", ())
+    return options if isinstance(options, tuple) else split_options(str(options))
+
+
+def _end_of(entry: Entry) -> Message:
+    """What is said of a request that has ended."""
+    if entry.error:
+        return Message(protocol.ERROR, (entry.ask.request, entry.name, entry.error))
+    manifest = str(manifest_path(Path(entry.output)))
+    return Message(protocol.DONE, (entry.ask.request, entry.name, entry.output, manifest))

@@ -119,7 +119,7 @@ OPTIONS = Field(
     name="options",
     types="s",
     is_repeated=True,
-    help="KEY=VALUE each: any key of the preset, or mode, format, bits, reply_port, notify.",
+    help="KEY=VALUE each: any key of the preset, or mode, format, bits, reply_port, notify, receipt.",
 )
 _JOB = Field(name="job", types="s", help="The job's name; empty where there is none.")
 
@@ -162,7 +162,7 @@ _COMMANDS: Final = (
             Field(
                 name="options",
                 types="s",
-                help="KEY=VALUE each, with a space between them; empty for none.",
+                help='KEY=VALUE each, with a space between them, "KEY=A VALUE" in quotes; empty for none.',
             ),
             Field(name="paths", types="s", help="One mono file for each channel.", is_repeated=True),
         ),
