@@ -26,7 +26,7 @@ from audiosr_fx.commands import (
     upstream,
 )
 from audiosr_fx.commands.terminal import EXIT_CODES_HELP, INTERRUPTS, say, translated_errors
-from hosts.commands import midi, send, serve
+from hosts.commands import midi, scripts, send, serve
 from watchfolder.commands import watch
 from watchfolder.service_commands import app as service
 
@@ -89,6 +89,7 @@ app.add_typer(service, name="service")
 app.command("serve")(serve.serve)
 app.add_typer(send.app, name="send")
 app.add_typer(midi.app, name="midi")
+app.add_typer(scripts.app, name="hosts")
 
 _PASS_ALL_ON: dict[str, Any] = {
     "allow_extra_args": True,

@@ -73,6 +73,7 @@ def studio(
     midi: MidiSettings | None = None,
     tempo_map: Path | None = None,
     http: bool = False,
+    renderer: str = RENDERER,
 ) -> Iterator[Studio]:
     """Everything, from the queue to a client."""
     (folder / "stems").mkdir(exist_ok=True)
@@ -84,7 +85,7 @@ def studio(
         tempo_map=tempo_map,
     )
     with JobStore(folder / "state") as store:
-        service = Service(store, devices=("cpu",), renderer=RENDERER)
+        service = Service(store, devices=("cpu",), renderer=renderer)
         server = HostServer(settings, service)
         with service:
             server.start()
