@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from audiosr_fx.model.config import ExciterConfig, MelConfig
-from audiosr_fx.model.exciter import Exciter
+from audiosr_fx.model.exciter import Exciter, _moving_mean
 from audiosr_fx.model.mel import LogMel
 from audiosr_fx.quality.lsd import measure_lsd
 
@@ -86,3 +86,14 @@ def test_a_true_mel_alone_gives_the_right_envelope() -> None:
         bright[0].numpy(), made[0].numpy(), 48_000, lowest_hz=CUTOFF_HZ + 500.0, highest_hz=23_000.0
     )
     assert distance == pytest.approx(0.79, abs=0.08)
+
+
+@pytest.mark.parametrize("length", [1, 3, 5, 43, 961])
+@pytest.mark.parametrize("samples", [1, 7, 64, 65, 8193])
+def test_a_moving_mean_is_the_mean_of_its_neighbours_wherever_it_stands(samples: int, length: int) -> None:
+    x = torch.rand(2, 1, samples, generator=torch.Generator().manual_seed(5))
+    mean = _moving_mean(x, length)
+    padded = torch.nn.functional.pad(x.double(), (length // 2, length // 2))
+    torch.testing.assert_close(mean.double(), padded.unfold(-1, length, 1).mean(-1), rtol=1e-6, atol=1e-7)
+    later = _moving_mean(torch.nn.functional.pad(x, (13, 0)), length)
+    assert torch.equal(later[..., 13:], mean)
