@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 from types import FrameType
 from typing import Annotated, Any
@@ -113,10 +114,20 @@ def _run_training(arguments: list[str]) -> None:
 
 def main() -> None:
     """Run the command line; all of ``INTERRUPTS`` count as Ctrl-C, so that no half file stays behind."""
+    _wait_without_spinning()
     for number in INTERRUPTS:
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, _interrupt)
     app()
+
+
+def _wait_without_spinning() -> None:
+    """Let the threads of torch sleep soon when they wait for one that has no core, as beside other programs.
+
+    GNU's OpenMP would spin for milliseconds, on the very core that is needed. What we start inherits this.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

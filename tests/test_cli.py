@@ -102,6 +102,28 @@ def test_the_module_runs_as_a_program() -> None:
     assert finished.stdout == f"audiosr-fx {__version__}\n"
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, "1000"),
+        ({"GOMP_SPINCOUNT": "7"}, "7"),
+        ({"OMP_WAIT_POLICY": "active"}, None),
+    ],
+)
+def test_threads_that_wait_leave_their_core_to_others_unless_told(
+    given: dict[str, str], expected: str | None
+) -> None:
+    code = (
+        "import os, sys; from audiosr_fx.cli import main; sys.argv = ['audiosr-fx', '--version']\n"
+        "try: main()\nfinally: print(os.environ.get('GOMP_SPINCOUNT'), 'torch' in sys.modules)"
+    )
+    bare = {name: value for name, value in os.environ.items() if not name.startswith(("GOMP_", "OMP_"))}
+    finished = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=bare | given, capture_output=True, text=True, check=True
+    )
+    assert finished.stdout.splitlines()[-1] == f"{expected} False", "it must stand before torch is loaded"
+
+
 def test_every_exit_code_is_in_the_help(run: Run) -> None:
     help_text = " ".join(run("--help").stdout.split())
     assert [int(number) for number in re.findall(r"\b(\d+) ", help_text.split("Exit codes:")[1])] == list(
