@@ -12,6 +12,7 @@ from pathlib import Path
 
 from job_orders import FAKE
 
+from audiosr_fx.jobs import worker
 from audiosr_fx.jobs.door import Door
 from audiosr_fx.jobs.service import Service
 from audiosr_fx.jobs.store import JobStore
@@ -26,7 +27,8 @@ def serve(folder: Path) -> None:
 
 
 def main() -> None:
-    """Fork a service whenever asked to."""
+    """Fork a service whenever asked to; a worker that was killed while it starts is started anew at once."""
+    worker.RESTART_S = 0.05  # type: ignore[misc]
     for _ in sys.stdin:
         pid = os.fork()
         if pid == 0:

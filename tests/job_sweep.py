@@ -26,6 +26,7 @@ from job_orders import make_order, new_source
 
 from audiosr_fx.errors import StorageError
 from audiosr_fx.jobs import pause
+from audiosr_fx.jobs import service as service_module
 from audiosr_fx.jobs.database import FILE_NAME
 from audiosr_fx.jobs.manifest import find_manifest
 from audiosr_fx.jobs.order import Order
@@ -142,6 +143,7 @@ def point(folder: Path, faults: Faults) -> list[str]:
     (folder / "out" / "c.wav").write_bytes(OLD)
 
     def faulty() -> None:
+        service_module._TURN_S = 0.002  # type: ignore[misc]
         pause.FIRST_S = 0.001  # type: ignore[misc]
         pause.LONGEST_S = {"disk": 0.002, "device": 0.002}  # type: ignore[misc]
         faults.install()

@@ -15,7 +15,7 @@ def test_the_made_up_source_is_the_same_in_any_order_of_reading() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_an_hour_takes_no_more_than_300_mb_above_a_minute() -> None:
-    minute, hour = measure_peak_memory(1), measure_peak_memory(60)
+def test_an_hour_takes_no_more_than_100_mb_above_a_minute() -> None:
+    minute, hour = (measure_peak_memory(minutes, channels=1) for minutes in (1, 60))
     assert minute.peak_mb > 100  # the measure works: Python with torch needs that much
-    assert hour.peak_mb - minute.peak_mb <= 300
+    assert hour.peak_mb - minute.peak_mb <= 100  # one channel of it alone is 691

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -17,6 +18,7 @@ from audiosr_fx.cli import app
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
+ONE_THREAD = {name: os.environ[name] for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
 
 
 def blocks(language: str) -> list[str]:
@@ -34,7 +36,7 @@ def run_program(arguments: list[str], folder: Path) -> subprocess.CompletedProce
     return subprocess.run(
         [sys.executable, "-W", "error", *arguments],
         cwd=folder,
-        env={"PYTHONPATH": str(ROOT), "PATH": "", "HOME": str(folder)},
+        env={"PYTHONPATH": str(ROOT), "PATH": "", "HOME": str(folder), **ONE_THREAD},
         capture_output=True,
         text=True,
         check=False,

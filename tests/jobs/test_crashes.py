@@ -188,7 +188,9 @@ def torment(daemon: int, out: Path, left: int, dice: random.Random) -> int:
     done = 0
     while done < left and Path(f"/proc/{daemon}/task").exists():
         patience = time.monotonic() + (0.0 if dice.random() < 0.2 else 5.0)
-        while time.monotonic() < patience and not any(out.glob(".audiosr_fx-*.part")):
+        while time.monotonic() < patience and not any(
+            name.startswith(".audiosr_fx-") and name.endswith(".part") for name in os.listdir(out)
+        ):
             time.sleep(0.005)
         time.sleep(dice.uniform(0.0, 0.1))
         is_for_all = dice.random() < 0.3
