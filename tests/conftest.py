@@ -26,8 +26,18 @@ from audiosr_fx.sources import Audio
 SLOW_TIMEOUT_S = 1200
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: many tests wait, for a browser, a folder to settle, another process."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores + 1
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what this machine cannot run; give slow tests a longer, but never an endless, time."""
+    """Begin with the longest files, those with tests that have a timeout of their own, lest one be left over
+    for a single core; skip what this machine cannot run; give slow tests a longer, never an endless, time.
+    """
+    long = {item.path for item in items if item.get_closest_marker("timeout")}
+    items.sort(key=lambda item: item.path not in long)
     no_gpu = pytest.mark.skip(reason="needs a CUDA device")
     for item in items:
         if item.get_closest_marker("gpu") and not torch.cuda.is_available():
