@@ -11,7 +11,6 @@ from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from audiosr_fx.sources import Audio
 
@@ -91,6 +90,8 @@ def reduction_db(levels: Levels, most_db: float) -> Powers:
     A peak rises above both the recording's level over a second, less 16 dB, and the band's usual one in that
     second (its mean in dB, which short peaks hardly raise), plus 6 dB.
     """
+    from scipy import ndimage  # large, and only for who renders
+
     there = np.isfinite(levels.band).astype(np.float64)
     recording_db = _decibels(_mean(np.nan_to_num(levels.recording), there))
     band_db = np.maximum(_decibels(np.nan_to_num(levels.band)), recording_db + _FLOOR_DB)

@@ -17,8 +17,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from pyloudnorm.iirfilter import IIRfilter
-from scipy import signal
 
 from audiosr_fx.errors import AudioFormatError
 from audiosr_fx.peaks import AFTER, BEFORE, FRAME, decibels, interval_peaks
@@ -152,6 +150,8 @@ class Meter:
         return _lufs_of(self._short_term)
 
     def _write_power(self, audio: Audio, weights: NDArray[np.float64]) -> None:
+        from scipy import signal  # 70 MB, for who measures
+
         filtered, self._state = signal.sosfilt(self._sections, audio.astype(np.float64), zi=self._state)
         power = weights @ np.square(filtered)
         end = self._frames + power.size
@@ -344,6 +344,8 @@ def true_peak_dbtp(audio: NDArray[Any], sample_rate: float) -> float:
 
 def _k_weighting(sample_rate: int) -> NDArray[np.float64]:
     """The two filters as second-order sections: the coefficients of the standard, carried to any rate."""
+    from pyloudnorm.iirfilter import IIRfilter
+
     shelf = IIRfilter(3.99984385397, 0.7071752369554193, 1681.9744509555319, sample_rate, "high_shelf_DeMan")
     high_pass = IIRfilter(0.0, 0.5003270373253953, 38.13547087613982, sample_rate, "high_pass_DeMan")
     return np.array([np.concatenate([stage.b, stage.a]) for stage in (shelf, high_pass)])

@@ -25,7 +25,7 @@ class Handover:
     def __init__(
         self, intake: Intake, wake: Callable[[], None], stopping: threading.Event, clock: Callable[[], float]
     ) -> None:
-        """``wake``: called when something was handed on. ``stopping``: ends the thread."""
+        """``wake``: called when all was handed on. ``stopping``: ends the thread."""
         self._intake = intake
         self._wake = wake
         self._stopping = stopping
@@ -83,7 +83,8 @@ class Handover:
             batches = self._with_more(batch)
             self._submit(batches)
             self._count(-sum(len(one.stamps) for one in batches))
-            self._wake()
+            if self._size == 0:  # not after every step: each look takes a while where files are many
+                self._wake()
 
     def _with_more(self, batch: ReadyBatch) -> list[ReadyBatch]:
         """A batch and those behind it, as many as go into one step."""

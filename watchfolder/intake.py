@@ -7,19 +7,19 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Final, TypeAlias
 
 from audiosr_fx.errors import AudioSRError, JobError, ParameterError, PresetError, StorageError
 from audiosr_fx.jobs.job import Submission
-from audiosr_fx.jobs.order import Order, place_order
+from audiosr_fx.jobs.order import Order, RecipeBook, place_order
 from audiosr_fx.jobs.request import Collision, RenderRequest
 from audiosr_fx.jobs.service import Service
 from audiosr_fx.jobs.states import LIVE
 from audiosr_fx.preset import parse_preset
 from audiosr_fx.presets import find_presets
 from audiosr_fx.wording import shown
-from watchfolder.albums import decide_album, is_album, with_fixed_gain
 from watchfolder.folder import ReadyBatch
 from watchfolder.memory import Memory, Taken
 from watchfolder.naming import fill_template
@@ -76,11 +76,12 @@ class Intake:
         """
         put_off: list[tuple[ReadyBatch, PutOff]] = []
         entries: list[_Entry] = []
-        for batch in batches:
+        book = RecipeBook()
+        for batch, plans in _planned(batches):
             orders: dict[str, Order] = {}
             settings = batch.folder.settings
-            for planned in plan_files(settings, batch.folder.descriptor, batch.names):
-                found = planned if isinstance(planned, PutOff) else self._order(batch, planned)
+            for planned in plans:
+                found = planned if isinstance(planned, PutOff) else self._order(batch, planned, book)
                 if isinstance(found, PutOff):
                     put_off.append((batch, found))
                 elif found is not None:
@@ -120,7 +121,9 @@ class Intake:
         for folder, files in by_folder.items():
             self.memory.take(folder, files)
 
-    def _order(self, batch: ReadyBatch, planned: Planned) -> tuple[str, Order] | PutOff | None:
+    def _order(
+        self, batch: ReadyBatch, planned: Planned, book: RecipeBook
+    ) -> tuple[str, Order] | PutOff | None:
         """The order for a stem; None where it has changed, so that it is found again."""
         settings, stamp = batch.folder.settings, batch.stamps[planned.name]
         source = settings.input / planned.name
@@ -136,7 +139,7 @@ class Intake:
                 collision=Collision(settings.name_taken),
                 origin=ORIGIN,
             )
-            order = place_order(request)
+            order = place_order(request, book)
         except AudioSRError as error:
             return PutOff(name=planned.name, reason=str(error))
         found = (order.source.inode, order.source.size, order.source.mtime_ns)
@@ -154,6 +157,8 @@ class Intake:
         for recipe, names in by_recipe.items():
             if "album" not in recipe:  # quick, for thousands of stems
                 continue
+            from watchfolder.albums import decide_album, is_album, with_fixed_gain  # large, to measure with
+
             preset = parse_preset(recipe, orders[names[0]].recipe_path or "the preset")
             if not is_album(preset):
                 continue
@@ -199,6 +204,20 @@ def plan_files(settings: FolderSettings, root: int, names: Iterable[str]) -> lis
         except (PresetError, ParameterError) as error:
             planned.append(PutOff(name=name, reason=str(error)))
     return planned
+
+
+def _planned(batches: Sequence[ReadyBatch]) -> list[tuple[ReadyBatch, list[Planned | PutOff]]]:
+    """How the files of each batch would be rendered; each folder's rules are read once."""
+    by_folder: dict[int, list[ReadyBatch]] = {}
+    for batch in batches:
+        by_folder.setdefault(id(batch.folder), []).append(batch)
+    done: list[tuple[ReadyBatch, list[Planned | PutOff]]] = []
+    for group in by_folder.values():
+        folder = group[0].folder
+        names = [name for batch in group for name in batch.names]
+        plans = iter(plan_files(folder.settings, folder.descriptor, names))
+        done += [(batch, list(islice(plans, len(batch.names)))) for batch in group]
+    return done
 
 
 def _output(settings: FolderSettings, name: str, rule: Rule) -> Path:

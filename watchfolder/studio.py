@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from enum import StrEnum
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Final
 
 from audiosr_fx.errors import ParameterError, PresetError
@@ -99,7 +99,7 @@ class FolderSettings:
 
     def wants(self, name: str) -> bool:
         """Whether a file counts, by its path relative to the input."""
-        own = PurePosixPath(name).name
+        own = name.rpartition("/")[2]
         suffixes = (*TAKEN, *(suffix for format in self.also for suffix in ON_REQUEST[format]))
         return own.lower().endswith(suffixes) and fnmatch.fnmatch(own.lower(), self.pattern.lower())
 

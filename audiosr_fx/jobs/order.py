@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
@@ -127,20 +128,60 @@ def order_from_dict(told: Any) -> Order:
         raise MessageError(f"the order cannot be read ({cause})") from cause
 
 
-def place_order(request: RenderRequest) -> Order:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """What a request asks for, whatever the source; the attributes as those of ``Order``."""
+
+    recipe: str
+    recipe_path: str
+    models: tuple[tuple[str, str], ...]
+
+
+class RecipeBook:
+    """Recipes as they are now, each read once: for who places many orders in one moment."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[object, ...], Recipe] = {}
+
+    def find(self, request: RenderRequest) -> Recipe:
+        """The recipe of a request; raises as ``place_order``."""
+        key = (request.preset, request.model, request.seed, request.overrides)
+        if key not in self._known:
+            self._known[key] = _read_recipe(request)
+        return self._known[key]
+
+
+def place_order(request: RenderRequest, book: RecipeBook | None = None) -> Order:
     """Pin a request down: hash its source, read its preset, hash its models.
+
+    Args:
+        request: what is asked for.
+        book: of recipes, which may be as old as itself; None reads anew.
 
     Raises:
         AudioFormatError: the source cannot be read.
         PresetError, ParameterError: no such preset, or a value that does not fit.
         CheckpointError: no such model.
     """
-    from audiosr_fx.preset import parse_preset
-    from audiosr_fx.presets import find_preset, read_preset
     from audiosr_fx.settings import parse_region
 
     if request.region:
         parse_region(request.region, 48_000)
+    found = (book or RecipeBook()).find(request)
+    return Order(
+        request=request,
+        source=identify(request.source),
+        recipe=found.recipe,
+        recipe_path=found.recipe_path,
+        models=found.models,
+    )
+
+
+def _read_recipe(request: RenderRequest) -> Recipe:
+    """Read a request's preset, apply what it overrides, and hash the models."""
+    from audiosr_fx.preset import parse_preset
+    from audiosr_fx.presets import find_preset, read_preset
+
     preset = (
         read_preset(find_preset(request.preset)) if request.preset else parse_preset(PLAIN, "the request")
     )
@@ -156,9 +197,7 @@ def place_order(request: RenderRequest) -> Order:
     used = [
         section.values.get("model", "mini") for _, section in preset.sections() if section.type == "AudioSR"
     ]
-    return Order(
-        request=request,
-        source=identify(request.source),
+    return Recipe(
         recipe=preset.to_toml(),
         recipe_path=preset.source if preset.source.endswith(".toml") else "",
         models=tuple(sorted((str(name), _model_sha256(str(name))) for name in set(used))),
@@ -174,7 +213,7 @@ def identify(path: Path) -> SourceIdentity:
     try:
         with path.open("rb") as stream:
             before = os.fstat(stream.fileno())
-            if not os.path.isfile(path):
+            if not stat.S_ISREG(before.st_mode):
                 raise AudioFormatError(f"{shown(path)}: not a file; expected one audio file")
             digest = _digest(stream)
             after = os.fstat(stream.fileno())
@@ -219,8 +258,8 @@ def _digest(stream: Any) -> str:
     return digest.hexdigest()
 
 
-def _times(stat: os.stat_result) -> tuple[int, int]:
-    return stat.st_size, stat.st_mtime_ns
+def _times(status: os.stat_result) -> tuple[int, int]:
+    return status.st_size, status.st_mtime_ns
 
 
 def _model_sha256(name: str) -> str:
@@ -231,8 +270,8 @@ def _model_sha256(name: str) -> str:
         from audiosr_fx.model.checkpoint import find_model  # which loads much, and knows the way out
 
         path = find_model(name)
-    stat = path.stat()
-    return _cached_hash(path, stat.st_mtime_ns, stat.st_size)
+    status = path.stat()
+    return _cached_hash(path, status.st_mtime_ns, status.st_size)
 
 
 @lru_cache(maxsize=16)
