@@ -69,7 +69,7 @@ def publish(temporary: Path, path: Path, *, overwrite: bool) -> None:
         except FileExistsError:
             raise
         except (OSError, NotImplementedError):  # a file system without hard links
-            _rename_exclusively(temporary, path)
+            rename_exclusively(temporary, path)
         else:
             os.unlink(temporary)
     sync_folder(path.parent)
@@ -91,8 +91,12 @@ def sync_folder(folder: Path) -> None:
             sync(folder)
 
 
-def _rename_exclusively(temporary: Path, path: Path) -> None:
-    """Rename, but never over another file: by the system's own call, or by reserving the name first."""
+def rename_exclusively(temporary: Path, path: Path) -> None:
+    """Rename, but never over another file: by the system's own call, or by reserving the name first.
+
+    Raises:
+        OSError: FileExistsError where the name is taken.
+    """
     rename = _system_rename()
     if os.name == "nt":
         os.rename(temporary, path)  # which refuses there

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,8 +16,8 @@ from audiosr_fx.jobs.states import LIVE, State
 from audiosr_fx.wording import shown
 from watchfolder.intake import ORIGIN
 from watchfolder.memory import Memory
-from watchfolder.studio import After, FolderSettings
-from watchfolder.trash import move_aside, move_to_trash
+from watchfolder.studio import FolderSettings
+from watchfolder.trash import put_away
 
 REPORT_NAME: Final = "stems.report.html"
 _PAGE: Final = 500
@@ -72,21 +73,17 @@ class Aftermath:
         return {stem_set} if stem_set and event.new not in LIVE else set()
 
     def _move(self, job: Job, folders: Iterable[FolderSettings]) -> None:
-        source = job.order.request.source
+        """Put away every file that the job was for: one content may have been dropped more than once."""
+        source, identity = job.order.request.source, job.order.source
         for settings in folders:
-            if settings.after is After.KEEP or not source.is_relative_to(settings.input):
-                continue
-            name = source.relative_to(settings.input).as_posix()
-            move = move_aside if settings.after is After.MOVE else move_to_trash
-            try:
-                place = move(settings.input, name, job.order.source)
-            except FileNotFoundError:
-                return  # moved already, before an interruption
-            except OSError as error:
-                _log.warning("%s stays where it is: %s", shown(source), error.strerror or error)
-                return
-            _log.info("%s is now %s", shown(source), shown(place))
-            return
+            files = {
+                name: replace(identity, inode=stamp.inode, size=stamp.size, mtime_ns=stamp.mtime_ns)
+                for name, stamp in self._memory.files_of(settings.input, job.id).items()
+            }
+            if source.is_relative_to(settings.input):
+                files.setdefault(source.relative_to(settings.input).as_posix(), identity)
+            for name, rendered in files.items():
+                put_away(settings, name, rendered)
 
     def _report(self, stem_set: str) -> None:
         """Write the report of a set, once all of it has ended and something came of it."""

@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -74,11 +74,11 @@ class Daemon:
         self._reload_asked = threading.Event()
         self._told_s = float("-inf")
         self._folders: list[WatchedFolder] = []
-        self._outputs: list[FolderClaim] = []
+        self._outputs: dict[str, FolderClaim] = {}
         try:
             for settings in studio.folders:
                 self._folders.append(self._watched(settings))
-            self._claim_outputs()
+            self._claim_outputs(studio, self._outputs)
             self._memory = Memory(state)
         except BaseException:
             self._release()
@@ -198,10 +198,12 @@ class Daemon:
         gone = folder.remember({name: one.stamp for name, one in taken.items()}, now_s)
         self._memory.forget(folder.settings.input, gone)
 
-    def _claim_outputs(self) -> None:
-        for output in dict.fromkeys(os.path.realpath(f.output) for f in self._studio.folders):
-            Path(output).mkdir(parents=True, exist_ok=True)
-            self._outputs.append(FolderClaim(Path(output)))
+    def _claim_outputs(self, studio: StudioSettings, claims: dict[str, FolderClaim]) -> None:
+        """Claim the output folders that are not ours yet, into a table; they are made where need be."""
+        for output in _output_folders(studio):
+            if output not in self._outputs:
+                Path(output).mkdir(parents=True, exist_ok=True)
+                claims[output] = FolderClaim(Path(output))
 
     def _reload(self) -> None:
         """Take on a changed studio file: settings of folders, and folders that came or went."""
@@ -214,43 +216,50 @@ class Daemon:
             _log.error("kept the settings as they were: %s", error)
             return
         known = {folder.settings.input: folder for folder in self._folders}
-        kept: list[WatchedFolder] = []
-        added: list[WatchedFolder] = []
+        added: dict[Path, WatchedFolder] = {}
+        outputs: dict[str, FolderClaim] = {}
         try:
             for settings in studio.folders:
-                folder = known.get(settings.input)
-                if folder is None or folder.settings.recursive != settings.recursive:
-                    if folder is not None:
-                        folder.close()
-                    folder = self._watched(settings)
-                    added.append(folder)
-                folder.settings = settings
-                kept.append(folder)
+                if settings.input not in known:
+                    added[settings.input] = self._watched(settings)
+            self._claim_outputs(studio, outputs)
         except (AudioSRError, OSError) as error:
             _log.error("kept the settings as they were: %s", error)
-            for folder in added:
+            for folder in added.values():
                 folder.close()
+            for claim in outputs.values():
+                claim.close()
             return
-        for folder in self._folders:
-            if folder not in kept:
-                folder.close()
-        self._folders, self._studio = kept, studio
-        for claim in self._outputs:
-            claim.close()
-        self._outputs = []
-        try:
-            self._claim_outputs()
-        except (AudioSRError, OSError) as error:
-            _log.error("an output folder cannot be had: %s", error)
+        self._take_on(studio, known | added, self._outputs | outputs)
         now_s = self._clock()
-        for folder in added:
+        for folder in added.values():
             self._remember(folder, now_s)
-        _log.info("settings read anew: %d folders", len(kept))
+        _log.info("settings read anew: %d folders", len(self._folders))
+
+    def _take_on(
+        self,
+        studio: StudioSettings,
+        folders: Mapping[Path, WatchedFolder],
+        outputs: Mapping[str, FolderClaim],
+    ) -> None:
+        """Go on with other settings, for which everything is there; let go of what they do not name."""
+        self._studio = studio
+        self._folders = [folders[settings.input] for settings in studio.folders]
+        for folder, settings in zip(self._folders, studio.folders, strict=True):
+            folder.change(settings)
+        wanted = _output_folders(studio)
+        self._outputs = {output: claim for output, claim in outputs.items() if output in wanted}
+        for folder in folders.values():
+            if folder not in self._folders:
+                folder.close()
+        for output, claim in outputs.items():
+            if output not in wanted:
+                claim.close()
 
     def _release(self) -> None:
         for folder in self._folders:
             folder.close()
-        for claim in self._outputs:
+        for claim in self._outputs.values():
             claim.close()
 
     def _tell_status(self, state: str) -> None:
@@ -264,3 +273,8 @@ class Daemon:
         with suppress(AudioSRError):
             told |= self._service.status()
         write_status(self._state, told)
+
+
+def _output_folders(studio: StudioSettings) -> dict[str, None]:
+    """Where results go, each folder once, by its real name."""
+    return dict.fromkeys(os.path.realpath(folder.output) for folder in studio.folders)

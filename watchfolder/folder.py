@@ -42,7 +42,7 @@ class WatchedFolder:
     """A folder, what is known of it, and the claim on it.
 
     Attributes:
-        settings: as they are now; may be replaced between two turns, but for ``input``.
+        settings: as they are now; see ``change``.
         problem: what keeps it from being looked at, for people; empty where nothing does.
         view: all that is known of its files.
     """
@@ -72,8 +72,16 @@ class WatchedFolder:
         self.view = View()
         self._is_patient = is_patient
         self._claim = FolderClaim(settings.input)
-        more = {} if make_observer is None else {"make_observer": make_observer}
-        self._wakeups = Wakeups(settings.input, wake, recursive=settings.recursive, **more)
+        self._wake = wake
+        self._make_observer = make_observer
+        self._wakeups = self._make_wakeups(settings)
+
+    def change(self, settings: FolderSettings) -> None:
+        """Go on with other settings of the same folder."""
+        if settings.recursive != self.settings.recursive:
+            self._wakeups.close()
+            self._wakeups = self._make_wakeups(settings)
+        self.settings = settings
 
     def close(self) -> None:
         """Let go of it."""
@@ -144,6 +152,10 @@ class WatchedFolder:
         due = self.view.next_s(self.settings.settle_s)
         regular = now_s + self.settings.scan_s
         return regular if due is None else max(now_s + 0.05, min(regular, due))
+
+    def _make_wakeups(self, settings: FolderSettings) -> Wakeups:
+        more = {} if self._make_observer is None else {"make_observer": self._make_observer}
+        return Wakeups(settings.input, self._wake, recursive=settings.recursive, **more)
 
     def _grouped(self, ready: list[str]) -> list[Batch]:
         if self.settings.album:

@@ -16,7 +16,7 @@ from audiosr_fx.jobs.job import Submission
 from audiosr_fx.jobs.order import Order, RecipeBook, place_order
 from audiosr_fx.jobs.request import Collision, RenderRequest
 from audiosr_fx.jobs.service import Service
-from audiosr_fx.jobs.states import LIVE
+from audiosr_fx.jobs.states import LIVE, State
 from audiosr_fx.preset import parse_preset
 from audiosr_fx.presets import find_presets
 from audiosr_fx.wording import shown
@@ -25,6 +25,7 @@ from watchfolder.memory import Memory, Taken
 from watchfolder.naming import fill_template
 from watchfolder.studio import FolderSettings
 from watchfolder.subfolders import Rule, find_rule
+from watchfolder.trash import put_away
 
 ORIGIN: Final = "watch"
 _SUFFIX: Final = {"wav": ".wav", "flac": ".flac", "aiff": ".aiff"}
@@ -110,12 +111,14 @@ class Intake:
         return []
 
     def _note(self, entries: Sequence[_Entry], submissions: Sequence[Submission]) -> None:
-        """Remember what was taken, and say so."""
+        """Remember what was taken, and say so; what was rendered before is put away at once."""
         by_folder: dict[Path, dict[str, Taken]] = {}
-        for (batch, name, stem_set, _), done in zip(entries, submissions, strict=True):
+        for (batch, name, stem_set, order), done in zip(entries, submissions, strict=True):
             folder = batch.folder.settings.input
             _tell(folder / name, done)
             job = 0 if done.job is None else done.job.id
+            if done.job is not None and done.job.state is State.DONE:  # before it counts as taken
+                put_away(batch.folder.settings, name, order.source)
             taken = Taken(stamp=batch.stamps[name], job=job, stem_set=stem_set)
             by_folder.setdefault(folder, {})[name] = taken
         for folder, files in by_folder.items():

@@ -81,6 +81,18 @@ class Memory:
             ).fetchone()
         return "" if found is None else str(found[0])
 
+    def files_of(self, folder: Path, job: int) -> dict[str, Stamp]:
+        """The files of a watched folder that were taken as a job, by name, as they were then."""
+        with self._guard:
+            rows = self._connection.execute(
+                "SELECT name, device, inode, size, mtime_ns FROM taken WHERE job = ? AND folder = ?",
+                (job, os.fsencode(folder)),
+            ).fetchall()
+        return {
+            os.fsdecode(name): Stamp(int(device), int(inode), size, mtime)
+            for name, device, inode, size, mtime in rows
+        }
+
     def take(self, folder: Path, files: Mapping[str, Taken]) -> None:
         """Remember files that are in the queue now."""
         rows = [

@@ -7,6 +7,7 @@ Source: FreeDesktop.org Trash specification 1.0.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
@@ -17,12 +18,37 @@ from urllib.parse import quote
 
 from platformdirs import user_data_dir
 
+from audiosr_fx.atomic import rename_exclusively
 from audiosr_fx.jobs.names import numbered
 from audiosr_fx.jobs.order import SourceIdentity
+from audiosr_fx.wording import shown
 from watchfolder.snapshot import open_within
-from watchfolder.studio import DONE_FOLDER
+from watchfolder.studio import DONE_FOLDER, After, FolderSettings
 
 _MAX_TRIES: Final = 10_000
+_log = logging.getLogger(__name__)
+
+
+def put_away(settings: FolderSettings, name: str, identity: SourceIdentity) -> None:
+    """Do with a rendered source what its folder asks for; where that cannot be done, it stays and is told.
+
+    Args:
+        settings: of the watched folder.
+        name: relative to it.
+        identity: of the content that was rendered.
+    """
+    if settings.after is After.KEEP:
+        return
+    source = settings.input / name
+    move = move_aside if settings.after is After.MOVE else move_to_trash
+    try:
+        place = move(settings.input, name, identity)
+    except FileNotFoundError:
+        return  # moved already, before an interruption
+    except OSError as error:
+        _log.warning("%s stays where it is: %s", shown(source), error.strerror or error)
+    else:
+        _log.info("%s is now %s", shown(source), shown(place))
 
 
 def move_aside(root: Path, name: str, identity: SourceIdentity) -> Path:
@@ -65,17 +91,11 @@ def _rename(root: Path, name: str, identity: SourceIdentity, target: Path) -> Pa
     for _, free in zip(range(_MAX_TRIES), numbered(target.name), strict=False):
         place = target.with_name(free)
         try:
-            os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            rename_exclusively(root / name, place)
         except FileExistsError:
             continue
-        try:
-            os.replace(root / name, place)
-        except OSError:
-            place.unlink()
-            raise
         if not _is(place.lstat(), identity):  # replaced between the two: that one is still to be rendered
-            os.link(place, root / name, follow_symlinks=False)
-            place.unlink()
+            rename_exclusively(place, root / name)
             raise OSError(f"{name} was replaced meanwhile")
         return place
     raise OSError(f"no name is left for {name} in {target.parent}")

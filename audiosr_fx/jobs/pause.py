@@ -29,18 +29,26 @@ class Pause:
         """Whether it is time to try again."""
         return self.clock() >= self.until
 
-    def begin(self, reason: str, kind: str) -> None:
-        """Rest, longer each time in a row; a rest that has begun is not made longer."""
+    def begin(self, reason: str, kind: str) -> bool:
+        """Rest, longer each time in a row; a rest that has begun is not made longer.
+
+        Returns:
+            Whether it is the first in a row, which people want to hear of.
+        """
         if self.is_on and not self.is_over:
-            return
+            return False
+        is_first = self.wait_s == 0.0
         self.wait_s = min(LONGEST_S[kind], 2 * self.wait_s or FIRST_S)
         self.reason = reason
         self.until = self.clock() + self.wait_s
+        return is_first
 
     def end(self) -> None:
         """Try again; the next rest is longer still unless something worked."""
         self.reason = ""
 
-    def forget(self) -> None:
-        """Something worked: the next rest begins short."""
+    def forget(self) -> bool:
+        """Something worked: the next rest begins short; whether there was one before."""
+        was_long = self.wait_s > 0.0
         self.wait_s = 0.0
+        return was_long

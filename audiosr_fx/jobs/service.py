@@ -311,7 +311,8 @@ class Service:
                 text = f"{shown(report.job.output)}: cannot be written ({error.strerror or error})"
                 self._act(Report(job=report.job, ending=ending, text=text, result={}))
             return
-        self._pause.forget()
+        if self._pause.forget():
+            _log.info("the queue goes on")
 
     def _publish_rest(self) -> None:
         """Go on with jobs whose publishing was interrupted."""
@@ -329,13 +330,16 @@ class Service:
 
     def _park(self, report: Report, kind: str) -> None:
         self.store.park(report.job.id, report.job.token, report.text)
-        self._pause.begin(report.text, kind)
-        _log.warning("the queue rests: %s", report.text)
+        self._begin_rest(report.text, kind)
 
     def _rest(self, error: Exception) -> None:
         """A disk that takes no more, or does not answer: try again after a while, with everything kept."""
-        self._pause.begin(str(error), "disk")
-        _log.warning("the queue rests: %s", error)
+        self._begin_rest(str(error), "disk")
+
+    def _begin_rest(self, reason: str, kind: str) -> None:
+        """Rest, and say so once: it may try again every few seconds for days."""
+        is_first = self._pause.begin(reason, kind)
+        _log.log(logging.WARNING if is_first else logging.DEBUG, "the queue rests: %s", reason)
 
     def _assign(self) -> None:
         """Give free workers something to do."""

@@ -12,10 +12,10 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from tempfile import TemporaryFile
-from typing import IO, Any, Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 from audiosr_fx.jobs.job import Job
+from audiosr_fx.jobs.last_words import LastWords
 from audiosr_fx.jobs.task import Ending, Task
 
 START_S: Final = 120.0
@@ -83,7 +83,7 @@ class Worker:
         self._deliver = deliver
         self._clock = clock
         self._child: subprocess.Popen[bytes] | None = None
-        self._noise: IO[bytes] | None = None
+        self._noise: LastWords | None = None
         self._number = 0
         self._is_ready = False
         self._heard_at = 0.0
@@ -111,21 +111,21 @@ class Worker:
         self._is_ready = False
         self._heard_at = now
         self._end_reason = ""
-        self._noise = TemporaryFile()  # noqa: SIM115
         try:
             self._child = subprocess.Popen(
                 [sys.executable, "-P", "-m", "audiosr_fx.jobs.child", self._renderer],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=self._noise,
+                stderr=subprocess.PIPE,
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)},
                 start_new_session=True,  # Ctrl-C is for the service, which then ends the child
             )
         except OSError as error:
-            self._noise.close()
             self._may_start_at = now + RESTART_S
             _log.error("a worker cannot be started (%s)", error.strerror)
             return
+        assert self._child.stderr is not None
+        self._noise = LastWords(self._child.stderr)
         arguments = (self._child, self._number)
         threading.Thread(target=self._listen, args=arguments, daemon=True).start()
 
@@ -216,6 +216,9 @@ class Worker:
         if child is not None:
             child.wait()
             self._forget(child)
+            said = "" if self._noise is None else self._noise.text()
+            if said:
+                _log.error("a worker has ended (%s), and said last: %s", self._end_reason or fate, said)
         if not was_ready:  # one that cannot even start is not tried without pause
             self._may_start_at = self._clock() + RESTART_S
             _log.error("a worker did not start (%s)", self._end_reason or fate)
@@ -225,7 +228,7 @@ class Worker:
         return self._end({"ending": ending, "text": self._end_reason or fate})
 
     def _forget(self, child: subprocess.Popen[bytes]) -> None:
-        for stream in (child.stdin, child.stdout, self._noise):
+        for stream in (child.stdin, child.stdout):  # stderr is closed by who reads it
             with contextlib.suppress(OSError):
                 if stream is not None:
                     stream.close()

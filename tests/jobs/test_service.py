@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +18,7 @@ from audiosr_fx.errors import JobError, ParameterError, StorageError
 from audiosr_fx.jobs import pause
 from audiosr_fx.jobs.child import finite
 from audiosr_fx.jobs.job import Job
+from audiosr_fx.jobs.last_words import KEPT_BYTES, LastWords
 from audiosr_fx.jobs.manifest import find_manifest
 from audiosr_fx.jobs.service import Service
 from audiosr_fx.jobs.states import State
@@ -219,16 +222,17 @@ def test_rests_grow_and_begin_short_again_once_something_works() -> None:
     now = 0.0
     rest = pause.Pause(lambda: now)
     waits = []
-    for _ in range(6):
-        rest.begin("full", "disk")
-        rest.begin("full", "disk")  # told twice, it is not longer
+    for turn in range(6):
+        assert rest.begin("full", "disk") is (turn == 0)  # people hear of it once
+        assert not rest.begin("full", "disk")  # told twice, it is not longer
         waits.append(rest.until - now)
         now = rest.until
         assert rest.is_over
         rest.end()
     assert waits == [0.5, 1.0, 2.0, 4.0, 5.0, 5.0]
-    rest.forget()
-    rest.begin("no device", "device")
+    assert rest.forget()
+    assert not rest.forget()
+    assert rest.begin("no device", "device")
     assert rest.until - now == 0.5
 
 
@@ -290,6 +294,7 @@ def test_a_worker_that_cannot_start_leaves_jobs_queued(
             service.events(service.store.last_event(), wait_s=0.05)
         assert store.get(job.id).state is State.QUEUED
     assert "a worker did not start (exit code 1)" in caplog.text
+    assert "No module named 'no_such_module'" in caplog.text
 
 
 def test_a_database_that_takes_nothing_for_a_while_loses_nothing(
@@ -340,6 +345,17 @@ def test_a_killed_worker_is_replaced(tmp_path: Path, service: Service) -> None:
     other = service.wait(submitted(service, tmp_path, "plain", "other.wav").id, WAIT_S)
     assert other.state is State.DONE
     assert other.result["pid"] != pid
+
+
+def test_of_what_a_process_says_only_the_end_is_kept() -> None:
+    code = "import sys; [print('x' * 99, file=sys.stderr) for _ in range(10_000)]; sys.exit('  the end ')"
+    with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) as child:
+        assert child.stderr is not None
+        words = LastWords(child.stderr)
+        assert child.wait() == 1  # so nobody was kept from writing a megabyte
+    told = words.text()
+    assert told.endswith("x | the end")
+    assert len(told) <= 2 * KEPT_BYTES
 
 
 def test_leftovers_of_this_store_are_swept_and_no_others(tmp_path: Path) -> None:

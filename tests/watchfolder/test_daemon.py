@@ -157,9 +157,9 @@ def test_after_a_restart_only_what_is_new_is_read(studio: Studio, monkeypatch: p
     read: list[str] = []
     place_order = intake.place_order
 
-    def note(request: Any) -> Any:
+    def note(request: Any, book: Any) -> Any:
         read.append(request.source.name)
-        return place_order(request)
+        return place_order(request, book)
 
     monkeypatch.setattr(intake, "place_order", note)
     for n in range(3):
@@ -222,6 +222,31 @@ def test_a_rendered_source_is_moved_aside_where_that_is_asked_for(
     if after is After.TRASH:
         told = (studio.base / "data" / "Trash" / "info" / "a.wav.trashinfo").read_text("ascii")
         assert f"Path={path}\n" in told
+
+
+def test_what_is_dropped_again_after_it_was_rendered_is_moved_aside_too(studio: Studio) -> None:
+    studio.settings = replace(studio.settings, after=After.MOVE)
+    path = studio.drop("a.wav")
+    studio.start()
+    studio.wait(all_done(1))
+    while path.exists():
+        time.sleep(0.02)
+    studio.drop("a.wav")
+    while path.exists():
+        time.sleep(0.02)
+    assert len(studio.store.jobs()) == 1
+    assert {one.name for one in (studio.input / "_rendered").iterdir()} == {"a.wav", "a-2.wav"}
+
+
+def test_every_file_of_one_content_and_one_result_is_moved_aside(studio: Studio) -> None:
+    studio.settings = replace(studio.settings, after=After.MOVE)
+    first = studio.drop("a.wav")
+    second = studio.drop("a.aiff")  # a name that tells a lie, but the same bytes
+    studio.start(once=True)
+    studio.end()
+    assert not first.exists()
+    assert not second.exists()
+    assert {one.name for one in (studio.input / "_rendered").iterdir()} == {"a.wav", "a.aiff"}
 
 
 def test_stems_of_one_folder_share_one_gain_and_follow_the_preset_of_their_folder(studio: Studio) -> None:
@@ -302,6 +327,30 @@ def test_a_changed_studio_file_is_taken_on_while_it_runs(
     write_kind(studio.base / "more" / "b.wav", "pcm16.wav")
     jobs = studio.wait(all_done(2))
     assert jobs[1].output == studio.base / "more out" / "b done.wav"
+
+
+def test_a_studio_file_that_cannot_be_taken_on_as_a_whole_changes_nothing(
+    studio: Studio, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = studio.base / "studio.toml"
+    one = '[[folder]]\ninput = "in"\noutput = "out"\nsettle_s = 0.2\nscan_s = 0.1\n'
+    file.write_text("schema = 1\n" + one, "utf-8")
+    studio.settings, studio.source = read_studio(file).folders[0], file
+    studio.start()
+    changed = one.replace('"out"', '"elsewhere"') + 'recursive = true\ntemplate = "{name} changed"\n'
+    gone = '[[folder]]\ninput = "not there"\noutput = "out 2"\n'
+    file.write_text("schema = 1\n" + changed + gone, "utf-8")
+    studio.daemon.reload()
+    while "kept the settings as they were" not in caplog.text:
+        time.sleep(0.02)
+    studio.drop("a.wav")
+    (job,) = studio.wait(all_done(1))
+    assert job.output == studio.output / "a.wav"
+    (studio.base / "not there").mkdir()
+    studio.daemon.reload()
+    studio.drop("song/b.wav", seed=1)
+    jobs = studio.wait(all_done(2))
+    assert jobs[1].output == studio.base / "elsewhere" / "b changed.wav"
 
 
 def test_a_second_daemon_is_refused_whatever_state_it_has(studio: Studio) -> None:

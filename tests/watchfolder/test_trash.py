@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
 from audiosr_fx.jobs.order import identify
+from watchfolder import trash
 from watchfolder.trash import move_aside, move_to_trash
 
 
@@ -40,14 +40,17 @@ def test_what_is_replaced_between_look_and_move_is_put_back(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     identity = identify(source)
-    replace = os.replace
+    rename = trash.rename_exclusively
+    raced = []
 
     def race(old: Path, new: Path) -> None:
-        source.unlink()
-        source.write_bytes(b"recorded anew")
-        replace(old, new)
+        if not raced:
+            source.unlink()
+            source.write_bytes(b"recorded anew")
+        raced.append(old)
+        rename(old, new)
 
-    monkeypatch.setattr(os, "replace", race)
+    monkeypatch.setattr(trash, "rename_exclusively", race)
     with pytest.raises(OSError, match="was replaced meanwhile"):
         move_aside(tmp_path / "in", "song/a.wav", identity)
     assert source.read_bytes() == b"recorded anew"

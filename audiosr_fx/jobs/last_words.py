@@ -1,0 +1,34 @@
+"""The last words of a process: what it wrote on stderr, of which only the end is kept."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import IO, Final
+
+KEPT_BYTES: Final = 16 * 1024
+_BLOCK: Final = 8 * 1024
+_JOIN_S: Final = 1.0
+
+
+class LastWords:
+    """Reads a pipe to its end in a thread of its own, so that who writes never waits, and keeps the end."""
+
+    def __init__(self, pipe: IO[bytes]) -> None:
+        """``pipe``: is read until nobody can write into it any more, then closed."""
+        self._pipe = pipe
+        self._kept = bytearray()
+        self._thread = threading.Thread(target=self._read, name="last words", daemon=True)
+        self._thread.start()
+
+    def text(self) -> str:
+        """The last lines, each without a blank around it, joined by `` | ``; for one that has ended."""
+        self._thread.join(_JOIN_S)  # not for ever: a process that it started may hold the pipe
+        lines = bytes(self._kept).decode("utf-8", "replace").splitlines()
+        return " | ".join(line.strip() for line in lines if line.strip())
+
+    def _read(self) -> None:
+        with self._pipe:
+            while block := os.read(self._pipe.fileno(), _BLOCK):
+                self._kept += block
+                del self._kept[:-KEPT_BYTES]
