@@ -45,6 +45,7 @@ class Board(Rack):
         timeout_s: float | None = None,
         cache: RenderCache | bool = True,
         decoded: DecodedFile | None = None,
+        small_batches: bool = False,
     ) -> RenderedFile:
         """Render a file into another, which appears only when it is whole.
 
@@ -77,6 +78,7 @@ class Board(Rack):
             timeout_s: how long that process may be without progress; None is for ever.
             cache: where what models make is kept and taken from; True is the user's cache, False none.
             decoded: the source as ``decode_apart`` gave it; None decodes it where it is rendered.
+            small_batches: spare memory: models do one item at a time.
 
         Raises:
             AudioFormatError: a file that cannot be read, or a destination that cannot be written.
@@ -102,6 +104,7 @@ class Board(Rack):
             protected=tuple(Path(path) for path in protected),
             cache=chosen_cache(cache),
             decoded=decoded,
+            small_batches=small_batches,
         )
         if isolated:
             return run_job_apart(self, job, on_event, should_cancel, timeout_s)

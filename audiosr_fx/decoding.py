@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any, Final
@@ -52,7 +52,6 @@ class DecodedFile:
         self.channels = info.channels
         self.frames = info.frames
         self._spool = spool
-        self._lock = threading.Lock()
 
     def __enter__(self) -> DecodedFile:
         return self
@@ -64,17 +63,47 @@ class DecodedFile:
         """Let go of the samples; further reads fail."""
         self._spool.close()
 
+    @property
+    def descriptor(self) -> int:
+        """Of the unnamed file with the samples, for a child process to inherit."""
+        return self._spool.fileno()
+
+    def shared(self) -> SharedSamples:
+        """What such a child opens them by."""
+        return SharedSamples(info=self.info, sha256=self.sha256, descriptor=self.descriptor)
+
     def read(self, start: int, stop: int) -> Audio:
         """See ``Source.read``."""
         out = np.zeros((self.channels, max(0, stop - start)), np.float32)
         low, high = max(start, 0), min(stop, self.frames)
         if low < high:
-            with self._lock:
-                self._spool.seek(4 * self.channels * low)
-                content = self._spool.read(4 * self.channels * (high - low))
+            content = self._content(4 * self.channels * low, 4 * self.channels * (high - low))
             samples = np.frombuffer(content, np.float32).reshape(-1, self.channels)
             out[:, low - start : high - start] = samples.T
         return out
+
+    def _content(self, start: int, size: int) -> bytes:
+        """Bytes of the samples, by their place: a child may share the file's position."""
+        content = b""
+        while len(content) < size:
+            more = os.pread(self.descriptor, size - len(content), start + len(content))
+            if not more:
+                raise AudioFormatError(f"{shown(self.info.path)}: its decoded samples are gone; try again")
+            content += more
+        return content
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedSamples:
+    """A decoded file on its way to a child process that inherits ``descriptor``; see ``DecodedFile``."""
+
+    info: AudioInfo
+    sha256: str
+    descriptor: int
+
+    def open(self) -> DecodedFile:
+        """The samples, in that child."""
+        return DecodedFile(self.info, self.sha256, os.fdopen(self.descriptor, "rb"))
 
 
 def decode_apart(

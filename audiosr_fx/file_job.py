@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import scipy.signal  # noqa: F401 - meters load it when they begin, and a board apart runs against the clock
 
 from audiosr_fx.atomic import folder_beside, publish
 from audiosr_fx.bounce import Bounce
@@ -29,7 +30,7 @@ from audiosr_fx.writer import AudioWriter
 if TYPE_CHECKING:
     from audiosr_fx.bandwidth import Verdict
     from audiosr_fx.cache import RenderCache
-    from audiosr_fx.decoding import DecodedFile
+    from audiosr_fx.decoding import DecodedFile, SharedSamples
     from audiosr_fx.rack import Rack
 
 
@@ -50,6 +51,7 @@ class FileJob:
     protected: tuple[Path, ...] = ()
     cache: RenderCache | None = None
     decoded: DecodedFile | None = None
+    small_batches: bool = False
 
     def rate(self, of_source: int) -> int:
         """Of the session, in Hz."""
@@ -95,7 +97,7 @@ def run_job(
     board: Rack, job: FileJob, on_event: OnEvent | None = None, should_cancel: ShouldCancel | None = None
 ) -> RenderedFile:
     """Run a board over a file in this process; see ``Board.render_file``."""
-    with _opened(job) as file, board.lock:
+    with _opened(job) as file, board.lock, _batches(board, job):
         check_destination(job, file.info)
         source = ResampledSource(file, job.rate(file.sample_rate))
         bounce = Bounce(
@@ -117,6 +119,23 @@ def run_job(
 def _opened(job: FileJob) -> AbstractContextManager[FileSource | DecodedFile]:
     """The samples of the source; those that came decoded stay their owner's."""
     return FileSource(job.source) if job.decoded is None else nullcontext(job.decoded)
+
+
+@contextmanager
+def _batches(board: Rack, job: FileJob) -> Iterator[None]:
+    """Let the models of a board do one item at a time while inside, if the job asks for it."""
+    if not job.small_batches:
+        yield
+        return
+    engines = [effect.find_engine() for effect in board.leaves() if hasattr(effect, "find_engine")]
+    sizes = [engine.batch_size for engine in engines]
+    try:
+        for engine in engines:
+            engine.batch_size = 1
+        yield
+    finally:
+        for engine, size in zip(engines, sizes, strict=True):
+            engine.batch_size = size
 
 
 def run_job_apart(
@@ -142,6 +161,8 @@ def run_job_apart(
                 _work,
                 board,
                 aside,
+                None if job.decoded is None else job.decoded.shared(),
+                inherited=() if job.decoded is None else (job.decoded.descriptor,),
                 what=f"{shown(job.source)}: the process of the board ({names})",
                 on_message=hear,
                 should_cancel=should_cancel,
@@ -164,8 +185,10 @@ def run_job_apart(
     return RenderedFile(path=job.destination, verdicts=verdicts, decisions=decisions, levels=levels, **told)
 
 
-def _work(board: Rack, job: FileJob, report: Report) -> Message:
+def _work(board: Rack, job: FileJob, samples: SharedSamples | None, report: Report) -> Message:
     """The child's side of ``run_job_apart``."""
+    if samples is not None:
+        job = replace(job, decoded=samples.open())
     done = run_job(board, job, on_event=lambda event: report(asdict(event)))
     verdicts = tuple(replace(verdict, spectrum=None) for verdict in done.verdicts)
     told = asdict(replace(done, verdicts=verdicts))

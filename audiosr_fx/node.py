@@ -188,7 +188,7 @@ class AudioSR:
         return render(
             source,
             self.settings,
-            self._find_engine(),
+            self.find_engine(),
             sample_rate_out=source.sample_rate,
             region=None if part is None else part.region,
             on_event=on_event,
@@ -238,14 +238,15 @@ class AudioSR:
             audio,
             rate,
             self.settings,
-            engine=self._find_engine(),
+            engine=self.find_engine(),
             sample_rate_out=rate_out,
             cache=chosen_cache(self.cache),
         )
         _log.info("%s", rendered.verdict.reason)
         return rendered.audio
 
-    def _find_engine(self) -> Engine:
+    def find_engine(self) -> Engine:
+        """The model, on its device; it is loaded if need be."""
         if self._engine is not None and self._engine.config.name == self.model:
             return self._engine
         from audiosr_fx.engine import load_engine

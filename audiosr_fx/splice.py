@@ -8,9 +8,10 @@ the same word length it is written bit for bit.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,9 @@ from audiosr_fx.recent import stop_if_asked
 from audiosr_fx.settings import Region, position_at_rate
 from audiosr_fx.sources import Audio, ResampledSource, Source
 from audiosr_fx.writer import AudioWriter
+
+if TYPE_CHECKING:
+    from audiosr_fx.decoding import DecodedFile
 
 Splice: TypeAlias = Literal["region", "file"]
 
@@ -73,6 +77,7 @@ def splice_file(
     overwrite: bool = False,
     keep_metadata: bool = True,
     should_cancel: ShouldCancel | None = None,
+    decoded: DecodedFile | None = None,
 ) -> SplicedFile:
     """Join a rendered region and its original.
 
@@ -87,12 +92,14 @@ def splice_file(
         overwrite: replace a file of that name.
         keep_metadata: carry metadata over.
         should_cancel: asked at every block.
+        decoded: the original as ``decode_apart`` gave it; None decodes it here. It stays open.
 
     Raises:
         AudioFormatError: files that do not fit each other, or that cannot be read or written.
         RenderCancelled: should_cancel said so; nothing is left behind.
     """
-    with FileSource(source) as original, FileSource(rendered) as take:
+    opened = FileSource(source) if decoded is None else nullcontext(decoded)
+    with opened as original, FileSource(rendered) as take:
         rate = splice_rate(original.info, splice)
         joint = _Joint(original, take, region, rate)
         whole = splice == "file"
@@ -131,7 +138,9 @@ def splice_file(
 class _Joint:
     """A region and what was there before, at one rate."""
 
-    def __init__(self, original: FileSource, take: FileSource, region: Region, rate: int) -> None:
+    def __init__(
+        self, original: FileSource | DecodedFile, take: FileSource, region: Region, rate: int
+    ) -> None:
         start, stop = region.within(original.frames)
         self.original: Source = original if rate == original.sample_rate else ResampledSource(original, rate)
         self.take = take

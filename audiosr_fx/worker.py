@@ -20,7 +20,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from tempfile import TemporaryFile
 from typing import IO, Any, TypeAlias
 
@@ -48,6 +48,7 @@ def run_apart(
     on_message: Report | None = None,
     should_cancel: Callable[[], bool] | None = None,
     timeout_s: float | None = None,
+    inherited: Sequence[int] = (),
 ) -> Message:
     """Run ``task(*arguments, report)`` in a child process.
 
@@ -58,6 +59,7 @@ def run_apart(
         on_message: hears the reports.
         should_cancel: asked many times a second.
         timeout_s: how long the child may be without a report; None is for ever.
+        inherited: descriptors of open files that the child has too, under the same numbers.
 
     Returns:
         What the task returned.
@@ -68,7 +70,7 @@ def run_apart(
         RenderCancelled: should_cancel said so; the child is gone.
         AudioSRError: as the task raised it.
     """
-    child = Child()
+    child = Child(inherited=inherited)
     try:
         return child.run(
             task,
@@ -88,9 +90,17 @@ class Child:
     One thread at a time.
     """
 
-    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
-        """``environment``: variables to set on top of this process's own."""
+    def __init__(
+        self, environment: Mapping[str, str] | None = None, *, inherited: Sequence[int] = ()
+    ) -> None:
+        """Nothing is started yet.
+
+        Args:
+            environment: variables to set on top of this process's own.
+            inherited: descriptors of open files that it has too; they stay open as long as it may start.
+        """
         self._environment = dict(environment or {})
+        self._inherited = tuple(inherited)
         self._process: subprocess.Popen[bytes] | None = None
         self._noise: IO[bytes] | None = None
         self._messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
@@ -137,7 +147,7 @@ class Child:
     def _begin(self, parcel: bytes) -> None:
         if self._process is None:
             self._noise = TemporaryFile()  # noqa: SIM115 - closed with the child
-            self._process = _started(self._noise, self._environment)
+            self._process = _started(self._noise, self._environment, self._inherited)
             self._messages = queue.SimpleQueue()
             threading.Thread(target=_listen, args=(self._process, self._messages), daemon=True).start()
         assert self._process.stdin is not None
@@ -227,7 +237,9 @@ def _packed(things: object) -> bytes:
     return buffer.getvalue()
 
 
-def _started(noise: IO[bytes], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def _started(
+    noise: IO[bytes], environment: Mapping[str, str], inherited: Sequence[int]
+) -> subprocess.Popen[bytes]:
     """A child that waits for its first task."""
     path = os.pathsep.join(path or os.getcwd() for path in sys.path)
     try:
@@ -238,6 +250,7 @@ def _started(noise: IO[bytes], environment: Mapping[str, str]) -> subprocess.Pop
             stderr=noise,
             env={**os.environ, **environment, "PYTHONPATH": path},
             start_new_session=True,  # Ctrl-C is for the parent, which then ends the child
+            pass_fds=inherited,
         )
     except OSError as cause:
         raise PluginError(f"another process cannot be started ({one_line(cause)})") from cause

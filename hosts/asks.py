@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from audiosr_fx.errors import MessageError, ParameterError
-from audiosr_fx.files import AudioInfo, read_info
+from audiosr_fx.files import AudioInfo
+from audiosr_fx.looking import read_info_apart
 from audiosr_fx.wording import shown
 from hosts.osc import Argument
 from hosts.protocol import check_request_id
@@ -212,7 +213,7 @@ def make_ask(
     if not 1 <= len(paths) <= MAX_CHANNEL_PATHS:
         raise ParameterError(f"there are {len(paths)} paths; expected 1 to {MAX_CHANNEL_PATHS}")
     sources = tuple(roots.find(str(root), str(path)) for path in paths)
-    infos = [read_info(source) for source in sources]
+    infos = [read_info_apart(source) for source in sources]
     if len(infos) > 1:
         _check_channels(infos)
     start, stop = span.within(infos[0])

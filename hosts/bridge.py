@@ -19,12 +19,12 @@ from typing import Final, Protocol
 
 from audiosr_fx import __version__
 from audiosr_fx.errors import AudioSRError, JobError, MessageError, ParameterError, StorageError
-from audiosr_fx.files import read_info
 from audiosr_fx.jobs.database import is_disk_full
 from audiosr_fx.jobs.job import Event, Job, Submission
 from audiosr_fx.jobs.manifest import manifest_path
 from audiosr_fx.jobs.request import RenderRequest
 from audiosr_fx.jobs.states import State
+from audiosr_fx.looking import read_info_apart
 from audiosr_fx.presets import find_presets, read_preset
 from audiosr_fx.wording import one_line
 from hosts import protocol
@@ -72,6 +72,9 @@ class JobSource(Protocol):
 
     def get(self, job: int) -> Job:
         """One job; JobError where there is none."""
+
+    def find_source(self, path: Path) -> int | None:
+        """The job that has not ended and whose source a file is."""
 
     def last_event(self) -> int:
         """The newest event."""
@@ -213,7 +216,7 @@ class Bridge:
                 f"no marker names a part at {float(seconds):.1f} s; load a tempo map with markers"
             )
         span = Span(part.start_s, part.stop_s - part.start_s, 0)
-        start, stop = span.within(read_info(ask.sources[0]))
+        start, stop = span.within(read_info_apart(ask.sources[0]))
         return self.render(replace(ask, request=request, start=start, stop=stop))
 
     def cancel(self, request: str) -> None:
@@ -377,12 +380,16 @@ class Bridge:
             _log.exception("request %s could not be handed on", entry.ask.request)
             self._end(entry, error=f"a fault of this program ({type(error).__name__}); its log says more")
 
+    def _is_needed(self, path: Path) -> bool:
+        """Whether a job that has not ended is still to read a file of ours."""
+        return self._jobs.store.find_source(path) is not None
+
     def _hand_on(self, entry: Entry) -> None:
         """Make a job of a request, or find the one it already is."""
         ask = entry.ask
         source = ask.sources[0]
         if len(ask.sources) > 1:
-            source = join_channels(ask.sources, self._work)
+            source = join_channels(ask.sources, self._work, self._is_needed)
         options = ask.options
         request = RenderRequest(
             source=source,

@@ -34,7 +34,11 @@ from watchfolder.storm_verdict import Onlooker, Verdict, judge, manifests, missi
 
 SETTLE_S: Final = 1.0
 DISK_MB: Final = 2048
+MOST_BEHIND: Final = 40
+"""With more stems to come than these, nothing is dropped: a slow machine shall storm too."""
 CALM_S: Final = 900.0
+START_S: Final = 60.0
+"""The longest that a daemon is left alone until it watches; some are not left alone at all."""
 _DROPPERS: Final = 2
 _FAULT: Final = ("Traceback", "a fault of", "a fault in", "a fault at")
 _CHAIN: Final = """\
@@ -68,6 +72,7 @@ class Daemon:
         self._command += ["--recursive", "--settle", str(SETTLE_S), "--scan", "1", "--device", "cpu"]
         self._log: IO[bytes] = self.log.open("ab")
         self._process: subprocess.Popen[bytes] | None = None
+        self._begun_at = 0
 
     def keep_up(self) -> None:
         """Start it where it does not run, as a service manager does."""
@@ -76,7 +81,17 @@ class Daemon:
             self._process = None
         if self._process is None:
             self.counts["starts"] += 1
+            self._begun_at = self.log.stat().st_size
             self._process = subprocess.Popen(self._command, stdout=self._log, stderr=self._log)
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it has begun to watch, or has ended."""
+        if self._process is None or self._process.poll() is not None:
+            return True
+        with self.log.open("rb") as log:
+            log.seek(self._begun_at)
+            return b" watching " in log.read()
 
     def end(self, number: signal.Signals) -> None:
         """Send a signal and wait for the end."""
@@ -144,11 +159,13 @@ def run_storm(minutes: float, seed: int, base: Path) -> tuple[Verdict, list[str]
 
 def _storm(minutes: float, dice: random.Random, dropper: Dropper, daemon: Daemon, disk: Path | None) -> None:
     """Drops in threads of their own, and everything else one after the other."""
-    is_over = threading.Event()
+    is_over, may_drop = threading.Event(), threading.Event()
+    may_drop.set()
 
     def drop() -> None:
         while not is_over.is_set():
-            dropper.drop_something()
+            if may_drop.wait(1.0):
+                dropper.drop_something()
             is_over.wait(random.uniform(0.0, 4.0))
 
     droppers = [threading.Thread(target=drop) for _ in range(_DROPPERS)]
@@ -159,7 +176,10 @@ def _storm(minutes: float, dice: random.Random, dropper: Dropper, daemon: Daemon
     told_s = time.monotonic()
     try:
         while time.monotonic() < end_s:
-            is_over.wait(min(dice.uniform(1.0, 25.0), 6.0 * minutes))
+            up_s = min(time.monotonic() + (0.0 if dice.random() < 0.2 else START_S), end_s)
+            while time.monotonic() < up_s and not daemon.is_up:
+                is_over.wait(0.2)
+            is_over.wait(min(dice.uniform(0.0, 25.0), 6.0 * minutes))
             match dice.choices(("kill", "term", "child", "full"), (3, 1, 4, 1))[0]:
                 case "kill":
                     daemon.end(signal.SIGKILL)
@@ -172,9 +192,10 @@ def _storm(minutes: float, dice: random.Random, dropper: Dropper, daemon: Daemon
                         daemon.keep_up()
                         is_over.wait(min(dice.uniform(3.0, 15.0), 3.0 * minutes))
             daemon.keep_up()
+            left = missing(dropper.stems, manifests(daemon.output))
+            (may_drop.clear if len(left) > MOST_BEHIND else may_drop.set)()
             if time.monotonic() - told_s > 60.0:
                 told_s = time.monotonic()
-                left = missing(dropper.stems, manifests(daemon.output))
                 typer.echo(
                     f"{(end_s - told_s) / 60:5.1f} min left, {len(dropper.stems)} stems, {len(left)} open"
                 )

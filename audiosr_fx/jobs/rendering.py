@@ -5,8 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final
@@ -18,7 +17,6 @@ from audiosr_fx.jobs.task import DeviceMissing, Task
 from audiosr_fx.settings import PLUGIN_TIMEOUT_S, SESSION_RATE, parse_region, position_at_rate
 
 if TYPE_CHECKING:
-    from audiosr_fx.board import Board
     from audiosr_fx.decoding import DecodedFile
     from audiosr_fx.file_job import RenderedFile
     from audiosr_fx.files import AudioInfo
@@ -52,25 +50,25 @@ def render(
         rate = _rate(info, request)
         _check_room(task, info, rate)
         board = preset.build(rate, device=task.device)
-        with _small_batches(board, task):
-            done = board.render_file(
-                request.source,
-                task.destination.with_name(_TAKE) if is_spliced else task.destination,
-                rate,
-                region=_region(request, info),
-                format="WAV" if is_spliced else request.format.upper() or None,
-                subtype="FLOAT" if is_spliced else SUBTYPES[request.bits],
-                overwrite=True,
-                keep_metadata=request.keep_metadata,
-                preset=preset.name,
-                on_event=lambda event: on_progress(_fraction(event)),
-                should_cancel=should_cancel,
-                isolated=preset.has_plugins,
-                timeout_s=PLUGIN_TIMEOUT_S,
-                decoded=decoded,
-            )
+        done = board.render_file(
+            request.source,
+            task.destination.with_name(_TAKE) if is_spliced else task.destination,
+            rate,
+            region=_region(request, info),
+            format="WAV" if is_spliced else request.format.upper() or None,
+            subtype="FLOAT" if is_spliced else SUBTYPES[request.bits],
+            overwrite=True,
+            keep_metadata=request.keep_metadata,
+            preset=preset.name,
+            on_event=lambda event: on_progress(_fraction(event)),
+            should_cancel=should_cancel,
+            isolated=preset.has_plugins,
+            timeout_s=PLUGIN_TIMEOUT_S,
+            decoded=decoded,
+            small_batches=task.is_small,
+        )
         if is_spliced:
-            done = _spliced(done, task, info, should_cancel)
+            done = _spliced(done, task, decoded, should_cancel)
     return _told(done, task, time.monotonic() - started)
 
 
@@ -105,12 +103,13 @@ def _region(request: RenderRequest, info: AudioInfo) -> Region | None:
 
 
 def _spliced(
-    take: RenderedFile, task: Task, info: AudioInfo, should_cancel: Callable[[], bool]
+    take: RenderedFile, task: Task, decoded: DecodedFile, should_cancel: Callable[[], bool]
 ) -> RenderedFile:
     """Put a rendered region where it belongs, into the file that was asked for."""
     from audiosr_fx.splice import splice_file
 
-    request, region = task.order.request, _region(task.order.request, info)
+    request, info = task.order.request, decoded.info
+    region = _region(request, info)
     assert region is not None
     format = request.format or task.destination.suffix.lstrip(".")
     auto = info.subtype_in(format) if request.splice == "region" else None
@@ -125,6 +124,7 @@ def _spliced(
         overwrite=True,
         keep_metadata=request.keep_metadata,
         should_cancel=should_cancel,
+        decoded=decoded,
     )
     take.path.unlink()
     return replace(
@@ -193,22 +193,3 @@ def _check_device(task: Task, is_needed: bool) -> None:
         choose_device(task.device)
     except ParameterError as cause:
         raise DeviceMissing(str(cause)) from cause
-
-
-@contextmanager
-def _small_batches(board: Board, task: Task) -> Iterator[None]:
-    """Let models do one item at a time while inside, if the task asks for it."""
-    if not task.is_small or not task.order.models:
-        yield
-        return
-    from audiosr_fx.engine import load_engine
-
-    engines = [load_engine(name, task.device) for name, _ in task.order.models]
-    sizes = [engine.batch_size for engine in engines]
-    try:
-        for engine in engines:
-            engine.batch_size = 1
-        yield
-    finally:
-        for engine, size in zip(engines, sizes, strict=True):
-            engine.batch_size = size
