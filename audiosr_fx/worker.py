@@ -123,8 +123,8 @@ class Child:
             raise ParameterError(f"timeout_s is {timeout_s}; expected seconds above 0, or None")
         parcel = _packed((task, arguments))
         try:
-            self._begin(parcel)
-            return self._follow(what, on_message, should_cancel, timeout_s)
+            patience_s = self._begin(parcel)
+            return self._follow(what, on_message, should_cancel, timeout_s, patience_s)
         except _OfTask as error:
             raise error.cause from None
         except BaseException:
@@ -144,7 +144,9 @@ class Child:
             self._noise.close()
             self._noise = None
 
-    def _begin(self, parcel: bytes) -> None:
+    def _begin(self, parcel: bytes) -> float:
+        """Hand a task over; how many seconds more than usual its first sign of life may take."""
+        is_new = self._process is None
         if self._process is None:
             self._noise = TemporaryFile()  # noqa: SIM115 - closed with the child
             self._process = _started(self._noise, self._environment, self._inherited)
@@ -154,6 +156,7 @@ class Child:
         with contextlib.suppress(OSError):  # it died; the exit code tells
             self._process.stdin.write(struct.pack("<Q", len(parcel)) + parcel)
             self._process.stdin.flush()
+        return START_S if is_new else 0.0
 
     def _follow(
         self,
@@ -161,9 +164,10 @@ class Child:
         on_message: Report | None,
         should_cancel: Callable[[], bool] | None,
         timeout_s: float | None,
+        patience_s: float,
     ) -> Message:
         """Hear the messages of a task, until its last."""
-        last_sign = time.monotonic() + START_S
+        last_sign = time.monotonic() + patience_s
         while True:
             stop_if_asked(should_cancel)
             try:

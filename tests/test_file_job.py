@@ -23,6 +23,7 @@ from pedalboard import (
 )
 
 from audiosr_fx.board import Board
+from audiosr_fx.decoding import decode_apart
 from audiosr_fx.engine import Engine
 from audiosr_fx.errors import AudioFormatError, ParameterError, PluginError, RenderCancelled
 from audiosr_fx.loudness import LoudnessNormalize
@@ -322,6 +323,36 @@ def test_an_isolated_render_is_the_same(make: Made) -> None:
     assert np.array_equal(load(apart.path), load(plain.path))
     assert events[-1].seconds_done == pytest.approx(plain.frames / RATE)
     assert names(source.parent) == ["apart.wav", "in.wav", "plain.wav"]
+
+
+def test_an_isolated_render_hears_the_samples_that_were_decoded_and_not_what_stands_there_now(
+    make: Made, signals: type
+) -> None:
+    source = make(9_000)
+    before = load(source)
+    with decode_apart(source) as decoded:
+        make(audio=signals.noise(9_000, RATE, channels=2, seed=9))
+        done = Board([Gain(0)]).render_file(
+            source, source.with_name("out.wav"), isolated=True, decoded=decoded
+        )
+        assert np.array_equal(decoded.read(0, 9_000), before)  # it can be read here too, afterwards
+    assert np.array_equal(load(done.path), before)
+
+
+def test_small_batches_last_as_long_as_the_render(
+    make: Made, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "batch_size", 3)
+    seen: list[int] = []
+    Board([AudioSR(engine=engine, cutoff_hz=6_000, steps=1)]).render_file(
+        make(30_000),
+        make().with_name("out.wav"),
+        small_batches=True,
+        on_event=lambda event: seen.append(engine.batch_size),
+        cache=False,
+    )
+    assert set(seen) == {1}
+    assert engine.batch_size == 3
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import soundfile
 from conftest import Signals
 
 from audiosr_fx.audio import AudioWriter, FileSource, read_info
+from audiosr_fx.decoding import decode_apart
 from audiosr_fx.errors import AudioFormatError, ParameterError, RenderCancelled
 from audiosr_fx.metadata import Broadcast, Metadata, Provenance, read_metadata
 from audiosr_fx.settings import Region
@@ -145,3 +146,17 @@ def test_what_cannot_be_written_again_is_refused(noise: np.ndarray, tmp_path: Pa
             source, rendered, tmp_path / "o.wav", Region(START, STOP), "file", should_cancel=lambda: True
         )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.wav", "b.wav", "rendered.wav"]
+
+
+def test_an_original_that_was_decoded_before_is_what_counts(noise: np.ndarray, tmp_path: Path) -> None:
+    source = write(tmp_path / "a.wav", noise, "PCM_24")
+    before, _ = soundfile.read(source, dtype="int32")
+    rendered = louder(tmp_path, noise, START, STOP)
+    out = tmp_path / "out.wav"
+    with decode_apart(source) as decoded:
+        source.unlink()
+        write(source, 0.5 * noise, "PCM_24")
+        splice_file(source, rendered, out, Region(START, STOP), "file", decoded=decoded)
+    after, _ = soundfile.read(out, dtype="int32")
+    assert np.array_equal(after[:START], before[:START])
+    assert np.array_equal(after[STOP:], before[STOP:])

@@ -1,0 +1,39 @@
+"""Looks at headers from a child that stays, and is replaced when a file takes it along."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from audio_kinds import write_kind
+
+from audiosr_fx import looking
+from audiosr_fx.audio import read_info
+from audiosr_fx.errors import AudioFormatError
+from audiosr_fx.looking import read_info_apart
+
+
+def test_a_look_apart_says_what_a_look_here_says(tmp_path: Path) -> None:
+    for kind in ("pcm24.flac", "float.aiff"):
+        path = write_kind(tmp_path / kind, kind)
+        assert read_info_apart(path) == read_info(path)
+
+
+def test_what_is_no_audio_is_told_and_a_child_that_died_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "noise.wav"
+    path.write_bytes(b"RIFF")
+    with pytest.raises(AudioFormatError, match=r"noise\.wav"):
+        read_info_apart(path)
+    process = looking._child._process
+    assert process is not None
+    os.kill(process.pid, signal.SIGSTOP)  # as a file does that hangs the decoder
+    with monkeypatch.context() as patch:
+        patch.setattr(looking, "LOOK_S", 0.2)
+        with pytest.raises(AudioFormatError, match=r"its decoder hangs.*the file is damaged"):
+            read_info_apart(path)
+    whole = write_kind(tmp_path / "a.wav", "pcm16.wav")
+    assert read_info_apart(whole).channels == 1
