@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final
 
 from audiosr_fx import __version__
-from audiosr_fx.errors import AudioFormatError, ParameterError
+from audiosr_fx.errors import AudioFormatError, NoRoom, ParameterError
 from audiosr_fx.files import SUBTYPES, shown
 from audiosr_fx.jobs.task import DeviceMissing, Task
 from audiosr_fx.settings import PLUGIN_TIMEOUT_S, SESSION_RATE, parse_region, position_at_rate
@@ -35,7 +35,7 @@ def render(
 
     Raises:
         DeviceMissing: the device of the task is not there.
-        OSError: there is no room for the result.
+        NoRoom: for the result, on the disk that it goes to.
         AudioSRError: as ``Board.render_file``.
     """
     from audiosr_fx.preset import parse_preset
@@ -176,12 +176,13 @@ def _fraction(event: ProgressEvent) -> float:
 
 def _check_room(task: Task, info: AudioInfo, rate: int) -> None:
     """Refuse to begin what the disk has no room for: the result, and a stage's temporary file beside it."""
-    import errno
-
     needed = 2 * 4 * info.channels * position_at_rate(info.frames, info.sample_rate, rate)
     free = shutil.disk_usage(task.destination.parent).free
     if free < needed:
-        raise OSError(errno.ENOSPC, f"{needed / 1e6:.0f} MB are needed and {free / 1e6:.0f} MB are free")
+        raise NoRoom(
+            f"{shown(task.order.request.folder)}: {needed / 1e6:.1f} MB are needed for"
+            f" {task.order.request.output_name}, and {free / 1e6:.1f} MB are free; make room"
+        )
 
 
 def _check_device(task: Task, is_needed: bool) -> None:

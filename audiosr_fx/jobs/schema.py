@@ -8,6 +8,9 @@ from typing import Final
 
 from audiosr_fx.errors import JobError
 
+TURN: Final = "priority DESC, id + 8 * attempts"
+"""Whose turn it is: for each time that a job was tried, up to eight that came after it go ahead."""
+
 
 def _first(connection: sqlite3.Connection) -> None:
     for statement in (
@@ -60,7 +63,13 @@ def _first(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
-MIGRATIONS: Final[tuple[Callable[[sqlite3.Connection], None], ...]] = (_first,)
+def _bounded_turns(connection: sqlite3.Connection) -> None:
+    """The index of ``TURN``: before, what had once been interrupted waited for as long as others came."""
+    connection.execute("DROP INDEX job_turn")
+    connection.execute(f"CREATE INDEX job_turn ON job (state, {TURN})")
+
+
+MIGRATIONS: Final[tuple[Callable[[sqlite3.Connection], None], ...]] = (_first, _bounded_turns)
 
 
 def migrate(connection: sqlite3.Connection, steps: tuple[Callable[[sqlite3.Connection], None], ...]) -> None:

@@ -29,6 +29,7 @@ from audiosr_fx.jobs.ledger import Ledger
 from audiosr_fx.jobs.lock import FolderLock
 from audiosr_fx.jobs.order import Order
 from audiosr_fx.jobs.rebuild import adopt, rebuild
+from audiosr_fx.jobs.schema import TURN
 from audiosr_fx.jobs.states import LIVE, State
 from audiosr_fx.wording import shown
 
@@ -179,12 +180,12 @@ class JobStore:
     def take(self, *, last: Collection[int] = ()) -> Job | None:
         """The next job to render, now running under a new token; None where nothing is queued.
 
-        Higher priorities come first; what was tried before lets others go ahead.
+        Higher priorities come first; what was tried before lets some others go ahead, see ``schema.TURN``.
 
         Args:
             last: ids that all others go ahead of, whatever their priority.
         """
-        turn = "ORDER BY priority DESC, attempts, id LIMIT 1"
+        turn = f"ORDER BY {TURN}, id LIMIT 1"
         with self._changing():
             marks = ", ".join("?" * len(last))
             found = rows.find_jobs(

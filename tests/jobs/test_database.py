@@ -129,21 +129,22 @@ def test_each_step_of_the_schema_is_taken_once_and_whole(tmp_path: Path) -> None
     connection = sqlite3.connect(tmp_path / "x.db", isolation_level=None)
     taken = []
 
-    def second(connection: sqlite3.Connection) -> None:
+    def another(connection: sqlite3.Connection) -> None:
         connection.execute("ALTER TABLE job ADD COLUMN colour TEXT NOT NULL DEFAULT 'red'")
-        taken.append("second")
+        taken.append("another")
 
     def broken(connection: sqlite3.Connection) -> None:
         connection.execute("DROP TABLE event")
         raise sqlite3.OperationalError("broken")
 
-    schema.migrate(connection, schema.MIGRATIONS)
+    for count in range(1, len(schema.MIGRATIONS) + 1):
+        schema.migrate(connection, schema.MIGRATIONS[:count])
     with pytest.raises(sqlite3.OperationalError, match="broken"):
-        schema.migrate(connection, (*schema.MIGRATIONS, second, broken))
-    assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+        schema.migrate(connection, (*schema.MIGRATIONS, another, broken))
+    assert connection.execute("PRAGMA user_version").fetchone() == (len(schema.MIGRATIONS) + 1,)
     assert connection.execute("SELECT count(*) FROM event").fetchone() == (0,)
-    schema.migrate(connection, (*schema.MIGRATIONS, second))
-    assert taken == ["second"]
+    schema.migrate(connection, (*schema.MIGRATIONS, another))
+    assert taken == ["another"]
     connection.close()
 
 

@@ -118,6 +118,31 @@ def test_the_higher_priority_comes_first_and_what_was_tried_waits(tmp_path: Path
     assert [ids[taken(store).id] for _ in range(3)] == ["c", "a", "d"]
 
 
+def test_what_was_tried_waits_for_some_and_not_for_as_long_as_others_come(
+    tmp_path: Path, store: JobStore
+) -> None:
+    first = store.submit(new_order(tmp_path, "first.wav", b"first")).job
+    assert first is not None
+    before = taken(store)
+    store.hand_back(before.id, before.token, "the service was interrupted")
+    names = []
+    for number in range(12):  # one comes for each that is rendered
+        store.submit(new_order(tmp_path, f"{number}.wav", b"%d" % number))
+        names.append(taken(store).output_name)
+    assert names.index("first.wav") == 7  # where two have the same turn, the older goes first
+
+
+def test_whose_turn_it_is_is_found_without_looking_at_all(tmp_path: Path, store: JobStore) -> None:
+    seen: list[str] = []
+    store._connection.set_trace_callback(seen.append)
+    store.take(last=[7])
+    store._connection.set_trace_callback(None)
+    (asked,) = [statement for statement in seen if "NOT IN" in statement]
+    plan = " ".join(str(row) for row in store._connection.execute(f"EXPLAIN QUERY PLAN {asked}"))
+    assert "USING INDEX job_turn (state=?)" in plan
+    assert "TEMP B-TREE" not in plan
+
+
 def test_only_the_newest_token_may_publish(tmp_path: Path, store: JobStore) -> None:
     store.submit(new_order(tmp_path))
     old = taken(store)
