@@ -37,8 +37,8 @@ DISK_MB: Final = 2048
 MOST_BEHIND: Final = 40
 """With more stems to come than these, nothing is dropped: a slow machine shall storm too."""
 CALM_S: Final = 900.0
-START_S: Final = 60.0
-"""The longest that a daemon is left alone until it watches; some are not left alone at all."""
+START_S: Final = 120.0
+"""The longest that a daemon is left alone until it has worked; some are not left alone at all."""
 _DROPPERS: Final = 2
 _FAULT: Final = ("Traceback", "a fault of", "a fault in", "a fault at")
 _CHAIN: Final = """\
@@ -85,13 +85,13 @@ class Daemon:
             self._process = subprocess.Popen(self._command, stdout=self._log, stderr=self._log)
 
     @property
-    def is_up(self) -> bool:
-        """Whether it has begun to watch, or has ended."""
+    def has_worked(self) -> bool:
+        """Whether it has brought out a result since it was started, or has ended."""
         if self._process is None or self._process.poll() is not None:
             return True
         with self.log.open("rb") as log:
             log.seek(self._begun_at)
-            return b" watching " in log.read()
+            return b" done: " in log.read()
 
     def end(self, number: signal.Signals) -> None:
         """Send a signal and wait for the end."""
@@ -176,8 +176,9 @@ def _storm(minutes: float, dice: random.Random, dropper: Dropper, daemon: Daemon
     told_s = time.monotonic()
     try:
         while time.monotonic() < end_s:
-            up_s = min(time.monotonic() + (0.0 if dice.random() < 0.2 else START_S), end_s)
-            while time.monotonic() < up_s and not daemon.is_up:
+            patience_s = 0.0 if dice.random() < 0.3 else START_S
+            until_s = min(time.monotonic() + patience_s, end_s)
+            while time.monotonic() < until_s and not daemon.has_worked:
                 is_over.wait(0.2)
             is_over.wait(min(dice.uniform(0.0, 25.0), 6.0 * minutes))
             match dice.choices(("kill", "term", "child", "full"), (3, 1, 4, 1))[0]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -162,3 +163,25 @@ def test_the_status_says_who_runs_and_what_waits(run: Run, tmp_path: Path) -> No
     assert run("service", "status").exit_code == 1
     whole = json.loads(run("service", "status", "--json").stdout)
     assert (whole["running"], whole["installed"], whole["jobs"]["done"]) == (False, False, 11)
+
+
+def test_a_daemon_with_nothing_to_do_loads_nothing_large(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    code = (
+        "import sys\n"
+        "from audiosr_fx.cli import app\n"
+        "try:\n"
+        "    app(sys.argv[1:])\n"
+        "finally:\n"
+        "    print({'torch', 'scipy.signal', 'matplotlib'} & set(sys.modules))\n"
+    )
+    options = ["--out", "out", "--queue", "state", "--preset", "podcast", "--model", "mini", "--once"]
+    run = subprocess.run(
+        [sys.executable, "-c", code, "watch", "in", *options],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(str(Path(path).absolute()) for path in sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout == "set()\n"
