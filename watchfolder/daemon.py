@@ -27,6 +27,9 @@ from watchfolder.wakeups import ObserverFactory
 
 STATUS_S: Final = 5.0
 _SHORTEST_TURN_S: Final = 0.1
+_LONGEST_REST_S: Final = 2.0
+_REST: Final = 3.0
+"""Seconds of rest for a second of looking, so that a crowded folder leaves most of the time to others."""
 _RETRY_S: Final = 5.0
 _JOIN_S: Final = 3.0
 _FOLLOW_S: Final = 0.5
@@ -139,6 +142,7 @@ class Daemon:
             for batch in folder.turn(now_s):
                 self._handover.put(batch)
             self._memory.forget(folder.settings.input, known - set(folder.view.files))
+        rest_s = min(_LONGEST_REST_S, _REST * (self._clock() - now_s))
         if now_s - self._told_s >= STATUS_S:
             self._told_s = now_s
             self._tell_status("running")
@@ -146,7 +150,7 @@ class Daemon:
         if self._once:
             next_s = min(next_s, now_s + 0.5)
         self._wake.wait(max(0.0, next_s - self._clock()))
-        self._stopping.wait(_SHORTEST_TURN_S)  # events come in swarms
+        self._stopping.wait(max(_SHORTEST_TURN_S, rest_s))  # events come in swarms
 
     def _is_over(self) -> bool:
         """Whether nothing waits in the folders, on the way, or in the queue."""
