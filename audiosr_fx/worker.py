@@ -146,6 +146,8 @@ class Child:
 
     def _begin(self, parcel: bytes) -> float:
         """Hand a task over; how many seconds more than usual its first sign of life may take."""
+        if self._process is not None and self._process.poll() is not None:
+            self.close()  # it was ended while it had nothing to do
         is_new = self._process is None
         if self._process is None:
             self._noise = TemporaryFile()  # noqa: SIM115 - closed with the child

@@ -11,12 +11,13 @@ from typing import Any, Final
 
 from audiosr_fx.errors import AudioSRError, JobError
 from audiosr_fx.jobs.job import Event, Job
+from audiosr_fx.jobs.order import SourceIdentity, hash_file
 from audiosr_fx.jobs.service import Service
 from audiosr_fx.jobs.states import LIVE, State
 from audiosr_fx.wording import shown
 from watchfolder.intake import ORIGIN
 from watchfolder.memory import Memory
-from watchfolder.studio import FolderSettings
+from watchfolder.studio import After, FolderSettings
 from watchfolder.trash import put_away
 
 REPORT_NAME: Final = "stems.report.html"
@@ -34,6 +35,8 @@ class Aftermath:
         self._should_stop = should_stop
         if memory.last_event < 0:
             memory.last_event = service.store.last_event()
+        elif memory.last_event > service.store.last_event():  # of a queue that was made anew since
+            memory.last_event = 0
 
     @property
     def is_done(self) -> bool:
@@ -83,7 +86,10 @@ class Aftermath:
             if source.is_relative_to(settings.input):
                 files.setdefault(source.relative_to(settings.input).as_posix(), identity)
             for name, rendered in files.items():
-                put_away(settings, name, rendered)
+                if settings.after is not After.KEEP and _is_content(
+                    settings.input / name, rendered, identity
+                ):
+                    put_away(settings, name, rendered)
 
     def _report(self, stem_set: str) -> None:
         """Write the report of a set, once all of it has ended and something came of it."""
@@ -102,6 +108,17 @@ class Aftermath:
             _log.info("%s tells of a set of %d stems", shown(path), len(jobs))
         except (AudioSRError, OSError) as error:
             _log.warning("no report of a set of %d stems: %s", len(jobs), error)
+
+
+def _is_content(path: Path, found: SourceIdentity, rendered: SourceIdentity) -> bool:
+    """Whether a file that is remembered under a job's number is of the content that the job rendered.
+
+    Numbers begin anew with a new queue, and the memory may be of the one before.
+    """
+    try:
+        return found == rendered or hash_file(path) == rendered.sha256
+    except OSError:
+        return False
 
 
 def write_set_report(path: Path, jobs: Sequence[Job], should_cancel: Callable[[], bool]) -> None:

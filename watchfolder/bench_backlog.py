@@ -30,6 +30,7 @@ from watchfolder.studio import FolderSettings, StudioSettings
 
 _LARGE: Final = ("torch", "scipy.signal", "matplotlib")
 _FRAMES: Final = 500
+_PATIENCE_S: Final = 1800.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +84,7 @@ def measure_backlog(stems: int, preset: str, base: Path) -> Backlog:
             thread = threading.Thread(target=daemon.run)
             before_mb, wall, cpu = _resident_mb(), time.monotonic(), time.process_time()
             thread.start()
-            while store.counts()[State.QUEUED] < stems:
+            while store.counts()[State.QUEUED] < stems and time.monotonic() - wall < _PATIENCE_S:
                 time.sleep(0.05)
             wall_s, cpu_s = time.monotonic() - wall, time.process_time() - cpu
             after_mb = _resident_mb()

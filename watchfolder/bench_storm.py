@@ -40,6 +40,7 @@ CALM_S: Final = 900.0
 START_S: Final = 120.0
 """The longest that a daemon is left alone until it has worked; some are not left alone at all."""
 _DROPPERS: Final = 2
+_PATIENCE_S: Final = 60.0  # with a daemon that was sent a signal
 _FAULT: Final = ("Traceback", "a fault of", "a fault in", "a fault at")
 _CHAIN: Final = """\
 schema = 1
@@ -99,7 +100,12 @@ class Daemon:
             return
         sent_s = time.monotonic()
         self._process.send_signal(number)
-        self._process.wait()
+        try:
+            self._process.wait(_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self.counts[f"deaf to {number.name}"] += 1
+            self._process.kill()
+            self._process.wait()
         self._process = None
         self.counts[number.name] += 1
         if number is signal.SIGTERM:
@@ -117,10 +123,11 @@ class Daemon:
             self.counts[f"{kind} killed"] += 1
 
     def faults(self) -> list[str]:
-        """The lines of its log that tell of a fault of the program."""
+        """The lines of its log that tell of a fault of the program, and the signals that it did not obey."""
         self._log.flush()
         with self.log.open(errors="replace") as lines:
-            return [line.strip() for line in lines if any(sign in line for sign in _FAULT)]
+            told = [line.strip() for line in lines if any(sign in line for sign in _FAULT)]
+        return told + [ending for ending in self.counts if ending.startswith("deaf")]
 
 
 def run_storm(minutes: float, seed: int, base: Path) -> tuple[Verdict, list[str]]:

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final, TypeAlias
 
 from audiosr_fx.errors import AudioSRError, JobError, ParameterError, PresetError, StorageError
-from audiosr_fx.jobs.job import Submission
+from audiosr_fx.jobs.job import Outcome, Submission
 from audiosr_fx.jobs.order import Order, RecipeBook, place_order
 from audiosr_fx.jobs.request import Collision, RenderRequest
 from audiosr_fx.jobs.service import Service
@@ -123,6 +123,18 @@ class Intake:
             by_folder.setdefault(folder, {})[name] = taken
         for folder, files in by_folder.items():
             self.memory.take(folder, files)
+        for (batch, name, _, order), done in zip(entries, submissions, strict=True):
+            if self._has_ended_since(done):  # and nobody knew then that this file was of it
+                put_away(batch.folder.settings, name, order.source)
+
+    def _has_ended_since(self, done: Submission) -> bool:
+        """Whether a job that was rendered already when a stem of it came is done by now."""
+        if done.job is None or done.outcome is not Outcome.REPEATED or done.job.state not in LIVE:
+            return False
+        try:
+            return self.service.store.get(done.job.id).state is State.DONE
+        except JobError:  # cleared
+            return False
 
     def _order(
         self, batch: ReadyBatch, planned: Planned, book: RecipeBook

@@ -9,6 +9,7 @@ from typing import IO, Final
 KEPT_BYTES: Final = 16 * 1024
 _BLOCK: Final = 8 * 1024
 _JOIN_S: Final = 1.0
+_LONGEST: Final = 300  # characters of a line
 
 
 class LastWords:
@@ -21,14 +22,19 @@ class LastWords:
         self._thread = threading.Thread(target=self._read, name="last words", daemon=True)
         self._thread.start()
 
-    def text(self) -> str:
-        """The last lines, each without a blank around it, joined by `` | ``; for one that has ended."""
+    def lines(self) -> list[str]:
+        """The last lines that are not empty, fit to be shown; for one that has ended."""
         self._thread.join(_JOIN_S)  # not for ever: a process that it started may hold the pipe
         lines = bytes(self._kept).decode("utf-8", "replace").splitlines()
-        return " | ".join(line.strip() for line in lines if line.strip())
+        return [_printable(line.strip())[-_LONGEST:] for line in lines if line.strip()]
 
     def _read(self) -> None:
         with self._pipe:
             while block := os.read(self._pipe.fileno(), _BLOCK):
                 self._kept += block
                 del self._kept[:-KEPT_BYTES]
+
+
+def _printable(line: str) -> str:
+    """A line that moves no cursor and rings no bell."""
+    return "".join(letter if letter.isprintable() else " " for letter in line)

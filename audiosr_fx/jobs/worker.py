@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeAlias
 
@@ -216,9 +216,8 @@ class Worker:
         if child is not None:
             child.wait()
             self._forget(child)
-            said = "" if self._noise is None else self._noise.text()
-            if said:
-                _log.error("a worker has ended (%s), and said last: %s", self._end_reason or fate, said)
+            if self._noise is not None and self._cancelled_at is None:
+                self._repeat(self._end_reason or fate, self._noise.lines())
         if not was_ready:  # one that cannot even start is not tried without pause
             self._may_start_at = self._clock() + RESTART_S
             _log.error("a worker did not start (%s)", self._end_reason or fate)
@@ -226,6 +225,14 @@ class Worker:
             return None
         ending = Ending.CRASHED if self._cancelled_at is None else Ending.CANCELLED
         return self._end({"ending": ending, "text": self._end_reason or fate})
+
+    @staticmethod
+    def _repeat(fate: str, said: Sequence[str]) -> None:
+        """Tell what a child said last: its last line, and to who looks closely the others."""
+        if said:
+            _log.error("a worker has ended (%s), and said last: %s", fate, said[-1])
+            for line in said[:-1]:
+                _log.debug("it said: %s", line)
 
     def _forget(self, child: subprocess.Popen[bytes]) -> None:
         for stream in (child.stdin, child.stdout):  # stderr is closed by who reads it

@@ -66,6 +66,7 @@ def envelope_losses(
     place = place / torch.log(highest_hz / lowest_hz).clamp(min=1e-3)[:, None] * BANDS
     index = torch.arange(BANDS, device=estimate.device)[:, None]
     member = (place[:, None, :] >= index) & (place[:, None, :] < index + 1)
+    member &= (highest_hz > lowest_hz)[:, None, None]
     counted = member.sum(dim=2)
     share = member.float() / counted.clamp(min=1)[:, :, None]
     real, made = (10.0 ** log10_power(sound, _BAND_FFT) for sound in (target, estimate))
@@ -80,7 +81,7 @@ def envelope_losses(
         (level * there).sum(dim=1) / number - torch.log10((10.0**level * there).sum(dim=1) / number)
         for level in (real_level, made_level)
     )
-    return envelope, weighted_mean((made_flatness - real_flatness).abs(), loud)
+    return envelope, weighted_mean((made_flatness - real_flatness).abs(), loud * there.amax(dim=1))
 
 
 def log10_power(waveform: Tensor, n_fft: int) -> Tensor:
