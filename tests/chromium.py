@@ -45,7 +45,7 @@ class Watched:
 
     def __init__(self, browser: Any, **context: Any) -> None:
         self.context = browser.new_context(**context)
-        self.context.set_default_timeout(30_000)
+        self.context.set_default_timeout(100_000)
         self.page = self.context.new_page()
         self.problems: list[str] = []
         self.requests: list[str] = []
