@@ -73,17 +73,16 @@ class ArdourDesk:
         self.session = session
         self._screen, self._process, self._log = screen, process, log
 
-    def tell(self, lua: str, *, patience_s: float = 60.0) -> str:
+    def tell(self, lua: str) -> str:
         """Run a chunk of Lua inside Ardour, and hear what it returns."""
         heard = self.session / "heard"
         heard.unlink(missing_ok=True)
         aside = self.session / "said.new"
         aside.write_text(lua)
         aside.rename(self.session / "said.lua")
-        end = time.monotonic() + patience_s
-        while not heard.exists():
-            if self._process.poll() is not None or time.monotonic() > end:
-                pytest.fail(f"Ardour does not answer:\n{self._log.read_text()[-3000:]}")
+        while not heard.exists():  # however busy the machine is: the test's timeout ends it
+            if self._process.poll() is not None:
+                pytest.fail(f"Ardour has ended:\n{self._log.read_text()[-3000:]}")
             time.sleep(0.02)
         answer = heard.read_text()
         assert not answer.startswith("fault: "), answer
@@ -94,7 +93,7 @@ class ArdourDesk:
         search = ("search", "--sync", "--onlyvisible", "--name", window)
         command = ("xdotool", *search, "windowfocus", "--sync", "key", key)
         env = {**os.environ, "DISPLAY": self._screen}
-        subprocess.run(command, env=env, check=True, capture_output=True, timeout=60)
+        subprocess.run(command, env=env, check=True, capture_output=True)
 
     def save(self) -> list[Region]:
         """Save the session, and read the regions on its tracks from there."""
@@ -173,7 +172,7 @@ def ardour_desk(
         "HOOKS": ":".join(map(str, hooks)),
     }
     making = ["ardour7-lua", str(OWN / "make_session.lua")]
-    subprocess.run(making, env=env, check=True, capture_output=True, timeout=60)
+    subprocess.run(making, env=env, check=True, capture_output=True)
     _settle(config, state, hooks)
     log = folder / "ardour.log"
     with (
