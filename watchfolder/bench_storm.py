@@ -22,7 +22,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Annotated, Final
+from typing import Annotated, Final
 
 import typer
 
@@ -71,7 +71,6 @@ class Daemon:
         self._command = [sys.executable, "-m", "audiosr_fx", "watch", str(self.input)]
         self._command += ["--out", str(self.output), "--queue", str(self.state), "--preset", str(preset)]
         self._command += ["--recursive", "--settle", str(SETTLE_S), "--scan", "1", "--device", "cpu"]
-        self._log: IO[bytes] = self.log.open("ab")
         self._process: subprocess.Popen[bytes] | None = None
         self._begun_at = 0
 
@@ -82,8 +81,9 @@ class Daemon:
             self._process = None
         if self._process is None:
             self.counts["starts"] += 1
-            self._begun_at = self.log.stat().st_size
-            self._process = subprocess.Popen(self._command, stdout=self._log, stderr=self._log)
+            with self.log.open("ab") as log:
+                self._begun_at = log.tell()
+                self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
 
     @property
     def has_worked(self) -> bool:
@@ -124,7 +124,6 @@ class Daemon:
 
     def faults(self) -> list[str]:
         """The lines of its log that tell of a fault of the program, and the signals that it did not obey."""
-        self._log.flush()
         with self.log.open(errors="replace") as lines:
             told = [line.strip() for line in lines if any(sign in line for sign in _FAULT)]
         return told + [ending for ending in self.counts if ending.startswith("deaf")]
