@@ -179,10 +179,12 @@ class Bridge:
         full = self.controls.applied_to(ask)
         entry, is_new = self._ledger.enter(full, peer.at(ask.options.reply_port), ask.digest)
         self.announced, self._last_seed = ask, full.options.seed
-        self._tell(entry, protocol.ACCEPTED)
-        if is_new:
-            self._to_hand_on.put(entry.number)
-        elif entry.is_ended:
+        try:
+            self._tell(entry, protocol.ACCEPTED)
+        finally:  # it is on the disk: whatever becomes of the reply, it is rendered
+            if is_new:
+                self._to_hand_on.put(entry.number)
+        if not is_new and entry.is_ended:
             self._tell_end(entry)
         return entry
 

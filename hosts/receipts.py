@@ -84,7 +84,8 @@ def _write(path: Path, reply: Message) -> None:
         atomic.write_through(temporary, "".join(f"{line}\n" for line in lines).encode("utf-8", "replace"))
         os.replace(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # there may be no folder, or none to write in
+            temporary.unlink(missing_ok=True)
         if is_disk_full(error):
             raise StorageError(f"{shown(path)}: {one_line(error)}") from error
         _log.warning("no receipt at %s (%s)", shown(path), error.strerror)

@@ -88,10 +88,10 @@ class Desk:
             work=folder / "joined",
         )
 
-    def ask(self, word: str) -> Ask:
+    def ask(self, word: str, *, receipt: str = "") -> Ask:
         source = self.folder / f"{word}.wav"
         source.write_bytes(word.encode())
-        return Ask(request=word, sources=(source,), start=0, stop=9, options=Options())
+        return Ask(request=word, sources=(source,), start=0, stop=9, options=Options(receipt=receipt))
 
     def next_end(self) -> tuple[object, str]:
         """Which request ended next, and how."""
@@ -100,9 +100,9 @@ class Desk:
             if said.address in ("/audiosr/done", "/audiosr/error"):
                 return said.arguments[0], said.address
 
-    def handed_on(self, word: str, *, is_done: bool) -> int:
+    def handed_on(self, word: str, *, is_done: bool, receipt: str = "") -> int:
         """A request that has become a job, while nobody listened."""
-        ask = self.ask(word)
+        ask = self.ask(word, receipt=receipt)
         entry, _ = self.ledger.enter(ask, PEER, ask.digest)
         request = RenderRequest(source=ask.sources[0], folder=self.folder / "out", output_name=f"{word}.wav")
         job = self.jobs.submit(request).job
@@ -196,3 +196,19 @@ def test_a_job_that_was_cleared_is_no_riddle(desk: Desk) -> None:
     desk.bridge.handle(message("/audiosr/status", "cleared"), PEER)
     said = desk.replies.get_nowait()
     assert (said.address, said.arguments[2]) == ("/audiosr/error", f"there is no job {job}")
+
+
+def test_what_is_on_the_disk_is_rendered_though_its_acknowledgement_failed(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.jobs.ends_at_once = True
+    desk.bridge.start()
+    with monkeypatch.context() as patched:
+        patched.setattr(desk.bridge, "_tell", fails)
+        with pytest.raises(RuntimeError):
+            desk.bridge.render(desk.ask("untold"), PEER)
+    assert desk.next_end() == ("untold", "/audiosr/done")
+
+
+def fails(*_: object) -> None:
+    raise RuntimeError("a fault")

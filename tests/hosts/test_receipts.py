@@ -127,6 +127,18 @@ def test_a_full_disk_keeps_a_request_open_and_no_rights_do_not(
     ledger.close()
 
 
+def test_a_file_in_the_place_of_the_folder_costs_the_receipt_alone(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "state")
+    receipts = Receipts(ledger)
+    (tmp_path / "restored").write_text("a file")
+    entry, _ = ledger.enter(ask_for(tmp_path / "a.wav", word="w-1"), NOBODY, "digest")
+    with receipts.ending(entry, message("/audiosr/done", "w-1", "osc-1", "out.wav", "out.json")):
+        ledger.end(entry.number, output="out.wav")
+    assert ledger.get(entry.number).is_ended
+    assert (tmp_path / "restored").read_text() == "a file"
+    ledger.close()
+
+
 def _fails_with(number: int) -> object:
     def fail(*_: object) -> None:
         raise OSError(number, os.strerror(number))
