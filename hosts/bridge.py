@@ -498,7 +498,12 @@ class Bridge:
 
     def _tell_state(self, entry: Entry) -> None:
         if entry.job is not None and not entry.is_ended:
-            self._settle(entry)
+            try:
+                self._settle(entry)
+            except StorageError as error:  # it stays open; an error would be taken for its end
+                _log.warning("%s waits: %s", entry.name, error)
+                self._tell(entry, protocol.ACCEPTED)
+                return
             now = self._ledger.get(entry.number)
             if now.is_ended and now.peer == entry.peer:
                 return  # who asks has just been told
@@ -514,7 +519,8 @@ class Bridge:
     def _tell_end(self, entry: Entry) -> None:
         reply = _end_of(entry)
         self._send(entry.peer, reply)
-        self._receipts.leave(entry, reply)
+        with suppress(StorageError):  # who asks has been told
+            self._receipts.leave(entry, reply)
 
     def _tell_progress(self, entry: Entry, done: float, state: State) -> None:
         self._tell(entry, protocol.PROGRESS, float(done), str(state))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import queue
 import threading
 from collections.abc import Iterator
@@ -212,3 +213,20 @@ def test_what_is_on_the_disk_is_rendered_though_its_acknowledgement_failed(
 
 def fails(*_: object) -> None:
     raise RuntimeError("a fault")
+
+
+def test_a_full_disk_under_a_receipt_is_told_as_no_end(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.handed_on("full", is_done=True, receipt="yes")
+    with monkeypatch.context() as patched:
+        patched.setattr("hosts.receipts.os.replace", is_full)
+        desk.bridge.handle(message("/audiosr/status", "full"), PEER)
+        assert desk.replies.get_nowait().address == "/audiosr/accepted"
+    for _ in range(2):
+        desk.bridge.handle(message("/audiosr/status", "full"), PEER)
+        assert desk.replies.get_nowait().address == "/audiosr/done"
+        monkeypatch.setattr("hosts.receipts.os.replace", is_full)
+    assert desk.replies.empty()
+
+
+def is_full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "no space")
