@@ -81,8 +81,9 @@ class Ledger:
     """Requests on disk, for any thread.
 
     A request, and an end that nobody else knows of, is on the disk when the call returns. What a restart
-    would find out again from the queue, that a request was handed on and how its job has ended, survives a
-    killed process too, but a power cut only with the next change. So a request costs one sync, not three.
+    would find out again from the queue, that a request was handed on and that its file is done, survives a
+    killed process too, but a power cut only with the next change. So a request costs one sync, not three. An
+    end without a file is no such thing: handed on again, the request would be tried again.
     """
 
     def __init__(self, folder: Path, *, wall_clock: Callable[[], float] = time.time) -> None:
@@ -177,7 +178,7 @@ class Ledger:
             The entry; None where it had ended already, which stays as it was.
         """
         entry = self.get(number)
-        with self._changing(is_known_elsewhere=entry.job is not None):
+        with self._changing(is_known_elsewhere=entry.job is not None and not error):
             if self.get(number).is_ended:
                 return None
             self._set(number, "ended = 1, output = ?, error = ?", output, error)

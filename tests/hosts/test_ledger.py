@@ -194,3 +194,7 @@ def test_only_what_nobody_else_knows_waits_for_the_disk(ledger: Ledger) -> None:
     assert synced(lambda: ledger.end(1, output="/out.wav")) == ["NORMAL"]
     assert synced(lambda: ledger.enter(replace(ASK, request="b"), PEER, ASK.digest)) == ["FULL"]
     assert synced(lambda: ledger.end(2, error="cancelled")) == ["FULL"], "no job of the queue says so"
+    ledger.hand_on(ledger.enter(replace(ASK, request="c"), PEER, ASK.digest)[0].number, 18)
+    assert synced(lambda: ledger.end(3, error="cancelled")) == ["FULL"], (
+        "handed on again, it would be retried"
+    )
