@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Annotated, Final, TextIO
@@ -43,6 +43,7 @@ def lines_command(
     Empty lines among them say that this program still runs.
     """
     guard = Lock()
+    _check_target(replies, requests)
     with _writing(replies) as stream:
 
         def tell(line: str) -> None:
@@ -68,7 +69,8 @@ def _breathing(tell: Callable[[str], None]) -> Iterator[None]:
 
     def breathe() -> None:
         while not done.wait(_BREATH_S):
-            tell("")
+            with suppress(OSError):  # a full disk, which the next answer says
+                tell("")
 
     thread = Thread(target=breathe, name="send lines", daemon=True)
     thread.start()
@@ -77,6 +79,17 @@ def _breathing(tell: Callable[[str], None]) -> Iterator[None]:
     finally:
         done.set()
         thread.join()
+
+
+def _check_target(replies: Path, requests: Path) -> None:
+    """Hold the name for the answers against what it would overwrite.
+
+    Raises:
+        OutputError: it has content, or is the file of the requests.
+    """
+    with suppress(OSError):  # nothing there
+        if replies.samefile(requests) or (replies.is_file() and replies.stat().st_size > 0):
+            raise OutputError(f"{shown(replies)}: is there already; expected a new file for the answers")
 
 
 @contextmanager

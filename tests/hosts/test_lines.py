@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 from audiosr_fx.cli import app
 from audiosr_fx.errors import MessageError
+from hosts.commands.send_lines import _breathing
 from hosts.lines import read_lines, write_line
 from hosts.osc import Message
 
@@ -71,6 +73,30 @@ def test_what_is_no_text_or_cannot_be_written_is_said(tmp_path: Path) -> None:
     assert (result.exit_code, "is not UTF-8 at its byte 0" in result.stderr) == (2, True)
     result = CliRunner().invoke(app, [*words, str(tmp_path / "none" / "replies")])
     assert (result.exit_code, "cannot be written" in result.stderr) == (5, True)
+
+
+@pytest.mark.parametrize("name", ["requests", "./requests", "vocal.wav"])
+def test_a_file_that_is_there_is_not_overwritten_by_answers(name: str, tmp_path: Path) -> None:
+    for each in ("requests", "vocal.wav"):
+        (tmp_path / each).write_text("precious")
+    words = ["send", "lines", str(tmp_path / "requests"), "-o", f"{tmp_path}/{name}", "--port", "9", "--tcp"]
+    result = CliRunner().invoke(app, words)
+    assert (result.exit_code, len(result.stderr.splitlines())) == (5, 1)
+    assert "is there already; expected a new file for the answers" in result.stderr
+    assert {path.read_text() for path in tmp_path.iterdir()} == {"precious"}
+
+
+def test_a_breath_that_fails_is_passed_over() -> None:
+    was_tried = threading.Event()
+
+    def tell(_: str) -> None:
+        was_tried.set()
+        raise OSError(errno.ENOSPC, "no space")
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("hosts.commands.send_lines._BREATH_S", 0.001)
+        with _breathing(tell):  # what a thread raises, pytest reports
+            assert was_tried.wait(60)
 
 
 def test_a_server_that_does_not_run_is_an_answer_too(
