@@ -28,8 +28,8 @@ function socket_way.open(chosen, asks, part)
     return nil, "The port is " .. chosen.port .. "; set another with the action audiosr_settings"
   end
   local self = setmetatable({ udp = udp, asks = asks, osc = part("osc"), port = chosen.port }, socket_way)
-  for _, ask in ipairs(asks) do
-    ask.heard_s, ask.said_s = reaper.time_precise(), -math.huge
+  for place, ask in ipairs(asks) do
+    ask.place, ask.said_s = place, -math.huge
   end
   return self
 end
@@ -45,20 +45,33 @@ local function message_of(osc, ask)
   return osc.encode("/audiosr/render", arguments)
 end
 
-function socket_way:say(hear)
-  local now, left = reaper.time_precise(), AT_ONCE
-  for _, ask in ipairs(self.asks) do
-    if ask.is_done or left == 0 then
-      goto continue
+-- Asks that are to be said, those that have waited longest first, so that repeats hold up none.
+local function due(asks, now)
+  local found = {}
+  for _, ask in ipairs(asks) do
+    if not ask.is_done and now - ask.said_s > (ask.is_accepted and ASK_AFTER_S or REPEAT_S) then
+      found[#found + 1] = ask
     end
-    if now - ask.heard_s > GIVE_UP_S then
+  end
+  table.sort(found, function(one, other)
+    if one.said_s ~= other.said_s then
+      return one.said_s < other.said_s
+    end
+    return one.place < other.place
+  end)
+  return found
+end
+
+function socket_way:say(hear)
+  local now = reaper.time_precise()
+  for place, ask in ipairs(due(self.asks, now)) do
+    if ask.heard_s and now - ask.heard_s > GIVE_UP_S then
       local how = "; start it with: audiosr-fx serve --root FOLDER"
       hear({ "error", ask.word, "", "nothing answers at port " .. self.port .. how })
-    elseif now - ask.said_s > (ask.is_accepted and ASK_AFTER_S or REPEAT_S) then
+    elseif place <= AT_ONCE then
       self.udp:send(message_of(self.osc, ask))
-      ask.said_s, left = now, left - 1
+      ask.said_s, ask.heard_s = now, ask.heard_s or now -- it cannot be heard of before it is said
     end
-    ::continue::
   end
 end
 

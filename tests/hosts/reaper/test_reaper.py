@@ -6,8 +6,10 @@ import json
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +21,7 @@ import soundfile
 from studio import RATE, Studio, studio
 
 from audiosr_fx.metadata import read_metadata
+from hosts.osc import Message, parse_packet
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent.parent
@@ -320,6 +323,32 @@ def test_over_a_socket_a_server_that_does_not_run_is_said(stem: Path, tmp_path: 
     assert project["boxes"] == [
         "vocal: nothing answers at port 9; start it with: audiosr-fx serve --root FOLDER"
     ]
+
+
+@needs_sockets
+def test_over_a_socket_repeats_of_the_first_items_hold_up_no_later_one(stem: Path, tmp_path: Path) -> None:
+    """At five times the speed, so that no more than a quarter of the items fits between two repeats."""
+    count, words = 80, set()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+
+        def answer() -> None:
+            while packet := server.recvfrom(8192):
+                for said in parse_packet(packet[0]):
+                    if said.address == "/stop":
+                        return
+                    words.add(said.arguments[0])
+                if len(words) == count:  # not before all are heard
+                    reply = Message("/audiosr/error", (said.arguments[0], "", "it is heard"))
+                    server.sendto(reply.encode(), packet[1])
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        state = {"port": str(server.getsockname()[1])}
+        project = run(tmp_path, [item(stem)] * count, state=state, has_sockets=True, speed=5.0)
+        server.sendto(Message("/stop").encode(), server.getsockname())
+        thread.join()
+    assert project["boxes"][0].splitlines() == ["vocal: it is heard"] * count
 
 
 @pytest.mark.slow
