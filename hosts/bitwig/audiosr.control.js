@@ -11,17 +11,21 @@ var SERVER_PORT = 9123; // of audiosr-fx serve
 var REPLY_PORT = 9125; // of this script
 var SLOTS = 64;
 var REPEAT_MS = 250;
-var GIVE_UP_AFTER = 40; // repeats
+var ASK_AFTER_MS = 2000; // once it is acknowledged
+var GIVE_UP_MS = 10000; // of silence
 var WHOLE = "Whole file";
 var LOOP = "Arranger loop";
 
-var audiosr = { asks: {}, count: 0 };
+var audiosr = { asks: Object.create(null), count: 0 };
 
 function init() {
   var osc = host.getOscModule();
   var space = osc.createAddressSpace();
   space.registerDefaultMethod(function (source, message) {
-    hear(read_reply(message));
+    var reply = read_reply(message);
+    if (reply) {
+      hear(reply);
+    }
   });
   osc.createUdpServer(REPLY_PORT, space);
   audiosr.server = osc.connectToUdpServer("127.0.0.1", SERVER_PORT, null);
@@ -70,7 +74,8 @@ function restore() {
     span = loop_seconds(audiosr.loop_start.get(), audiosr.loop_length.get(), audiosr.tempo.getRaw());
   }
   audiosr.count += 1;
-  var word = ["bitwig", new Date().getTime(), audiosr.count].join("-");
+  var chance = Math.floor(Math.random() * 1e9); // two machines may press at once
+  var word = ["bitwig", new Date().getTime(), audiosr.count, chance].join("-");
   audiosr.asks[word] = {
     name: path.replace(/^.*[\/\\]/, ""),
     path: path,
@@ -78,41 +83,51 @@ function restore() {
     length: span[1],
     preset: String(audiosr.preset.get()),
     options: audiosr.options.get() + " reply_port=" + REPLY_PORT,
-    said: 0,
+    silent_ms: 0,
   };
   say(word);
 }
 
-// Says a render until the server has acknowledged it. That for channels has all options in one text, so that
-// the number of arguments is fixed; positions are text, whatever numbers a script engine makes of its own.
+// Says a render until its end is heard: once acknowledged, less often, as a repeat is told how it stands and
+// UDP may lose an end. That for channels has all options in one text, so that the number of arguments is fixed;
+// positions are text, whatever numbers a script engine makes of its own.
 function say(word) {
   var ask = audiosr.asks[word];
-  if (!ask || ask.is_accepted) {
+  if (!ask) {
     return;
   }
-  if (ask.said >= GIVE_UP_AFTER) {
+  if (ask.silent_ms >= GIVE_UP_MS) {
     delete audiosr.asks[word];
     tell(ask, "nothing answers; start it with: audiosr-fx serve --root FOLDER");
     return;
   }
-  ask.said += 1;
   var address = "/audiosr/render/channels";
   audiosr.server.sendMessage(address, word, "", ask.start, ask.length, 0, ask.preset, ask.options, ask.path);
+  var wait_ms = ask.is_accepted ? ASK_AFTER_MS : REPEAT_MS;
+  ask.silent_ms += wait_ms;
   host.scheduleTask(function () {
     say(word);
-  }, REPEAT_MS);
+  }, wait_ms);
 }
 
-// A reply's last name, and those of its arguments that are used: the request, and what follows the job.
+// A reply's last name, and those of its arguments that are used: the request, and what follows the job. Nothing
+// where it is none of ours, or of another form.
 function read_reply(message) {
-  var name = String(message.getAddressPattern()).replace("/audiosr/", "");
-  var reply = { name: name, word: String(message.getString(0)) };
-  if (name === "done" || name === "error") {
-    reply.text = String(message.getString(2));
-  } else if (name === "progress") {
-    reply.share = Number(message.getFloat(2));
+  try {
+    var name = String(message.getAddressPattern()).replace("/audiosr/", "");
+    if (!/^(accepted|progress|done|error)$/.test(name)) {
+      return null;
+    }
+    var reply = { name: name, word: String(message.getString(0)) };
+    if (name === "done" || name === "error") {
+      reply.text = String(message.getString(2));
+    } else if (name === "progress") {
+      reply.share = Number(message.getFloat(2));
+    }
+    return reply;
+  } catch (fault) {
+    return null;
   }
-  return reply;
 }
 
 function hear(reply) {
@@ -121,6 +136,7 @@ function hear(reply) {
     return;
   }
   ask.is_accepted = true;
+  ask.silent_ms = 0;
   if (reply.name === "progress") {
     tell(ask, Math.floor(100 * reply.share) + " %");
   } else if (reply.name === "error") {

@@ -6,6 +6,7 @@ import json
 import shutil
 import socket
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ import numpy as np
 import pytest
 import soundfile
 from studio import RATE, Studio, studio
+
+from hosts.osc import Message, parse_packet
 
 HERE = Path(__file__).parent
 SCRIPT = HERE.parent.parent.parent / "hosts" / "bitwig" / "audiosr.control.js"
@@ -77,3 +80,34 @@ def test_what_goes_wrong_is_shown(desk: Studio) -> None:
         "popup",
         "audiosr_fx: a b.wav: nothing answers; start it with: audiosr-fx serve --root FOLDER",
     ]
+
+
+def test_a_lost_end_is_asked_for_and_other_messages_are_passed_over() -> None:
+    """A server whose first replies are none of ours, or cut short, and whose first end is lost."""
+    said = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        server.settimeout(30)  # else a script that asks once would hang the test
+
+        def answer() -> None:
+            while len(said) < 2:
+                (heard,) = parse_packet(server.recv(8192))
+                said.append(heard)
+                options = str(heard.arguments[6])
+                to = ("127.0.0.1", int(options.partition("reply_port=")[2]))
+                word, replies = (
+                    heard.arguments[0],
+                    [Message("/audiosr/error", (7,)), Message("/audiosr/done")],
+                )
+                replies += [Message("/other", (word,)), Message("/audiosr/error", ("toString", "", "no"))]
+                end = Message("/audiosr/error", (word, "osc-1", "it is told"))
+                replies.append(end if len(said) == 2 else Message("/audiosr/accepted", (word, "osc-1")))
+                for reply in replies:
+                    server.sendto(reply.encode(), to)
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        told = press(server.getsockname()[1], {"File": "/a b.wav"}, speed=20)
+        thread.join()
+    assert told == [["popup", "audiosr_fx: a b.wav: it is told"]]
+    assert said[0] == said[1]
