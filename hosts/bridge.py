@@ -111,7 +111,7 @@ class Bridge:
         self.controls = Controls()
         self.announced: Ask | None = None
         self._jobs, self._ledger, self._roots, self._send = jobs, ledger, roots, send
-        self._receipts = Receipts(ledger)
+        self._receipts = Receipts(ledger, roots)
         self._out, self._work = out, work
         self._tempo_map: TempoMap | None = None
         self._last_seed: int | None = None

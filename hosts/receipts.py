@@ -21,6 +21,7 @@ from audiosr_fx.wording import one_line, shown
 from hosts.asks import OUTPUT_FOLDER
 from hosts.ledger import Entry, Ledger
 from hosts.osc import Argument, Message
+from hosts.roots import Roots
 
 SUFFIX: Final = ".receipt"
 _log = logging.getLogger(__name__)
@@ -34,8 +35,8 @@ def receipt_path(source: Path, request: str) -> Path:
 class Receipts:
     """Writes receipts for requests of one ledger, so that none goes back from its end to its progress."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, ledger: Ledger, roots: Roots) -> None:
+        self._ledger, self._roots = ledger, roots
         self._lock = threading.RLock()
 
     @contextmanager
@@ -66,29 +67,31 @@ class Receipts:
             StorageError: the disk is full.
         """
         if entry.ask.options.receipt:
-            _write(receipt_path(entry.ask.sources[0], entry.ask.request), reply)
+            self._write(receipt_path(entry.ask.sources[0], entry.ask.request), reply)
 
     def leave_refusal(self, source: Path, request: str, reply: Message) -> None:
         """Leave the receipt of what did not become a request, unless its word stands for another."""
         with self._lock, suppress(StorageError):
             if self._ledger.find(request) is None:
-                _write(receipt_path(source, request), reply)
+                self._write(receipt_path(source, request), reply)
 
-
-def _write(path: Path, reply: Message) -> None:
-    """Address and arguments, a line each; whole or not at all, in place of the one before."""
-    lines = (reply.address, *(_line(value) for value in reply.arguments))
-    temporary = atomic.temporary_beside(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        atomic.write_through(temporary, "".join(f"{line}\n" for line in lines).encode("utf-8", "replace"))
-        os.replace(temporary, path)
-    except OSError as error:
-        with suppress(OSError):  # there may be no folder, or none to write in
-            temporary.unlink(missing_ok=True)
-        if is_disk_full(error):
-            raise StorageError(f"{shown(path)}: {one_line(error)}") from error
-        _log.warning("no receipt at %s (%s)", shown(path), error.strerror)
+    def _write(self, path: Path, reply: Message) -> None:
+        """Address and arguments, a line each; whole or not at all, in place of the one before."""
+        lines = (reply.address, *(_line(value) for value in reply.arguments))
+        temporary = atomic.temporary_beside(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if not self._roots.holds(path.parent):
+                _log.warning("no receipt at %s (a link that leads out of its root)", shown(path))
+                return
+            atomic.write_through(temporary, "".join(f"{line}\n" for line in lines).encode("utf-8", "replace"))
+            os.replace(temporary, path)
+        except OSError as error:
+            with suppress(OSError):  # there may be no folder, or none to write in
+                temporary.unlink(missing_ok=True)
+            if is_disk_full(error):
+                raise StorageError(f"{shown(path)}: {one_line(error)}") from error
+            _log.warning("no receipt at %s (%s)", shown(path), error.strerror)
 
 
 def _line(value: Argument) -> str:

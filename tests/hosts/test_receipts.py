@@ -18,6 +18,7 @@ from hosts.ledger import Ledger
 from hosts.osc import Message, message, parse_packet
 from hosts.peers import NOBODY
 from hosts.receipts import Receipts, receipt_path
+from hosts.roots import Roots
 
 CHANNELS = "/audiosr/render/channels"
 
@@ -94,7 +95,7 @@ def test_nothing_is_left_outside_of_the_roots(desk: Studio, tmp_path: Path) -> N
 
 def test_a_receipt_is_left_before_the_request_has_ended_and_never_goes_back(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "state")
-    receipts = Receipts(ledger)
+    receipts = Receipts(ledger, Roots({"root": tmp_path}))
     entry, _ = ledger.enter(ask_for(tmp_path / "a.wav", word="w-1"), NOBODY, "digest")
     path = receipt_path(tmp_path / "a.wav", "w-1")
     with receipts.ending(entry, message("/audiosr/done", "w-1", "osc-1", "out.wav", "out.json")):
@@ -110,7 +111,7 @@ def test_a_full_disk_keeps_a_request_open_and_no_rights_do_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ledger = Ledger(tmp_path / "state")
-    receipts = Receipts(ledger)
+    receipts = Receipts(ledger, Roots({"root": tmp_path}))
     entry, _ = ledger.enter(ask_for(tmp_path / "a.wav", word="w-1"), NOBODY, "digest")
     done = message("/audiosr/done", "w-1", "osc-1", "out.wav", "out.json")
     for number in (errno.ENOSPC, errno.EACCES):
@@ -129,13 +130,28 @@ def test_a_full_disk_keeps_a_request_open_and_no_rights_do_not(
 
 def test_a_file_in_the_place_of_the_folder_costs_the_receipt_alone(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "state")
-    receipts = Receipts(ledger)
+    receipts = Receipts(ledger, Roots({"root": tmp_path}))
     (tmp_path / "restored").write_text("a file")
     entry, _ = ledger.enter(ask_for(tmp_path / "a.wav", word="w-1"), NOBODY, "digest")
     with receipts.ending(entry, message("/audiosr/done", "w-1", "osc-1", "out.wav", "out.json")):
         ledger.end(entry.number, output="out.wav")
     assert ledger.get(entry.number).is_ended
     assert (tmp_path / "restored").read_text() == "a file"
+    ledger.close()
+
+
+def test_a_folder_that_is_a_link_out_of_the_roots_gets_no_receipt(tmp_path: Path) -> None:
+    away, root = tmp_path / "away", tmp_path / "root"
+    away.mkdir()
+    root.mkdir()
+    (root / "restored").symlink_to(away)
+    ledger = Ledger(tmp_path / "state")
+    receipts = Receipts(ledger, Roots({"root": root}))
+    entry, _ = ledger.enter(ask_for(root / "a.wav", word="w-1"), NOBODY, "digest")
+    with receipts.ending(entry, message("/audiosr/done", "w-1", "osc-1", "out.wav", "out.json")):
+        ledger.end(entry.number, output="out.wav")
+    receipts.leave_refusal(root / "a.wav", "w-2", message("/audiosr/error", "w-2", "", "no"))
+    assert list(away.iterdir()) == []
     ledger.close()
 
 
