@@ -15,7 +15,7 @@ from typing import Final
 
 from audiosr_fx.errors import MessageError, ParameterError
 from audiosr_fx.files import read_info
-from audiosr_fx.wording import shown
+from audiosr_fx.wording import one_line, shown
 from hosts.osc import MAX_FRAME, Argument, Message, parse_packet
 
 ASK_PORT: Final = 11_000
@@ -61,6 +61,7 @@ class AbletonOsc:
         give_up_s: float = _GIVE_UP_S,
     ) -> None:
         self._to, self._give_up_s = ("127.0.0.1", ask_port), give_up_s
+        self._unread = ""
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
             self._socket.bind(("127.0.0.1", answer_port))
@@ -119,6 +120,7 @@ class AbletonOsc:
         Raises:
             ParameterError: nothing answers, or it answers that there is no such thing.
         """
+        self._unread = ""
         packet, end = Message(address, values).encode(), time.monotonic() + self._give_up_s
         while time.monotonic() < end:
             with suppress(OSError):
@@ -130,6 +132,8 @@ class AbletonOsc:
                         raise ParameterError(f"Live says: {' '.join(map(str, answer.arguments))[:200]}")
                     if answer.address == address and answer.arguments[: len(values)] == values:
                         return answer.arguments[len(values) :]
+        if self._unread:
+            raise ParameterError(f"AbletonOSC's answer cannot be read: {self._unread}")
         raise ParameterError(
             f"nothing answers at port {self._to[1]}; install AbletonOSC, and choose it as a control surface"
         )
@@ -143,9 +147,15 @@ class AbletonOsc:
     def _heard(self, wait_s: float) -> tuple[Message, ...]:
         self._socket.settimeout(wait_s)
         try:
-            return parse_packet(self._socket.recv(65_536), max_bytes=MAX_FRAME)
-        except (OSError, MessageError):
-            return ()
+            packet, sender = self._socket.recvfrom(65_536)
+            if sender != self._to:  # it answers from where it listens; anybody else's word is none of Live's
+                return ()
+            return parse_packet(packet, max_bytes=MAX_FRAME)
+        except MessageError as error:  # perhaps not what was asked for
+            self._unread = one_line(error)
+        except OSError:
+            pass
+        return ()
 
 
 def _whole(value: Argument) -> int:

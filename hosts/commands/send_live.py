@@ -36,9 +36,11 @@ def live_command(
     changes: ChangesOption = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
     json: JsonOption = False,
-    live_port: Annotated[int, typer.Option("--live-port", help="Where AbletonOSC listens.")] = ASK_PORT,
+    live_port: Annotated[
+        int, typer.Option("--live-port", min=1, max=65535, help="Where AbletonOSC listens.")
+    ] = ASK_PORT,
     answer_port: Annotated[
-        int, typer.Option("--answer-port", help="Where AbletonOSC answers to.")
+        int, typer.Option("--answer-port", min=1, max=65535, help="Where AbletonOSC answers to.")
     ] = ANSWER_PORT,
     host: HostOption = "127.0.0.1",
     port: PortOption = DEFAULT_PORT,

@@ -16,7 +16,7 @@ from hosts.client import OscClient
 from hosts.osc import Message
 
 HostOption = Annotated[str, typer.Option("--host", help="Address of the server.")]
-PortOption = Annotated[int, typer.Option("--port", help="Its OSC port.")]
+PortOption = Annotated[int, typer.Option("--port", min=1, max=65535, help="Its OSC port.")]
 TcpOption = Annotated[bool, typer.Option("--tcp", help="TCP instead of UDP.")]
 SecretOption = Annotated[
     Path | None, typer.Option("--secret", metavar="FILE", help="Sign with the secret in this file.")

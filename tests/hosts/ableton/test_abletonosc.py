@@ -112,6 +112,7 @@ def test_the_selected_clip_is_rendered(desk: Studio) -> None:
         ({"file_path": "/no/such.wav"}, "no such file"),
         ({"loop_start": 2.0, "loop_end": 3.0}, "plays nothing of its file"),
         ({"loop_end": "a"}, "AbletonOSC says 'a'; expected seconds"),
+        ({"loop_end": float("nan")}, "cannot be read: /live/clip/get/loop_end has a number that is NaN"),
     ],
 )
 def test_what_does_not_fit_is_refused_in_one_line(change: dict[str, Any], says: str, desk: Studio) -> None:
@@ -136,3 +137,21 @@ def test_no_clip_an_old_script_and_no_answer_are_said(desk: Studio) -> None:
             with pytest.raises(ParameterError, match="nothing answers at port 9; install AbletonOSC"):
                 silent.selected()
             assert f"port {live.answer_port}, to which AbletonOSC answers, is taken" in send(live, desk)[2]
+
+
+def test_only_who_was_asked_is_believed() -> None:
+    with (
+        abletonosc(selected=(3, 4)) as live,
+        AbletonOsc(ask_port=live.port, answer_port=live.answer_port) as ours,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other,
+    ):
+        lie = Message("/live/view/get/selected_clip", (8, 9))
+        other.sendto(lie.encode(), ("127.0.0.1", live.answer_port))
+        assert ours.selected() == (3, 4)
+
+
+@pytest.mark.parametrize("option", ["--port", "--live-port", "--answer-port"])
+def test_a_port_that_is_none_is_refused(option: str) -> None:
+    result = CliRunner().invoke(app, ["send", "live", option, "70000"])
+    assert result.exit_code == 2
+    assert "65535" in result.stderr
