@@ -115,6 +115,7 @@ class Bridge:
         self._out, self._work = out, work
         self._tempo_map: TempoMap | None = None
         self._last_seed: int | None = None
+        self._asked: dict[Message, Ask] = {}
         self._to_hand_on: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -259,7 +260,13 @@ class Bridge:
     # Handlers
 
     def _on_render(self, message: Message, values: Values, peer: Peer) -> None:
-        self.render(self._ask(message, values), peer)
+        ask = self._asked.get(message)
+        if ask is None or self._ledger.find(ask.request) is None:
+            ask = self._ask(message, values)
+        self.render(ask, peer)
+        self._asked[message] = ask  # its repeats need no look at the file, which may hang
+        if len(self._asked) > _PAGE:
+            del self._asked[next(iter(self._asked))]
 
     def _on_announce(self, message: Message, values: Values, peer: Peer) -> None:
         self.announced = ask = self._ask(message, values)
@@ -553,7 +560,7 @@ class Bridge:
             values = find_address(message.address).read(message)
             if "path" in values or "paths" in values:
                 source = self._roots.find(str(_one(values, "root")), str(_paths(values)[0]))
-                if any(str(option).strip() == "receipt=yes" for option in _options(values)):
+                if _wants_receipt(values):
                     self._receipts.leave_refusal(source, request, reply)
 
     def _reply(self, peer: Peer, address: str, *arguments: Argument) -> None:
@@ -584,6 +591,15 @@ def _options(values: Values) -> Sequence[Argument]:
     """Options, whether they came as arguments or in one text."""
     options = values.get("options", ())
     return options if isinstance(options, tuple) else split_options(str(options))
+
+
+def _wants_receipt(values: Values) -> bool:
+    """Whether a message says so, though its options may be none."""
+    try:
+        options = _options(values)
+    except ParameterError:
+        options = str(values["options"]).split()
+    return any(str(option).strip() == "receipt=yes" for option in options)
 
 
 def _end_of(entry: Entry) -> Message:

@@ -340,3 +340,12 @@ def test_requests_that_are_announced_are_rendered_by_a_key(desk: Studio) -> None
     lines = [line.split() for line in desk.renders("key.wav")]
     assert [line[0] for line in lines] == ["0s-24000s"] * 3
     assert [line[2] for line in lines] == ["None", "1", "2"]
+
+
+def test_a_repeat_is_answered_without_another_look_at_the_file(desk: Studio) -> None:
+    stem = desk.stem("taken away.wav")
+    said = render_message(str(stem), request="away-1")
+    end = desk.replies(said)[-1]
+    stem.unlink()
+    assert desk.replies(said)[-1] == end
+    assert end.address == "/audiosr/done"

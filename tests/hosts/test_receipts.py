@@ -67,6 +67,7 @@ def test_progress_stands_there_until_it_has_ended(desk: Studio) -> None:
         (("/audiosr/render", "told.wav", 0, 0, 0, "", "receipt=yes", "seed=x"), "a whole number"),
         (("/audiosr/render", "told.wav", 0, 9 * RATE, RATE, "", "receipt=yes"), "has 48000 samples"),
         ((CHANNELS, 0, 0, 0, "no-such", "receipt=yes seed=3", "told.wav"), "no such preset"),
+        ((CHANNELS, 0, 0, 0, "", 'receipt=yes "seed=3', "told.wav"), "every quote to be closed"),
     ],
 )
 def test_what_is_refused_leaves_the_reason(said: tuple[object, ...], says: str, desk: Studio) -> None:
