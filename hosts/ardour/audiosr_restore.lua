@@ -125,10 +125,10 @@ function factory (params) return function ()
 		return lines[1], lines[4]
 	end
 
-	-- Say it until all of it is heard.
+	-- Say it until all of it is heard, or nothing has been for a while.
 	local function ask_until_heard (asks)
-		local open = asks
-		for turn = 0, PATIENCE_S / LOOK_S do
+		local open, turn, last = asks, 0, PATIENCE_S / LOOK_S
+		while #open > 0 and turn <= last do
 			if turn % (REPEAT_S / LOOK_S) < 1 then
 				for _, ask in ipairs (open) do send (ask) end
 			end
@@ -138,8 +138,8 @@ function factory (params) return function ()
 				ask.address, ask.text = answer (ask)
 				if not ask.address then left[#left + 1] = ask end
 			end
-			open = left
-			if #open == 0 then break end
+			if #left < #open then last = turn + PATIENCE_S / LOOK_S end -- it is there, and at work
+			open, turn = left, turn + 1
 		end
 	end
 
@@ -160,10 +160,10 @@ function factory (params) return function ()
 			ask.receipt = ask.paths[1]:match ("^(.*/)") .. RESTORED .. "/" .. ask.word .. SUFFIX
 		end
 		ask_until_heard (asks)
-		local silent = false
+		local silent
 		for _, ask in ipairs (asks) do
 			if not ask.address then
-				silent = true
+				silent = silent or ask
 			elseif ask.address == "/audiosr/error" then
 				refused[#refused + 1] = ask.name .. ": " .. (ask.text or "no reason was given")
 				os.remove (ask.receipt)
@@ -172,8 +172,8 @@ function factory (params) return function ()
 			end
 		end
 		if silent then
-			local text = "Nothing answers at port %s for the files of this session. Start it:\n\naudiosr-fx serve --root \"%s\""
-			refused[#refused + 1] = text:format (told.port or "9123", Session:path ())
+			local text = "Nothing answers at port %s for these files. Start it:\n\naudiosr-fx serve --root \"%s\""
+			refused[#refused + 1] = text:format (told.port or "9123", silent.paths[1]:match ("^(.*/)"))
 		end
 		if #refused > 0 then say (table.concat (refused, "\n")) end
 	end
