@@ -10,7 +10,7 @@ import typer
 from audiosr_fx.commands.terminal import ExitCode, printable, say, say_error
 from audiosr_fx.errors import ParameterError
 from hosts import protocol
-from hosts.client import new_request, render_message
+from hosts.client import OscClient, new_request, render_message
 from hosts.commands.send_lines import lines_command
 from hosts.commands.send_live import live_command
 from hosts.commands.sending import (
@@ -109,11 +109,7 @@ def announce_command(
     render = _region_message(source, region, root, preset, tuple(changes or ()), None)
     said = Message(protocol.ANNOUNCE, render.arguments, render.types)
     with connect(host, port, tcp, secret) as client:
-        reply = client.ask(said, lambda replies: True)[0]
-        if reply.address == protocol.ERROR:
-            say_error(str(reply.arguments[2]))
-            raise typer.Exit(ExitCode.USAGE)
-        say_reply(reply, json=json)
+        _say_answer(client, said, json=json)
 
 
 app.command("lines")(lines_command)
@@ -190,11 +186,7 @@ def param_command(
     given = () if value is None else (_typed(value),)
     with connect(host, port, tcp, secret) as client:
         said = Message(protocol.PARAM, (new_request(), name, *given))
-        reply = client.ask(said, lambda replies: True)[0]
-        if reply.address == protocol.ERROR:
-            say_error(str(reply.arguments[2]))
-            raise typer.Exit(ExitCode.USAGE)
-        say_reply(reply, json=json)
+        _say_answer(client, said, json=json)
 
 
 @app.command("ping")
@@ -208,6 +200,15 @@ def ping_command(
     """Say whether a server answers."""
     with connect(host, port, tcp, secret) as client:
         say_reply(client.ask(Message(protocol.PING, (new_request(),)), lambda replies: True)[0], json=json)
+
+
+def _say_answer(client: OscClient, said: Message, *, json: bool) -> None:
+    """Say something that one reply answers, and print that; a refusal ends the command."""
+    reply = client.ask(said, lambda replies: True)[0]
+    if reply.address == protocol.ERROR:
+        say_error(str(reply.arguments[2]))
+        raise typer.Exit(ExitCode.USAGE)
+    say_reply(reply, json=json)
 
 
 def _are_all(replies: list[Message]) -> bool:

@@ -200,7 +200,7 @@ def test_all_takes_are_one_step_to_undo_and_errors_are_told_once(
         ({"source": {"rate": 0, "length": 0.0}}, "is offline, or its file is gone"),
         ({"source": {"path": "/no/such/file.wav"}}, r"is offline, or its file is gone: /no/such/file\.wav"),
         ({"source": {"path": ""}}, "has no file"),
-        ({"source": {"path": "/tmp/a\tb.wav"}}, "control character"),
+        ({"source": {"path": "/music/a\tb.wav"}}, "control character"),
         ({"source": {"is_in_beats": True}}, "is offline"),
         ({"item": {"D_LENGTH": 7.0}}, "loops its file"),
         ({"item": {"C_LOCK": 1.0}}, "is locked"),
