@@ -79,6 +79,8 @@ class Aftermath:
         """Put away every file that the job was for: one content may have been dropped more than once."""
         source, identity = job.order.request.source, job.order.source
         for settings in folders:
+            if settings.after is After.KEEP:
+                continue
             files = {
                 name: replace(identity, inode=stamp.inode, size=stamp.size, mtime_ns=stamp.mtime_ns)
                 for name, stamp in self._memory.files_of(settings.input, job.id).items()
@@ -86,9 +88,7 @@ class Aftermath:
             if source.is_relative_to(settings.input):
                 files.setdefault(source.relative_to(settings.input).as_posix(), identity)
             for name, rendered in files.items():
-                if settings.after is not After.KEEP and _is_content(
-                    settings.input / name, rendered, identity
-                ):
+                if _is_content(settings.input / name, rendered, identity):
                     put_away(settings, name, rendered)
 
     def _report(self, stem_set: str) -> None:

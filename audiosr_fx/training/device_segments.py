@@ -23,6 +23,7 @@ from audiosr_fx.training.segments import (
     EQUALISER_HZ,
     AugmentSettings,
     Batch,
+    clips_by_source,
     draw_equaliser,
     equaliser_gains,
     source_weight,
@@ -148,12 +149,9 @@ class _Lines:
 
     @classmethod
     def of(cls, clips: Sequence[Clip], kind_weights: Mapping[str, float], device: torch.device) -> _Lines:
-        sources: dict[tuple[str, str], list[Clip]] = {}
-        for clip in clips:
-            sources.setdefault((clip.kind, clip.source), []).append(clip)
         lines: list[list[Clip]] = []
         weights: list[float] = []
-        for members in sources.values():
+        for members in clips_by_source(clips).values():
             by_limit: dict[int, list[Clip]] = {}
             for clip in members:
                 by_limit.setdefault(int(clip.limit_hz // _LIMIT_STEP_HZ), []).append(clip)
@@ -184,21 +182,23 @@ class _Lines:
         starts = torch.from_numpy(self.start[line]).to(device)[:, None]
         lengths = torch.from_numpy(self.length[line]).to(device)[:, None]
         offsets = torch.from_numpy((place * self.length[line]).astype(np.int64)).to(device)[:, None]
+        speeds = torch.from_numpy(ratio).to(device)[:, None]
+        steps = torch.arange(length, device=device)
         sound = torch.empty(len(line), length, device=device)
-        is_plain = ratio == 1.0
-        for rows in (np.flatnonzero(is_plain), np.flatnonzero(~is_plain)):
-            if not len(rows):
-                continue
-            where = torch.from_numpy(rows).to(device)
-            speed = torch.from_numpy(ratio[rows]).to(device)[:, None]
-            sound[where] = self._stretch(starts[where], lengths[where], offsets[where], speed, length)
+        plain, changed = (
+            torch.from_numpy(np.flatnonzero(rows)).to(device) for rows in (ratio == 1.0, ratio != 1.0)
+        )
+        sound[plain] = self.samples[starts[plain] + (offsets[plain] + steps) % lengths[plain]].float()
+        position = steps * speeds[changed]  # float64: exact to far below a sample
+        sound[changed] = self._stretch(
+            starts[changed], lengths[changed], offsets[changed], speeds[changed], position
+        )
         return sound / 32_768.0
 
-    def _stretch(self, start: Tensor, length: Tensor, offset: Tensor, speed: Tensor, wanted: int) -> Tensor:
-        steps = torch.arange(wanted, device=start.device)
-        if bool((speed == 1.0).all()):
-            return self.samples[start + (offset + steps) % length].float()
-        position = steps * speed  # float64: exact to far below a sample
+    def _stretch(
+        self, start: Tensor, length: Tensor, offset: Tensor, speed: Tensor, position: Tensor
+    ) -> Tensor:
+        """Samples between samples: ``position`` (n, T) counts from ``offset``; all others are (n, 1)."""
         whole = position.floor()
         part = (position - whole).float()
         first = offset + whole.long()

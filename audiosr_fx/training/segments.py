@@ -99,9 +99,7 @@ class SegmentMaker:
         kind_weights: Mapping[str, float] | None = None,
     ) -> None:
         self.settings = settings
-        self._by_source: dict[tuple[str, str], list[Clip]] = {}
-        for clip in clips:
-            self._by_source.setdefault((clip.kind, clip.source), []).append(clip)
+        self._by_source = clips_by_source(clips)
         self._sources = list(self._by_source)
         weights = np.array([source_weight(self._by_source[key], kind_weights or {}) for key in self._sources])
         self._weights = weights / weights.sum()
@@ -177,6 +175,14 @@ class SegmentMaker:
         fitted = np.zeros(length, np.float32)
         fitted[: min(length, len(line))] = line[:length]
         return fitted, limit
+
+
+def clips_by_source(clips: Sequence[Clip]) -> dict[tuple[str, str], list[Clip]]:
+    """The clips of each kind and source, in their order."""
+    found: dict[tuple[str, str], list[Clip]] = {}
+    for clip in clips:
+        found.setdefault((clip.kind, clip.source), []).append(clip)
+    return found
 
 
 def source_weight(clips: Sequence[Clip], kind_weights: Mapping[str, float]) -> float:
