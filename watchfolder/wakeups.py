@@ -13,7 +13,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from watchdog.events import FileSystemEvent, FileSystemEventHandler
+from watchdog.events import (
+    DirCreatedEvent,
+    DirDeletedEvent,
+    DirModifiedEvent,
+    DirMovedEvent,
+    FileClosedEvent,
+    FileCreatedEvent,
+    FileDeletedEvent,
+    FileModifiedEvent,
+    FileMovedEvent,
+    FileSystemEvent,
+    FileSystemEventHandler,
+)
 from watchdog.observers import Observer
 
 from audiosr_fx.wording import one_line, shown
@@ -21,8 +33,11 @@ from audiosr_fx.wording import one_line, shown
 ObserverFactory: TypeAlias = Callable[[], Any]
 """Makes a watchdog observer, or what looks like one."""
 
-_JUST_READ: Final = {"opened", "closed_no_write"}
-"""Events that our own looking causes."""
+_HEARD: Final = (
+    *(DirCreatedEvent, DirModifiedEvent, DirMovedEvent, DirDeletedEvent),
+    *(FileCreatedEvent, FileModifiedEvent, FileMovedEvent, FileDeletedEvent, FileClosedEvent),
+)
+"""All but that a file was opened or read, which our own looking does: four events for each stem."""
 _FIRST_PAUSE_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 300.0
 _JOIN_S: Final = 2.0
@@ -87,7 +102,9 @@ class Wakeups:
         try:
             observer = self._make_observer()
             observer.daemon = True
-            observer.schedule(self._handler, str(self._folder), recursive=self._recursive)
+            observer.schedule(
+                self._handler, str(self._folder), recursive=self._recursive, event_filter=list(_HEARD)
+            )
             observer.start()
         except Exception as error:  # whatever it is, the looks go on without it
             if not self._was_told:
@@ -123,8 +140,6 @@ class _Handler(FileSystemEventHandler):
         self._wake = wake
 
     def dispatch(self, event: FileSystemEvent) -> None:
-        if getattr(event, "event_type", "") in _JUST_READ:
-            return
         try:
             self._wake()
         except Exception as error:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from watchdog.events import FileCreatedEvent, FileOpenedEvent
+from watchdog.events import FileClosedNoWriteEvent, FileCreatedEvent, FileOpenedEvent
 
 from watchfolder.wakeups import Wakeups
 
@@ -28,8 +28,9 @@ class FakeObserver:
     def emitters(self) -> set[Any]:
         return {_Emitter(self)}
 
-    def schedule(self, handler: Any, path: str, recursive: bool) -> None:
+    def schedule(self, handler: Any, path: str, recursive: bool, event_filter: list[type]) -> None:
         self.handler = handler
+        self.heard = event_filter
 
     def start(self) -> None: ...
 
@@ -69,8 +70,8 @@ def test_an_event_wakes_but_our_own_looking_does_not(observers: list[FakeObserve
     heard = wakeups(lambda: woken.append(1))
     heard.check(ROOT, 0.0)
     assert heard.is_hearing
-    observers[0].handler.dispatch(FileOpenedEvent("/in"))
-    assert not woken
+    assert FileCreatedEvent in observers[0].heard
+    assert not {FileOpenedEvent, FileClosedNoWriteEvent} & {*observers[0].heard}
     observers[0].handler.dispatch(FileCreatedEvent("/in/a.wav"))
     assert woken == [1]
 
