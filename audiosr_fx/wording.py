@@ -9,7 +9,8 @@ from pathlib import Path
 
 def shown(path: Path) -> str:
     """A path for a message: control characters escaped, so that it stays one line."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(path))
+    text = str(path)
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def one_line(error: BaseException) -> str:

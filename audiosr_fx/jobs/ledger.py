@@ -14,7 +14,7 @@ from audiosr_fx.errors import JobError, ParameterError
 from audiosr_fx.jobs import rows
 from audiosr_fx.jobs.job import Job, new_job
 from audiosr_fx.jobs.manifest import Manifest, find_manifest
-from audiosr_fx.jobs.names import folded, folded_folder, is_on_disk, numbered
+from audiosr_fx.jobs.names import RealNames, folded, is_on_disk, numbered
 from audiosr_fx.jobs.order import Order
 from audiosr_fx.jobs.request import Collision
 from audiosr_fx.jobs.states import LIVE, State, check_move
@@ -43,7 +43,7 @@ class Ledger:
         """The job of an order's key."""
         return next(iter(rows.find_jobs(self.connection, "key = ?", [key])), None)
 
-    def insert(self, order: Order, key: str) -> Job:
+    def insert(self, order: Order, key: str, real: RealNames) -> Job:
         """A new queued job, which has no name reserved yet, nor an event."""
         now = self._clock()
         request = order.request
@@ -53,7 +53,7 @@ class Ledger:
             (
                 key,
                 json.dumps(order.to_dict()),
-                os.fsencode(os.path.realpath(request.source)),
+                os.fsencode(real.file(request.source)),
                 os.fsencode(request.output_name),
                 State.QUEUED,
                 request.priority,
@@ -109,8 +109,10 @@ class Ledger:
         """Free the name of a job."""
         self.connection.execute("DELETE FROM output WHERE job = ?", (id,))
 
-    def reserve(self, id: int, order: Order, *, may_adopt: bool = True) -> tuple[str | None, Manifest | None]:
-        """Give a job the output name it wants, or the next that is free.
+    def reserve(
+        self, job: Job, real: RealNames, *, may_adopt: bool = True
+    ) -> tuple[str | None, Manifest | None]:
+        """Give a job that holds no name the one it wants, or the next that is free.
 
         Returns:
             The name, None where the request says to leave a taken one; and the manifest of the file of that
@@ -119,23 +121,22 @@ class Ledger:
         Raises:
             ParameterError: the name is a folder's, or that of a source.
         """
-        folder = order.request.folder
-        folder_key = folded_folder(folder)
-        self.release(id)
+        order, folder = job.order, job.order.request.folder
+        folder_key = folded(real.folder(folder))
         for name in numbered(order.request.output_name):
             holder = self._holder(folder_key, name)
             on_disk = is_on_disk(folder, name)
             if may_adopt and on_disk and (holder is None or holder.state is State.DONE):
                 manifest = find_manifest(folder / name, order.key)
                 if manifest is not None:
-                    return self._hold(id, folder_key, name), manifest
+                    return self._hold(job, folder_key, name), manifest
             if self._may_take(holder, on_disk=on_disk):
-                return self._hold(id, folder_key, name), None
+                return self._hold(job, folder_key, name), None
             if order.request.collision is Collision.SKIP:
                 return None, None
             if order.request.collision is Collision.REPLACE:
                 self._replace(folder / name, holder)
-                return self._hold(id, folder_key, name), None
+                return self._hold(job, folder_key, name), None
         raise AssertionError("numbered names do not end")
 
     def _holder(self, folder_key: bytes, name: str) -> Job | None:
@@ -179,8 +180,9 @@ class Ledger:
                 return rows.find_source(self.connection, output)
         return None
 
-    def _hold(self, id: int, folder_key: bytes, name: str) -> str:
+    def _hold(self, job: Job, folder_key: bytes, name: str) -> str:
         keys = (folder_key, folded(name))
-        self.connection.execute("INSERT OR REPLACE INTO output VALUES (?, ?, ?)", (*keys, id))
-        self.update(id, output_name=os.fsencode(name))
+        self.connection.execute("INSERT OR REPLACE INTO output VALUES (?, ?, ?)", (*keys, job.id))
+        if name != job.output_name:
+            self.update(job.id, output_name=os.fsencode(name))
         return name

@@ -18,9 +18,24 @@ def folded(name: str) -> bytes:
     return composed.encode("utf-8", "surrogateescape")
 
 
-def folded_folder(folder: Path) -> bytes:
-    """The same for two ways of writing a folder."""
-    return folded(os.path.realpath(folder))
+class RealNames:
+    """Real names of files and folders, found out once for each folder: for a moment that asks for many."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, str] = {}
+
+    def folder(self, folder: Path) -> str:
+        """Of a folder; of one that is not there too."""
+        name = str(folder)
+        if name not in self._known:
+            self._known[name] = os.path.realpath(name)
+        return self._known[name]
+
+    def file(self, path: Path) -> str:
+        """Of a file, which may itself be a link."""
+        if path.name == ".." or os.path.islink(path):
+            return os.path.realpath(path)
+        return os.path.join(self.folder(path.parent), path.name)
 
 
 def numbered(name: str) -> Iterator[str]:
@@ -39,4 +54,4 @@ def numbered(name: str) -> Iterator[str]:
 def is_on_disk(folder: Path, name: str) -> bool:
     """Whether a folder has something of that name, however its accents are encoded."""
     forms = {name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name)}
-    return any(os.path.lexists(folder / form) for form in forms)
+    return any(os.path.lexists(os.path.join(folder, form)) for form in forms)

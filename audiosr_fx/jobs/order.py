@@ -65,6 +65,10 @@ class Order:
     @property
     def key(self) -> str:
         """The same for two orders that would make the same file; 64 hexadecimal digits."""
+        return self.key_in(os.path.realpath(self.request.folder))
+
+    def key_in(self, real_folder: str) -> str:
+        """The key, where the real name of its request's folder is known already."""
         request = self.request
         told = [
             self.source.sha256,
@@ -75,7 +79,7 @@ class Order:
             request.format,
             request.bits,
             request.keep_metadata,
-            os.path.realpath(request.folder),
+            real_folder,
             request.output_name,
             *([request.splice] if request.splice else []),
         ]
@@ -211,7 +215,7 @@ def identify(path: Path) -> SourceIdentity:
         AudioFormatError: it is no plain file, cannot be read, or changes meanwhile.
     """
     try:
-        with path.open("rb") as stream:
+        with path.open("rb", buffering=0) as stream:
             before = os.fstat(stream.fileno())
             if not stat.S_ISREG(before.st_mode):
                 raise AudioFormatError(f"{shown(path)}: not a file; expected one audio file")

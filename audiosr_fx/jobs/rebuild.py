@@ -13,6 +13,7 @@ from audiosr_fx.errors import AudioSRError
 from audiosr_fx.jobs.job import Job
 from audiosr_fx.jobs.ledger import Ledger
 from audiosr_fx.jobs.manifest import Manifest, find_manifests
+from audiosr_fx.jobs.names import RealNames
 from audiosr_fx.jobs.order import Order, order_from_dict
 from audiosr_fx.jobs.states import State
 
@@ -47,8 +48,9 @@ def adopt(ledger: Ledger, job: Job, manifest: Manifest) -> Job:
 
 
 def _enter(ledger: Ledger, order: Order, key: str) -> None:
-    job = ledger.insert(order, key)
-    name, made = ledger.reserve(job.id, order)
+    real = RealNames()
+    job = ledger.insert(order, key, real)
+    name, made = ledger.reserve(job, real)
     if name is None:
         ledger.delete(job.id)
         return

@@ -24,6 +24,7 @@ MANIFEST_SUFFIX: Final = ".audiosr_fx.json"
 _FORMATS: Final = ("", "wav", "aiff", "flac")
 _BITS: Final = ("auto", "16", "24", "32")
 _SPLICES: Final = ("", "region", "file")
+_NOT_IN_NAMES: Final = re.compile(r"[/\\\x00-\x1f\x7f]")
 _ORIGIN: Final = re.compile(r"[a-z][a-z0-9-]{0,31}", re.ASCII)
 
 
@@ -190,7 +191,7 @@ def check_output_name(name: Any) -> str:
     """
     if not isinstance(name, str) or not name.strip() or name in (".", ".."):
         raise ParameterError(f"output_name is {name!r}; expected the name of a file")
-    if any(c in "/\\\0" or ord(c) < 32 or ord(c) == 127 for c in name):
+    if _NOT_IN_NAMES.search(name):
         raise ParameterError(f"output_name is {name!r}; expected one name without / \\ or control characters")
     if len(os.fsencode(name)) > MAX_NAME_BYTES:
         raise ParameterError(
@@ -228,7 +229,7 @@ def _check_path(name: str, path: Any) -> None:
 
 
 def _check_text(name: str, text: Any, longest: int) -> None:
-    if not isinstance(text, str) or len(text) > longest or not all(c.isprintable() for c in text):
+    if not isinstance(text, str) or len(text) > longest or not text.isprintable():
         shown = repr(text)[:40]
         raise ParameterError(f"{name} is {shown}; expected a text of one line, up to {longest} characters")
 

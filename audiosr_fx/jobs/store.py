@@ -27,6 +27,7 @@ from audiosr_fx.jobs.folders import FolderList
 from audiosr_fx.jobs.job import Event, Job, Outcome, Submission
 from audiosr_fx.jobs.ledger import Ledger
 from audiosr_fx.jobs.lock import FolderLock
+from audiosr_fx.jobs.names import RealNames
 from audiosr_fx.jobs.order import Order
 from audiosr_fx.jobs.rebuild import adopt, rebuild
 from audiosr_fx.jobs.schema import TURN
@@ -154,11 +155,12 @@ class JobStore:
         """Take many orders in, all or none, in one transaction; a few hundred at a time is quick."""
         for folder in {order.request.folder for order in orders}:
             self._folders.add(folder)
+        real = RealNames()
         with self._changing():
             waiting = rows.count_jobs(self._connection)[State.QUEUED]
             if waiting + len(orders) > MAX_QUEUED:
                 raise JobError(f"{waiting} jobs are waiting; wait for some, or cancel some")
-            return [self._submit(order) for order in orders]
+            return [self._submit(order, real) for order in orders]
 
     def retry(self, job: int, reason: str = "asked for again") -> Job:
         """Queue a job again that has ended without a file, or whose file is gone; it begins from nothing.
@@ -226,7 +228,8 @@ class JobStore:
         """Reserve another name for a job whose own was taken from outside; None where it may not have one."""
         with self._changing():
             found = self._held(job, token, State.PUBLISHING)
-            name, _ = self._ledger.reserve(found.id, found.order, may_adopt=False)
+            self._ledger.release(job)
+            name, _ = self._ledger.reserve(found, RealNames(), may_adopt=False)
             return None if name is None else self._ledger.get(job)
 
     def finish(self, job: int, token: int, reason: str = "") -> Job:
@@ -339,13 +342,13 @@ class JobStore:
 
     # Inside
 
-    def _submit(self, order: Order) -> Submission:
-        key = order.key
+    def _submit(self, order: Order, real: RealNames) -> Submission:
+        key = order.key_in(real.folder(order.request.folder))
         known = self._ledger.find(key)
         if known is not None:
             return self._repeat(known)
-        job = self._ledger.insert(order, key)
-        name, made = self._ledger.reserve(job.id, order)
+        job = self._ledger.insert(order, key, real)
+        name, made = self._ledger.reserve(job, real)
         if name is None:
             self._ledger.delete(job.id)
             wanted = shown(order.request.folder / order.request.output_name)
@@ -353,7 +356,8 @@ class JobStore:
                 outcome=Outcome.SKIPPED, job=None, reason=f"{wanted} is taken, and is to be left"
             )
         self._ledger.note(job.id, None, State.QUEUED, f"from {order.request.origin}")
-        job = replace(job, output_name=name)
+        if name != job.output_name:
+            job = replace(job, output_name=name)
         if made is None:
             return Submission(outcome=Outcome.QUEUED, job=job)
         job = adopt(self._ledger, job, made)
@@ -372,7 +376,8 @@ class JobStore:
     def _again(self, job: Job, reason: str) -> Job | None:
         """Queue an ended job anew; None where its name is taken and is to be left."""
         moved = self._ledger.move(job, State.QUEUED, reason, attempts=0, crashes=0, errors=0, is_small=0)
-        name, made = self._ledger.reserve(job.id, job.order)
+        self._ledger.release(job.id)
+        name, made = self._ledger.reserve(moved, RealNames())
         if name is None:
             self._ledger.move(moved, State.CANCELLED, "its name is taken, and is to be left")
             return None
