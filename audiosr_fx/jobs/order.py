@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from audiosr_fx.errors import AudioFormatError, MessageError, ParameterError
+from audiosr_fx.errors import AudioFormatError, AudioSRError, MessageError, ParameterError
 from audiosr_fx.jobs.request import RenderRequest, request_from_dict
 from audiosr_fx.wording import shown
 
@@ -142,17 +142,23 @@ class Recipe:
 
 
 class RecipeBook:
-    """Recipes as they are now, each read once: for who places many orders in one moment."""
+    """Recipes as they are now, each read once, good or bad: for who places many orders in one moment."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[object, ...], Recipe] = {}
+        self._known: dict[tuple[object, ...], Recipe | AudioSRError] = {}
 
     def find(self, request: RenderRequest) -> Recipe:
         """The recipe of a request; raises as ``place_order``."""
         key = (request.preset, request.model, request.seed, request.overrides)
         if key not in self._known:
-            self._known[key] = _read_recipe(request)
-        return self._known[key]
+            try:
+                self._known[key] = _read_recipe(request)
+            except AudioSRError as error:
+                self._known[key] = error
+        found = self._known[key]
+        if isinstance(found, AudioSRError):
+            raise found.with_traceback(None)
+        return found
 
 
 def place_order(request: RenderRequest, book: RecipeBook | None = None) -> Order:

@@ -11,7 +11,7 @@ import pytest
 from job_orders import new_order, new_source
 
 from audiosr_fx.errors import AudioFormatError, AudioSRError, MessageError, ParameterError, PresetError
-from audiosr_fx.jobs.order import Order, identify, is_unchanged, order_from_dict, place_order
+from audiosr_fx.jobs.order import Order, RecipeBook, identify, is_unchanged, order_from_dict, place_order
 from audiosr_fx.jobs.request import RenderRequest
 
 
@@ -89,6 +89,20 @@ def test_what_cannot_be_rendered_is_refused_at_once(
 ) -> None:
     with pytest.raises(kind):
         place_order(request_for(tmp_path, **more))
+
+
+def test_a_bad_recipe_is_read_once_for_all_who_ask_for_it(tmp_path: Path) -> None:
+    preset = tmp_path / "mine.toml"
+    preset.write_text("no preset at all", "utf-8")
+    book, request = RecipeBook(), request_for(tmp_path, preset=str(preset))
+    with pytest.raises(PresetError) as first:
+        place_order(request, book)
+    preset.unlink()  # so that it would be another error now
+    with pytest.raises(PresetError, match="not TOML") as second:
+        place_order(request, book)
+    assert str(second.value) == str(first.value)
+    with pytest.raises(PresetError, match="mine"):
+        place_order(request)
 
 
 def test_a_source_that_is_not_there_or_no_file_is_refused(tmp_path: Path) -> None:
