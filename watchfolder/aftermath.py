@@ -63,6 +63,10 @@ class Aftermath:
 
     def _act(self, event: Event, folders: Sequence[FolderSettings]) -> set[str]:
         """Act on one move; the set of the job, where it has ended."""
+        if event.new in LIVE and not _log.isEnabledFor(
+            logging.DEBUG
+        ):  # thousands where a full folder is found
+            return set()
         try:
             job = self._service.store.get(event.job)
         except JobError:  # cleared since

@@ -91,8 +91,7 @@ class Intake:
             orders = self._with_gain(orders)
             stem_set = _set_id(orders) if is_set else ""
             entries += [(batch, name, stem_set, order) for name, order in orders.items()]
-        for batch, name, _, order in entries:
-            self._supersede_older(batch, name, order)
+        self._supersede_older(entries)
         try:
             submissions = self.service.submit_orders([order for *_, order in entries])
         except ParameterError:  # one of them is to blame, and the others shall not wait for it
@@ -184,12 +183,20 @@ class Intake:
             done |= {name: replace(orders[name], recipe=fixed) for name in names}
         return done
 
-    def _supersede_older(self, batch: ReadyBatch, name: str, order: Order) -> None:
-        """Give up a job that has not ended and whose source has other content now; its name is free then."""
-        before = self.memory.job_of(batch.folder.settings.input, name)
+    def _supersede_older(self, entries: Sequence[_Entry]) -> None:
+        """Give up jobs that have not ended and whose source has changed; their names are free then."""
+        names: dict[Path, list[str]] = {}
+        for batch, name, *_ in entries:
+            names.setdefault(batch.folder.settings.input, []).append(name)
+        before = {folder: self.memory.jobs_of(folder, some) for folder, some in names.items()}
+        for batch, name, _, order in entries:
+            if job := before[batch.folder.settings.input].get(name):
+                self._supersede(job, order)
+
+    def _supersede(self, before: int, order: Order) -> None:
         try:
-            job = self.service.store.get(before) if before else None
-            if job is not None and job.state in LIVE and job.key != order.key:
+            job = self.service.store.get(before)
+            if job.state in LIVE and job.key != order.key:
                 self.service.supersede(before, f"{shown(order.request.source)} has changed")
         except StorageError:
             raise
@@ -207,18 +214,30 @@ def plan_files(settings: FolderSettings, root: int, names: Iterable[str]) -> lis
     """
     base = Rule(preset=settings.preset, model=settings.model)
     presets = find_presets()
-    rules: dict[PurePosixPath, Rule] = {}
+    rules: dict[str, Rule | PresetError] = {}
     planned: list[Planned | PutOff] = []
     for name in names:
-        place = PurePosixPath(name).parent
-        try:
-            if place not in rules:
-                rules[place] = find_rule(root, place, base, presets)
-            rule = rules[place]
-            planned.append(Planned(name=name, rule=rule, output=_output(settings, name, rule)))
-        except (PresetError, ParameterError) as error:
-            planned.append(PutOff(name=name, reason=str(error)))
+        place = name.rpartition("/")[0]
+        if place not in rules:
+            rules[place] = _rule_or_fault(root, place, base, presets)
+        planned.append(_plan(settings, name, rules[place]))
     return planned
+
+
+def _rule_or_fault(root: int, place: str, base: Rule, presets: Mapping[str, object]) -> Rule | PresetError:
+    try:
+        return find_rule(root, PurePosixPath(place), base, presets)
+    except PresetError as error:
+        return error
+
+
+def _plan(settings: FolderSettings, name: str, rule: Rule | PresetError) -> Planned | PutOff:
+    if isinstance(rule, PresetError):
+        return PutOff(name=name, reason=str(rule))
+    try:
+        return Planned(name=name, rule=rule, output=_output(settings, name, rule))
+    except ParameterError as error:
+        return PutOff(name=name, reason=str(error))
 
 
 def _planned(batches: Sequence[ReadyBatch]) -> list[tuple[ReadyBatch, list[Planned | PutOff]]]:
@@ -236,16 +255,17 @@ def _planned(batches: Sequence[ReadyBatch]) -> list[tuple[ReadyBatch, list[Plann
 
 
 def _output(settings: FolderSettings, name: str, rule: Rule) -> Path:
-    path = PurePosixPath(name)
+    folder, _, own = name.rpartition("/")
+    path = PurePosixPath(own)
     values = {
         "name": path.stem,
-        "folder": "" if str(path.parent) == "." else str(path.parent),
+        "folder": folder,
         "preset": Path(rule.preset).stem or "restore",
         "model": Path(rule.model).stem or "mini",
         "source_format": path.suffix.lstrip(".").lower(),
     }
     relative = fill_template(settings.template, values)
-    return settings.output / relative.parent / (relative.name + _SUFFIX[settings.format])
+    return settings.output / f"{relative}{_SUFFIX[settings.format]}"
 
 
 def _set_id(orders: Mapping[str, Order]) -> str:

@@ -20,6 +20,7 @@ from watchfolder.snapshot import Stamp
 
 FILE_NAME: Final = "watched.sqlite3"
 _VERSION: Final = 1
+_AT_ONCE: Final = 500
 _log = logging.getLogger(__name__)
 
 
@@ -64,14 +65,20 @@ class Memory:
             for name, device, inode, size, mtime, job, stem_set in rows
         }
 
-    def job_of(self, folder: Path, name: str) -> int:
-        """The job of a file as it was last taken; 0 where there is none."""
-        with self._guard:
-            found = self._connection.execute(
-                "SELECT job FROM taken WHERE folder = ? AND name = ?",
-                (os.fsencode(folder), os.fsencode(name)),
-            ).fetchone()
-        return 0 if found is None else int(found[0])
+    def jobs_of(self, folder: Path, names: Iterable[str]) -> dict[str, int]:
+        """The jobs of files as they were last taken, by name; only of those that were."""
+        left = [os.fsencode(name) for name in names]
+        found: dict[str, int] = {}
+        while left:
+            some, left = left[:_AT_ONCE], left[_AT_ONCE:]
+            marks = ", ".join("?" * len(some))
+            with self._guard:
+                rows = self._connection.execute(
+                    f"SELECT name, job FROM taken WHERE folder = ? AND name IN ({marks})",
+                    [os.fsencode(folder), *some],
+                ).fetchall()
+            found |= {os.fsdecode(name): int(job) for name, job in rows}
+        return found
 
     def set_of(self, job: int) -> str:
         """The set that a job belongs to; empty where it is in none."""

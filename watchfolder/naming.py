@@ -22,6 +22,7 @@ DEFAULT_TEMPLATE: Final = "{folder}/{name}"
 LONGEST_PART: Final = 180
 """Bytes of one part of a path, short of what file systems take: a suffix and a number may be added."""
 _FIELD: Final = re.compile(r"\{([^{}]*)\}")
+_SPECIAL: Final = re.compile(r'[/\\:*?"<>|]')
 _RESERVED: Final = {
     "con",
     "prn",
@@ -74,12 +75,14 @@ def fill_template(template: str, values: Mapping[str, str]) -> PurePosixPath:
 
 def _plain(field: str, value: str) -> str:
     """A value with nothing in it that means something in a path."""
+    if value.isprintable() and not _SPECIAL.search(value):
+        return value
     kept = "/" if field == "folder" else ""
     return "".join(c if c in kept or _is_good(c) else "_" for c in value)
 
 
 def _is_good(c: str) -> bool:
-    return c not in '/\\:*?"<>|' and (c.isprintable() or "\udc80" <= c <= "\udcff")
+    return not _SPECIAL.match(c) and (c.isprintable() or "\udc80" <= c <= "\udcff")
 
 
 def _fitted(part: str) -> str:

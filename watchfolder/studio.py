@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -99,9 +101,8 @@ class FolderSettings:
 
     def wants(self, name: str) -> bool:
         """Whether a file counts, by its path relative to the input."""
-        own = name.rpartition("/")[2]
-        suffixes = (*TAKEN, *(suffix for format in self.also for suffix in ON_REQUEST[format]))
-        return own.lower().endswith(suffixes) and fnmatch.fnmatch(own.lower(), self.pattern.lower())
+        own = name.rpartition("/")[2].lower()
+        return own.endswith(_suffixes(self.also)) and _matcher(self.pattern)(own) is not None
 
     def ignores(self, name: str) -> bool:
         """Whether a file or sub-folder of this name is passed over."""
@@ -165,6 +166,17 @@ def parse_studio(text: str, path: Path) -> StudioSettings:
         return StudioSettings(folders=settings, source=path)
     except ParameterError as cause:
         raise PresetError(f"{shown(path)}: {cause}") from cause
+
+
+@lru_cache
+def _suffixes(also: tuple[str, ...]) -> tuple[str, ...]:
+    return (*TAKEN, *(suffix for format in also for suffix in ON_REQUEST[format]))
+
+
+@lru_cache
+def _matcher(pattern: str) -> Callable[[str], re.Match[str] | None]:
+    """Whether a name in small letters matches a pattern."""
+    return re.compile(fnmatch.translate(pattern.lower())).match
 
 
 def _folder(table: Mapping[str, Any], number: int, path: Path) -> FolderSettings:

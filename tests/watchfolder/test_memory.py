@@ -26,7 +26,7 @@ def test_what_was_taken_is_known_after_a_restart(tmp_path: Path) -> None:
     assert memory.taken(Path("/in")) == files
     assert memory.members("s") == [1, 2]
     assert (memory.set_of(2), memory.set_of(3)) == ("s", "")
-    assert (memory.job_of(Path("/in"), "c.wav"), memory.job_of(Path("/in"), "x")) == (3, 0)
+    assert memory.jobs_of(Path("/in"), ["c.wav", "x", "sub/\udcff.wav"]) == {"c.wav": 3, "sub/\udcff.wav": 2}
     assert memory.last_event == 17
     memory.forget(Path("/in"), ["a.wav", "not there"])
     assert sorted(memory.taken(Path("/in"))) == ["c.wav", "sub/\udcff.wav"]
@@ -42,6 +42,6 @@ def test_a_damaged_memory_is_begun_anew(
     memory = Memory(tmp_path)
     assert memory.taken(Path("/in")) == {}
     memory.take(Path("/in"), {"a.wav": taken(1)})
-    assert memory.job_of(Path("/in"), "a.wav") == 1
+    assert memory.jobs_of(Path("/in"), ["a.wav"]) == {"a.wav": 1}
     memory.close()
     assert "begun anew" in caplog.text
