@@ -25,7 +25,7 @@ from inline_worker import InlineWorker
 from job_orders import make_order, new_source
 
 from audiosr_fx.errors import StorageError
-from audiosr_fx.jobs import pause
+from audiosr_fx.jobs import parking, pause
 from audiosr_fx.jobs import service as service_module
 from audiosr_fx.jobs.database import FILE_NAME
 from audiosr_fx.jobs.manifest import find_manifest
@@ -144,8 +144,9 @@ def point(folder: Path, faults: Faults) -> list[str]:
 
     def faulty() -> None:
         service_module._TURN_S = 0.002  # type: ignore[misc]
-        pause.FIRST_S = 0.001  # type: ignore[misc]
-        pause.LONGEST_S = {"disk": 0.002, "device": 0.002}  # type: ignore[misc]
+        pause.FIRST_S = parking.FIRST_S = 0.001  # type: ignore[misc]
+        pause.LONGEST_S = dict.fromkeys(pause.LONGEST_S, 0.002)  # type: ignore[misc]
+        parking.LONGEST_S = 0.002  # type: ignore[misc]
         faults.install()
         serve(folder, wanted)
         (folder / "count").write_text(json.dumps(faults.log))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 FIRST_S: Final = 0.5
-LONGEST_S: Final = {"disk": 5.0, "device": 60.0}
+LONGEST_S: Final = {"disk": 5.0, "database": 5.0, "device": 60.0}
+"""By what is missing."""
 
 
 @dataclass(slots=True)
@@ -18,6 +19,7 @@ class Pause:
     reason: str = ""
     until: float = 0.0
     wait_s: float = 0.0
+    told: set[str] = field(default_factory=set)
 
     @property
     def is_on(self) -> bool:
@@ -33,11 +35,12 @@ class Pause:
         """Rest, longer each time in a row; a rest that has begun is not made longer.
 
         Returns:
-            Whether it is the first in a row, which people want to hear of.
+            Whether it is the first of its kind in a row, which people want to hear of.
         """
+        is_first = kind not in self.told
+        self.told.add(kind)
         if self.is_on and not self.is_over:
-            return False
-        is_first = self.wait_s == 0.0
+            return is_first
         self.wait_s = min(LONGEST_S[kind], 2 * self.wait_s or FIRST_S)
         self.reason = reason
         self.until = self.clock() + self.wait_s
@@ -51,4 +54,5 @@ class Pause:
         """Something worked: the next rest begins short; whether there was one before."""
         was_long = self.wait_s > 0.0
         self.wait_s = 0.0
+        self.told.clear()
         return was_long

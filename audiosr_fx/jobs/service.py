@@ -14,6 +14,7 @@ from audiosr_fx.errors import AudioSRError, JobError, ParameterError, StorageErr
 from audiosr_fx.jobs.database import is_disk_full
 from audiosr_fx.jobs.job import Event, Job, Submission
 from audiosr_fx.jobs.order import Order, is_unchanged, place_order
+from audiosr_fx.jobs.parking import Parking
 from audiosr_fx.jobs.pause import Pause
 from audiosr_fx.jobs.publish import Publisher
 from audiosr_fx.jobs.request import RenderRequest
@@ -71,6 +72,7 @@ class Service:
         self._reports: list[Report] = []
         self._unpublished: list[Job] = []
         self._pause = Pause(clock)
+        self._parking = Parking(clock)
         self._told_at: dict[int, float] = {}
         self._put_last: list[int] = []  # parked until just now: one other job is tried before them
         self._changed = threading.Condition()
@@ -211,7 +213,6 @@ class Service:
             if not self._pause.is_over:
                 return
             self._pause.end()
-            self._put_last = self.store.unpark()
         self._publish_rest()
         while self._reports:
             self._settle(self._reports[0])
@@ -278,6 +279,8 @@ class Service:
             self._publish(report)
             return
         self._publisher.discard(job)
+        if report.ending not in (Ending.DISK_FULL, Ending.NO_DEVICE):
+            self._parking.forget(job.id)
         match report.ending:
             case Ending.CANCELLED:
                 self.store.hand_back(*held, "it was asked to stop")
@@ -311,6 +314,7 @@ class Service:
                 text = f"{shown(report.job.output)}: cannot be written ({error.strerror or error})"
                 self._act(Report(job=report.job, ending=ending, text=text, result={}))
             return
+        self._parking.forget(report.job.id)
         if self._pause.forget():
             _log.info("the queue goes on")
 
@@ -330,11 +334,12 @@ class Service:
 
     def _park(self, report: Report, kind: str) -> None:
         self.store.park(report.job.id, report.job.token, report.text)
+        self._parking.put(report.job.id)
         self._begin_rest(report.text, kind)
 
     def _rest(self, error: Exception) -> None:
         """A disk that takes no more, or does not answer: try again after a while, with everything kept."""
-        self._begin_rest(str(error), "disk")
+        self._begin_rest(str(error), "database" if isinstance(error, StorageError) else "disk")
 
     def _begin_rest(self, reason: str, kind: str) -> None:
         """Rest, and say so once: it may try again every few seconds for days."""
@@ -346,10 +351,9 @@ class Service:
         for worker in self._workers:
             if not worker.is_free or self._stopping.is_set():
                 continue
-            job = self.store.take(last=self._put_last)
+            job = self._next_job()
             if job is None:
                 return
-            self._put_last = []
             self._tell_changed()
             try:
                 staged = self._publisher.prepare(job)
@@ -360,6 +364,23 @@ class Service:
                 continue
             task = Task(order=job.order, destination=staged, device=worker.device, is_small=job.is_small)
             worker.assign(job, task)
+
+    def _next_job(self) -> Job | None:
+        """What to render next; parked jobs are tried when their wait is over, and when nothing else waits."""
+        self._unpark(self._parking.due())
+        job = self.store.take(last=self._put_last)
+        if job is None and (due := self._parking.due(is_idle=True)):
+            self._unpark(due)
+            job = self.store.take()
+        if job is not None:
+            self._put_last = []
+        return job
+
+    def _unpark(self, due: Sequence[int]) -> None:
+        """Queue parked jobs again; one other is tried before them."""
+        if due:
+            self._put_last = self.store.unpark(due)
+            self._parking.take_out(due, self._put_last)
 
     def _hand_back(self, grace_s: float) -> None:
         """At the end: let workers leave their jobs, then end them; what has finished is published."""

@@ -295,13 +295,19 @@ class JobStore:
             found = self._held(job, token, State.RUNNING)
             return self._ledger.move(found, State.PARKED, reason)
 
-    def unpark(self) -> list[int]:
-        """Queue all parked jobs again; returns which."""
+    def unpark(self, jobs: Iterable[int] | None = None) -> list[int]:
+        """Queue parked jobs again, all or some; returns which."""
         with self._changing():
-            parked = rows.find_jobs(self._connection, "state = 'parked'")
-            for job in parked:
+            if jobs is None:
+                found = rows.find_jobs(self._connection, "state = 'parked'")
+            else:
+                ids = json.dumps(list(jobs))
+                found = rows.find_jobs(
+                    self._connection, "state = 'parked' AND id IN (SELECT value FROM json_each(?))", [ids]
+                )
+            for job in found:
                 self._ledger.move(job, State.QUEUED, "tries again")
-            return [job.id for job in parked]
+            return [job.id for job in found]
 
     def cancel(self, job: int, reason: str = "cancelled") -> Job:
         """Cancel a job that is queued, parked or running.
@@ -315,10 +321,11 @@ class JobStore:
     # Keeping house
 
     def recover(self) -> list[Job]:
-        """After a start: queue what was running again; returns what was being published, to be looked at."""
+        """After a start: queue what ran or was parked again; returns what was being published, for a look."""
         with self._changing():
-            for job in rows.find_jobs(self._connection, "state = 'running'"):
-                self._ledger.move(job, State.QUEUED, "the service was interrupted")
+            for job in rows.find_jobs(self._connection, "state IN ('running', 'parked')"):
+                told = "the service was interrupted" if job.state is State.RUNNING else "tries again"
+                self._ledger.move(job, State.QUEUED, told)
             return rows.find_jobs(self._connection, "state = 'publishing'")
 
     def clear(self, states: Iterable[State], *, ids: Iterable[int] = ()) -> int:

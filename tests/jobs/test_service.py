@@ -20,6 +20,7 @@ from audiosr_fx.jobs.child import finite
 from audiosr_fx.jobs.job import Job
 from audiosr_fx.jobs.last_words import KEPT_BYTES, LastWords
 from audiosr_fx.jobs.manifest import find_manifest
+from audiosr_fx.jobs.parking import Parking
 from audiosr_fx.jobs.service import Service
 from audiosr_fx.jobs.states import State
 from audiosr_fx.jobs.store import JobStore
@@ -218,6 +219,72 @@ def test_a_job_that_never_fits_holds_up_nobody(tmp_path: Path, service: Service)
     assert service.store.get(big.id).state.is_live
 
 
+def test_a_job_that_never_fits_is_tried_ever_more_rarely_while_there_are_others(
+    tmp_path: Path, store: JobStore
+) -> None:
+    now = 0.0
+    with Service(store, renderer=FAKE, clock=lambda: now) as service:
+        big = submitted(service, tmp_path, "full", "big.wav")
+        until(service, big.id, State.PARKED)
+        for wait_s, tries in ((0.5, 2), (1.0, 3), (2.0, 4)):
+            small = [
+                submitted(service, tmp_path, f"{tries} {number}", f"{tries} {number}.wav")
+                for number in range(12)
+            ]
+            now += pause.FIRST_S  # the queue goes on; with the big one only when its own wait is over
+            if wait_s > pause.FIRST_S:
+                for job in small:
+                    assert service.wait(job.id, WAIT_S).state is State.DONE
+                assert service.store.get(big.id).attempts == tries - 1
+                now += wait_s
+            known = service.store.get(big.id)
+            while (known.attempts, known.state) != (tries, State.PARKED):
+                service.events(service.store.last_event(), wait_s=0.1)
+                known = service.store.get(big.id)
+
+
+def test_what_was_parked_when_the_service_ended_is_tried_by_the_next(tmp_path: Path) -> None:
+    with JobStore(tmp_path / "state") as store:
+        with Service(store, renderer=FAKE) as service:
+            job = submitted(service, tmp_path, f"once {tmp_path / 'happened'} device")
+            until(service, job.id, State.PARKED)
+            service.stop()
+        assert store.get(job.id).state in (State.PARKED, State.QUEUED)
+    with JobStore(tmp_path / "state") as store, Service(store, renderer=FAKE) as service:
+        assert service.wait(job.id, WAIT_S).state is State.DONE
+
+
+@pytest.mark.parametrize("is_idle", [False, True])
+def test_parked_jobs_wait_longer_each_time_and_least_where_nothing_else_waits(is_idle: bool) -> None:
+    now = 0.0
+    parking = Parking(lambda: now)
+    waits = []
+    for _ in range(9):
+        parking.put(7)
+        assert parking.due(is_idle=is_idle) == []
+        since = now
+        while not parking.due(is_idle=is_idle):
+            now += 0.5
+        waits.append(now - since)
+        parking.take_out([7], [7])
+        assert parking.due(is_idle=is_idle) == []  # it is tried just now
+    assert waits == [0.5, 1, 2, 4, *([5] * 5 if is_idle else [8, 16, 32, 60, 60])]
+    parking.forget(7)
+    parking.put(7)
+    now += 0.5
+    assert parking.due() == [7]
+    parking.take_out([7], [])  # cancelled meanwhile
+    assert parking.due(is_idle=True) == []
+
+
+def test_a_second_reason_to_rest_is_told_too_and_makes_no_rest_longer() -> None:
+    rest = pause.Pause(lambda: 0.0)
+    assert rest.begin("full", "disk")
+    assert rest.begin("no device", "device")
+    assert not rest.begin("no device", "device")
+    assert (rest.reason, rest.until) == ("full", 0.5)
+
+
 def test_rests_grow_and_begin_short_again_once_something_works() -> None:
     now = 0.0
     rest = pause.Pause(lambda: now)
@@ -302,7 +369,7 @@ def test_a_database_that_takes_nothing_for_a_while_loses_nothing(
 ) -> None:
     """Each step of the store fails once, as on a disk that was full for a moment."""
     monkeypatch.setattr(pause, "FIRST_S", 0.01)
-    monkeypatch.setattr(pause, "LONGEST_S", {"disk": 0.02, "device": 0.02})
+    monkeypatch.setattr(pause, "LONGEST_S", dict.fromkeys(pause.LONGEST_S, 0.02))
     failed: set[str] = set()
 
     def failing_once(name: str, method: Callable[..., object]) -> Callable[..., object]:
