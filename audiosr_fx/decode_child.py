@@ -7,8 +7,10 @@ import os
 import sys
 import threading
 import traceback
-from contextlib import suppress
+from collections.abc import Mapping
 from typing import Any
+
+from audiosr_fx.process_limits import bind
 
 
 def _work() -> None:
@@ -21,8 +23,7 @@ def _work() -> None:
         out.flush()
 
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    limits = request["limits"]
-    _bind(limits)
+    bind_to(request["limits"])
     try:
         from audiosr_fx.decode_task import decode_into  # only now, when it is bound
 
@@ -35,31 +36,15 @@ def _work() -> None:
     os._exit(0)
 
 
+def bind_to(limits: Mapping[str, Any]) -> None:
+    """Bound this process as ``DecodeLimits`` say."""
+    bind(memory_bytes=limits["memory_bytes"], cpu_s=limits["cpu_s"], file_bytes=limits["max_bytes"] + 4096)
+
+
 def _end_with_parent() -> None:
     """The parent keeps our stdin open; where it ends, so do we."""
     os.read(0, 1)
     os._exit(1)
-
-
-def _bind(limits: dict[str, Any]) -> None:
-    """Bound what this process may use, as far as the system can."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return
-    bounds = {
-        "RLIMIT_AS": limits["memory_bytes"],
-        "RLIMIT_CPU": limits["cpu_s"],
-        "RLIMIT_FSIZE": limits["max_bytes"] + 4096,
-        "RLIMIT_NOFILE": 64,
-        "RLIMIT_CORE": 0,
-    }
-    for name, bound in bounds.items():
-        with suppress(AttributeError, ValueError, OSError):  # each system knows some of them
-            kind = getattr(resource, name)
-            hard = resource.getrlimit(kind)[1]
-            least = bound if hard == resource.RLIM_INFINITY else min(bound, hard)
-            resource.setrlimit(kind, (least, hard if name == "RLIMIT_CPU" else least))
 
 
 if __name__ == "__main__":

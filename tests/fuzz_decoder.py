@@ -47,7 +47,7 @@ def mutate(content: bytes, random_: random.Random) -> bytes:
 
 def main(folder: Path, count: int, seed: int) -> None:
     limits = asdict(SMALL)
-    decode_child._bind(limits)
+    decode_child.bind_to(limits)
     from audiosr_fx.decode_task import decode_into
 
     good = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}

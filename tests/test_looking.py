@@ -21,6 +21,20 @@ def test_a_look_apart_says_what_a_look_here_says(tmp_path: Path) -> None:
         assert read_info_apart(path) == read_info(path)
 
 
+def test_a_look_is_bounded_in_memory_and_computing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    resource = pytest.importorskip("resource")
+    if not hasattr(resource, "prlimit"):
+        pytest.skip("this system tells nobody of another process's bounds")
+    path = write_kind(tmp_path / "a.wav", "pcm16.wav")
+    for cpu_s in (100.0, 10.0, 50.0):  # each look gets its computing anew
+        monkeypatch.setattr(looking, "CPU_S", cpu_s)
+        read_info_apart(path)
+        process = looking._child._process
+        assert process is not None
+        assert resource.prlimit(process.pid, resource.RLIMIT_AS)[0] == looking.MEMORY_BYTES
+        assert cpu_s < resource.prlimit(process.pid, resource.RLIMIT_CPU)[0] < cpu_s + 30.0
+
+
 def test_what_is_no_audio_is_told_and_a_child_that_died_is_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
