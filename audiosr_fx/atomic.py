@@ -107,11 +107,15 @@ def rename_exclusively(temporary: Path, path: Path) -> None:
             return
         if number not in _UNABLE:
             raise OSError(number, os.strerror(number), str(temporary), None, str(path))
-    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+    held = os.fstat(descriptor)
+    os.close(descriptor)
     try:
         os.replace(temporary, path)
     except BaseException:
-        path.unlink()
+        with suppress(OSError):
+            if os.path.samestat(path.lstat(), held):  # interrupted after the rename, it is the file itself
+                path.unlink()
         raise
 
 

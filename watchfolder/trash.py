@@ -46,7 +46,7 @@ def put_away(settings: FolderSettings, name: str, identity: SourceIdentity) -> N
     except FileNotFoundError:
         return  # moved already, before an interruption
     except OSError as error:
-        _log.warning("%s stays where it is: %s", shown(source), error.strerror or error)
+        _log.warning("%s is not put away: %s", shown(source), error.strerror or error)
     else:
         _log.info("%s is now %s", shown(source), shown(place))
 
@@ -95,10 +95,23 @@ def _rename(root: Path, name: str, identity: SourceIdentity, target: Path) -> Pa
         except FileExistsError:
             continue
         if not _is(place.lstat(), identity):  # replaced between the two: that one is still to be rendered
-            rename_exclusively(place, root / name)
-            raise OSError(f"{name} was replaced meanwhile")
+            raise OSError(f"{name} was replaced meanwhile{_put_back(place, root / name)}")
         return place
     raise OSError(f"no name is left for {name} in {target.parent}")
+
+
+def _put_back(place: Path, source: Path) -> str:
+    """Return a file to where it came from, or beside what stands there by now; where it is, if not there."""
+    try:
+        for _, free in zip(range(_MAX_TRIES), numbered(source.name), strict=False):
+            try:
+                rename_exclusively(place, source.with_name(free))
+            except FileExistsError:
+                continue
+            return "" if free == source.name else f", twice: what came between is now {free}"
+    except OSError as error:
+        return f", and cannot be put back ({error.strerror or error}): it is {shown(place)}"
+    return f", and cannot be put back (no name is left): it is {shown(place)}"
 
 
 def _check(root: Path, name: str, identity: SourceIdentity) -> None:
