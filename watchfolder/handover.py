@@ -1,17 +1,22 @@
-"""The thread between the looks and the queue: it reads what is ready, so that no look waits for a disk."""
+"""Between the looks and the queue: one thread reads what is ready, so that no look waits for a disk.
+
+Another measures what shares a gain, so that no stem waits for an album to be decoded.
+"""
 
 from __future__ import annotations
 
 import logging
 import queue
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 from audiosr_fx.errors import AudioSRError, RenderCancelled
 from audiosr_fx.wording import shown
 from watchfolder.folder import ReadyBatch
-from watchfolder.intake import Intake
+from watchfolder.intake import Intake, Placed, Refused
 
 RETRY_S: Final = 5.0
 FAULT_S: Final = 60.0
@@ -32,20 +37,28 @@ class Handover:
         self._stopping = stopping
         self._clock = clock
         self._batches: queue.SimpleQueue[ReadyBatch | None] = queue.SimpleQueue()
+        self._to_measure: queue.SimpleQueue[Placed | None] = queue.SimpleQueue()
         self._returned: queue.SimpleQueue[tuple[float, ReadyBatch, dict[str, str]]] = queue.SimpleQueue()
         self._guard = threading.Lock()
         self._size = 0
-        self._thread = threading.Thread(target=self._run, name="handover", daemon=True)
+        self._threads = [
+            threading.Thread(target=self._run, name="handover", daemon=True),
+            threading.Thread(target=self._run_measuring, name="measuring", daemon=True),
+        ]
 
     def start(self) -> None:
         """Begin."""
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def join(self, timeout_s: float) -> None:
         """Wait for its end, after ``stopping`` was set."""
         self._batches.put(None)
-        if self._thread.is_alive():
-            self._thread.join(timeout_s)
+        self._to_measure.put(None)
+        end_s = time.monotonic() + timeout_s
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(max(0.0, end_s - time.monotonic()))
 
     @property
     def size(self) -> int:
@@ -82,10 +95,31 @@ class Handover:
     def _run(self) -> None:
         while (batch := self._batches.get()) is not None and not self._stopping.is_set():
             batches = self._with_more(batch)
-            self._submit(batches)
-            self._count(-sum(len(one.stamps) for one in batches))
-            if self._size == 0:  # not after every step: each look takes a while where files are many
-                self._wake()
+            with self._given_back_if_it_fails(batches):
+                self._hand_on(batches)
+            self._done_with(batches)
+
+    def _hand_on(self, batches: Sequence[ReadyBatch]) -> None:
+        """Put batches into the queue but for those that are measured first, by the other thread."""
+        placed, refused = self._intake.place(batches)
+        refused += self._intake.enter([one for one in placed if not one.is_to_be_measured])
+        self._tell(refused)
+        for one in placed:
+            if one.is_to_be_measured:
+                self._count(len(one.batch.stamps))
+                self._to_measure.put(one)
+
+    def _run_measuring(self) -> None:
+        """In a thread of its own: to decode an album takes as long as it takes, and others shall not wait."""
+        while (placed := self._to_measure.get()) is not None and not self._stopping.is_set():
+            with self._given_back_if_it_fails([placed.batch]):
+                self._tell(self._intake.enter([self._intake.measured(placed)]))
+            self._done_with([placed.batch])
+
+    def _done_with(self, batches: Sequence[ReadyBatch]) -> None:
+        self._count(-sum(len(one.stamps) for one in batches))
+        if self._size == 0:  # not after every step: each look takes a while where files are many
+            self._wake()
 
     def _with_more(self, batch: ReadyBatch) -> list[ReadyBatch]:
         """A batch and those behind it, as many as go into one step."""
@@ -102,16 +136,22 @@ class Handover:
             count += len(more.stamps)
         return batches
 
-    def _submit(self, batches: Sequence[ReadyBatch]) -> None:
+    def _tell(self, refused: Refused) -> None:
+        """Say which files cannot be taken, and let them be tried again later."""
+        for batch, one in refused:
+            source = batch.folder.settings.input / one.name
+            _log.error("%s cannot be taken: %s", shown(source), one.reason)
+            self._returned.put((self._clock(), batch, {one.name: one.reason}))
+
+    @contextmanager
+    def _given_back_if_it_fails(self, batches: Sequence[ReadyBatch]) -> Iterator[None]:
+        """Let batches be found again after a while if nothing of them was taken in."""
         count = sum(len(batch.stamps) for batch in batches)
         try:
-            for batch, one in self._intake.submit(batches):
-                source = batch.folder.settings.input / one.name
-                _log.error("%s cannot be taken: %s", shown(source), one.reason)
-                self._returned.put((self._clock(), batch, {one.name: one.reason}))
+            yield
         except RenderCancelled:
             return
-        except (AudioSRError, OSError) as error:  # a full disk, above all; nothing was taken in
+        except (AudioSRError, OSError) as error:  # a full disk, above all
             _log.warning("%d files wait to be handed on: %s", count, error)
             self._give_back(batches, RETRY_S)
         except Exception:

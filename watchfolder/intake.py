@@ -5,55 +5,56 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final, TypeAlias
 
-from audiosr_fx.errors import AudioSRError, JobError, ParameterError, PresetError, StorageError
+from audiosr_fx.errors import AudioSRError, JobError, ParameterError, StorageError
 from audiosr_fx.jobs.job import Outcome, Submission
-from audiosr_fx.jobs.order import Order, RecipeBook, place_order
+from audiosr_fx.jobs.order import Order, RecipeBook, is_unchanged, place_order
 from audiosr_fx.jobs.request import Collision, RenderRequest
 from audiosr_fx.jobs.service import Service
 from audiosr_fx.jobs.states import LIVE, State
 from audiosr_fx.preset import parse_preset
-from audiosr_fx.presets import find_presets
 from audiosr_fx.wording import shown
 from watchfolder.folder import ReadyBatch
 from watchfolder.memory import Memory, Taken
-from watchfolder.naming import fill_template
-from watchfolder.studio import FolderSettings
-from watchfolder.subfolders import Rule, find_rule
+from watchfolder.plans import Planned, PutOff, plan_batches
 from watchfolder.trash import put_away
 
 ORIGIN: Final = "watch"
-_SUFFIX: Final = {"wav": ".wav", "flac": ".flac", "aiff": ".aiff"}
+_CHANGED: Final = "%s changed while it was taken; it is waited for again"
 _log = logging.getLogger(__name__)
+Refused: TypeAlias = list[tuple[ReadyBatch, PutOff]]
+"""Files that cannot be rendered as things are, each with the batch that it came in."""
 _Entry: TypeAlias = tuple[ReadyBatch, str, str, Order]
 """A stem's batch, its name, its set or nothing, and its order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
-    """How one stem would be rendered."""
+class Placed:
+    """A batch and the orders for its files, by name; what has changed meanwhile is not among them."""
 
-    name: str
-    rule: Rule
-    output: Path
+    batch: ReadyBatch
+    orders: Mapping[str, Order]
 
+    @property
+    def is_to_be_measured(self) -> bool:
+        """Whether some of its files may share a gain, for which all of them are decoded first."""
+        return any(_may_be_album(recipe) for recipe in {order.recipe for order in self.orders.values()})
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PutOff:
-    """A stem that cannot be rendered as things are: a rule to mend, a file that may not be read."""
-
-    name: str
-    reason: str
+    @property
+    def entries(self) -> list[_Entry]:
+        """What goes into the queue."""
+        is_set = self.batch.folder.settings.album and any("/" in name for name in self.orders)
+        stem_set = _set_id(self.orders) if is_set else ""
+        return [(self.batch, name, stem_set, order) for name, order in self.orders.items()]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intake:
-    """Hands batches to the queue.
+    """Hands batches to the queue: ``place``, then ``measured`` for some, then ``enter``; from any thread.
 
     Attributes:
         service: the queue.
@@ -65,7 +66,32 @@ class Intake:
     memory: Memory
     should_cancel: Callable[[], bool]
 
-    def submit(self, batches: Sequence[ReadyBatch]) -> list[tuple[ReadyBatch, PutOff]]:
+    def place(self, batches: Sequence[ReadyBatch]) -> tuple[list[Placed], Refused]:
+        """Read the files of batches and pin down what is to be made of them; and what cannot be rendered."""
+        placed: list[Placed] = []
+        refused: Refused = []
+        book = RecipeBook()
+        for batch, plans in plan_batches(batches):
+            orders: dict[str, Order] = {}
+            for planned in plans:
+                found = planned if isinstance(planned, PutOff) else self._order(batch, planned, book)
+                if isinstance(found, PutOff):
+                    refused.append((batch, found))
+                elif found is not None:
+                    orders[planned.name] = found
+            placed.append(Placed(batch=batch, orders=orders))
+        return placed, refused
+
+    def measured(self, placed: Placed) -> Placed:
+        """The same with the gain of its set in each order; what has changed meanwhile is left out.
+
+        Raises:
+            RenderCancelled: should_cancel said so.
+        """
+        orders = self._with_gain(placed.orders)
+        return replace(placed, orders={n: order for n, order in orders.items() if _is_as_placed(order)})
+
+    def enter(self, placed: Sequence[Placed]) -> Refused:
         """Put batches into the queue in one step, on the disk when this returns.
 
         Returns:
@@ -73,35 +99,19 @@ class Intake:
 
         Raises:
             StorageError: the queue takes nothing just now; the batches are to be given back.
-            RenderCancelled: should_cancel said so.
         """
-        put_off: list[tuple[ReadyBatch, PutOff]] = []
-        entries: list[_Entry] = []
-        book = RecipeBook()
-        for batch, plans in _planned(batches):
-            orders: dict[str, Order] = {}
-            settings = batch.folder.settings
-            for planned in plans:
-                found = planned if isinstance(planned, PutOff) else self._order(batch, planned, book)
-                if isinstance(found, PutOff):
-                    put_off.append((batch, found))
-                elif found is not None:
-                    orders[found[0]] = found[1]
-            is_set = settings.album and any("/" in name for name in orders)
-            orders = self._with_gain(orders)
-            stem_set = _set_id(orders) if is_set else ""
-            entries += [(batch, name, stem_set, order) for name, order in orders.items()]
+        entries = [entry for one in placed for entry in one.entries]
+        if not entries:
+            return []
         self._supersede_older(entries)
         try:
             submissions = self.service.submit_orders([order for *_, order in entries])
         except ParameterError:  # one of them is to blame, and the others shall not wait for it
-            return put_off + [found for entry in entries for found in self._submit_alone(*entry)]
+            return [found for entry in entries for found in self._submit_alone(*entry)]
         self._note(entries, submissions)
-        return put_off
+        return []
 
-    def _submit_alone(
-        self, batch: ReadyBatch, name: str, stem_set: str, order: Order
-    ) -> list[tuple[ReadyBatch, PutOff]]:
+    def _submit_alone(self, batch: ReadyBatch, name: str, stem_set: str, order: Order) -> Refused:
         try:
             done = self.service.submit_order(order)
         except ParameterError as error:
@@ -135,9 +145,7 @@ class Intake:
         except JobError:  # cleared
             return False
 
-    def _order(
-        self, batch: ReadyBatch, planned: Planned, book: RecipeBook
-    ) -> tuple[str, Order] | PutOff | None:
+    def _order(self, batch: ReadyBatch, planned: Planned, book: RecipeBook) -> Order | PutOff | None:
         """The order for a stem; None where it has changed, so that it is found again."""
         settings, stamp = batch.folder.settings, batch.stamps[planned.name]
         source = settings.input / planned.name
@@ -158,9 +166,9 @@ class Intake:
             return PutOff(name=planned.name, reason=str(error))
         found = (order.source.inode, order.source.size, order.source.mtime_ns)
         if found != (stamp.inode, stamp.size, stamp.mtime_ns):
-            _log.info("%s changed while it was taken; it is waited for again", shown(source))
+            _log.info(_CHANGED, shown(source))
             return None
-        return planned.name, order
+        return order
 
     def _with_gain(self, orders: Mapping[str, Order]) -> dict[str, Order]:
         """Orders with the gain of their set, where their presets ask for one; sets go by preset."""
@@ -169,7 +177,7 @@ class Intake:
             by_recipe.setdefault(order.recipe, []).append(name)
         done = dict(orders)
         for recipe, names in by_recipe.items():
-            if "album" not in recipe:  # quick, for thousands of stems
+            if not _may_be_album(recipe):
                 continue
             from watchfolder.albums import decide_album, is_album, with_fixed_gain  # large, to measure with
 
@@ -204,68 +212,17 @@ class Intake:
             return
 
 
-def plan_files(settings: FolderSettings, root: int, names: Iterable[str]) -> list[Planned | PutOff]:
-    """How each stem would be rendered, or why it cannot be.
-
-    Args:
-        settings: of the watched folder.
-        root: the folder, opened.
-        names: of the stems, relative to it.
-    """
-    base = Rule(preset=settings.preset, model=settings.model)
-    presets = find_presets()
-    rules: dict[str, Rule | PresetError] = {}
-    planned: list[Planned | PutOff] = []
-    for name in names:
-        place = name.rpartition("/")[0]
-        if place not in rules:
-            rules[place] = _rule_or_fault(root, place, base, presets)
-        planned.append(_plan(settings, name, rules[place]))
-    return planned
+def _may_be_album(recipe: str) -> bool:
+    """Whether a recipe needs a closer look, which is quick for thousands of stems."""
+    return "album" in recipe
 
 
-def _rule_or_fault(root: int, place: str, base: Rule, presets: Mapping[str, object]) -> Rule | PresetError:
-    try:
-        return find_rule(root, PurePosixPath(place), base, presets)
-    except PresetError as error:
-        return error
-
-
-def _plan(settings: FolderSettings, name: str, rule: Rule | PresetError) -> Planned | PutOff:
-    if isinstance(rule, PresetError):
-        return PutOff(name=name, reason=str(rule))
-    try:
-        return Planned(name=name, rule=rule, output=_output(settings, name, rule))
-    except ParameterError as error:
-        return PutOff(name=name, reason=str(error))
-
-
-def _planned(batches: Sequence[ReadyBatch]) -> list[tuple[ReadyBatch, list[Planned | PutOff]]]:
-    """How the files of each batch would be rendered; each folder's rules are read once."""
-    by_folder: dict[int, list[ReadyBatch]] = {}
-    for batch in batches:
-        by_folder.setdefault(id(batch.folder), []).append(batch)
-    done: list[tuple[ReadyBatch, list[Planned | PutOff]]] = []
-    for group in by_folder.values():
-        folder = group[0].folder
-        names = [name for batch in group for name in batch.names]
-        plans = iter(plan_files(folder.settings, folder.descriptor, names))
-        done += [(batch, list(islice(plans, len(batch.names)))) for batch in group]
-    return done
-
-
-def _output(settings: FolderSettings, name: str, rule: Rule) -> Path:
-    folder, _, own = name.rpartition("/")
-    path = PurePosixPath(own)
-    values = {
-        "name": path.stem,
-        "folder": folder,
-        "preset": Path(rule.preset).stem or "restore",
-        "model": Path(rule.model).stem or "mini",
-        "source_format": path.suffix.lstrip(".").lower(),
-    }
-    relative = fill_template(settings.template, values)
-    return settings.output / f"{relative}{_SUFFIX[settings.format]}"
+def _is_as_placed(order: Order) -> bool:
+    """Whether a source is what was ordered; where it is not, it is found again as what it is now."""
+    if is_unchanged(order.request.source, order.source):
+        return True
+    _log.info(_CHANGED, shown(order.request.source))
+    return False
 
 
 def _set_id(orders: Mapping[str, Order]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from audiosr_fx.headers import Wholeness, read_header
 from audiosr_fx.wording import shown
-from watchfolder.intake import PutOff, plan_files
+from watchfolder.plans import PutOff, plan_files
 from watchfolder.snapshot import open_within, take_snapshot
 from watchfolder.studio import FolderSettings
 

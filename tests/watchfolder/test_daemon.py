@@ -270,6 +270,32 @@ def test_stems_of_one_folder_share_one_gain_and_follow_the_preset_of_their_folde
     assert 'mode = "album"' not in jobs["loud"].order.recipe
 
 
+def test_no_stem_waits_for_an_album_to_be_measured(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    from watchfolder import albums
+
+    began, others_are_done = threading.Event(), threading.Event()
+    decide_album = albums.decide_album
+
+    def decide(*arguments: Any, **more: Any) -> Any:
+        began.set()
+        assert others_are_done.wait(60.0)
+        return decide_album(*arguments, **more)
+
+    monkeypatch.setattr(albums, "decide_album", decide)
+    replaced = studio.drop("album-stems/a.wav", seed=1)
+    studio.drop("album-stems/b.wav", seed=2)
+    studio.start()
+    assert began.wait(60.0)
+    studio.drop("other.wav", seed=3)
+    studio.wait(all_done(1))
+    content = studio.drop("album-stems/a.wav", seed=4).read_bytes()
+    others_are_done.set()
+    jobs = studio.wait(all_done(3))
+    assert [job.order.request.source.name for job in jobs] == ["other.wav", "b.wav", "a.wav"]
+    assert jobs[2].output.read_bytes() == expected_content(content)
+    assert replaced.read_bytes() == content
+
+
 def test_a_rule_that_is_mended_lets_its_stems_through(
     studio: Studio, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
