@@ -10,18 +10,13 @@ import traceback
 from collections.abc import Mapping
 from typing import Any
 
+from audiosr_fx.child_voice import Voice
 from audiosr_fx.process_limits import bind
 
 
 def _work() -> None:
     request = json.loads(sys.stdin.buffer.readline())
-    out = os.fdopen(os.dup(1), "w", encoding="ascii")
-    os.dup2(2, 1)  # what libraries print must not get among the messages
-
-    def say(message: dict[str, Any]) -> None:
-        out.write(json.dumps(message) + "\n")
-        out.flush()
-
+    say = Voice().say
     threading.Thread(target=_end_with_parent, daemon=True).start()
     bind_to(request["limits"])
     try:

@@ -12,10 +12,6 @@ import logging
 import os
 import queue
 import signal
-import subprocess
-import sys
-import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,12 +20,13 @@ from typing import IO, Any, Final
 
 import numpy as np
 
+from audiosr_fx.child_process import ChildProcess, Messages, describe_end, next_message
+from audiosr_fx.child_voice import Message
 from audiosr_fx.decode_limits import DecodeLimits
-from audiosr_fx.errors import AudioFormatError, NoRoom, RenderCancelled
+from audiosr_fx.errors import AudioFormatError, NoRoom
 from audiosr_fx.files import AudioInfo, FilePath, one_line, shown
 from audiosr_fx.sources import Audio
 
-_POLL_S: Final = 0.05
 _START_S: Final = 60.0
 _MAX_KILLS: Final = 3
 _CHILD: Final = "audiosr_fx.decode_child"
@@ -186,8 +183,8 @@ def _decode(
             "spool": spool.fileno(),
             "limits": asdict(limits),
         }
-        with TemporaryFile() as noise, _child(program, request, noise) as child:
-            told = _hear(child, shown(path), limits, noise, should_cancel)
+        with _child(program, request) as child:
+            told = _hear(child, shown(path), limits, should_cancel)
         warning = told["info"].get("warning")
         if warning:
             _log.warning("%s", warning)
@@ -198,97 +195,57 @@ def _decode(
 
 
 @contextlib.contextmanager
-def _child(program: str, request: Mapping[str, Any], noise: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+def _child(program: str, request: Mapping[str, Any]) -> Iterator[ChildProcess]:
     """A decoder at work on a request; gone at the end, whatever happened."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(part or os.getcwd() for part in sys.path)}
-    environment |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
     try:
-        child = subprocess.Popen(
-            [sys.executable, "-P", "-m", program],  # -P: what lies in this folder is not code
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=noise,
-            env=environment,
-            start_new_session=True,
-            pass_fds=(request["source"], request["spool"]),
+        child = ChildProcess(
+            program,
+            environment={"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"},
+            inherited=(request["source"], request["spool"]),
         )
     except OSError as cause:
         raise AudioFormatError(
             f"{request['shown']}: no decoder can be started ({_reason(cause)}); try again"
         ) from cause
-    assert child.stdin is not None
-    assert child.stdout is not None
-    try:
-        with contextlib.suppress(OSError):  # it died; the exit code tells
-            child.stdin.write(json.dumps(request).encode("ascii") + b"\n")
-            child.stdin.flush()
+    with contextlib.closing(child):
+        child.tell(json.dumps(request).encode("ascii") + b"\n")
         yield child
-    finally:
-        child.kill()
-        child.wait()
-        for stream in (child.stdin, child.stdout):
-            with contextlib.suppress(OSError):
-                stream.close()
 
 
 def _hear(
-    child: subprocess.Popen[bytes],
-    name: str,
-    limits: DecodeLimits,
-    noise: IO[bytes],
-    should_cancel: Callable[[], bool] | None,
-) -> dict[str, Any]:
+    child: ChildProcess, name: str, limits: DecodeLimits, should_cancel: Callable[[], bool] | None
+) -> Message:
     """Listen until the decoder is done; what it says last."""
-    messages: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(child, messages), daemon=True).start()
-    quiet_since = time.monotonic() + _START_S  # starting may take long on a busy machine
+    messages: Messages = queue.SimpleQueue()
+    child.listen(messages.put)
+    patience_s = _START_S + limits.silence_s  # starting may take long on a busy machine
     while True:
-        if should_cancel is not None and should_cancel():
-            raise RenderCancelled(f"{name}: cancelled")
         try:
-            message = messages.get(timeout=_POLL_S)
-        except queue.Empty:
-            if time.monotonic() - quiet_since > limits.silence_s:
-                raise AudioFormatError(
-                    f"{name}: its decoder hangs (nothing for {limits.silence_s:g} s) and was ended;"
-                    " the file is damaged: copy or export it again"
-                ) from None
-            continue
-        quiet_since = time.monotonic()
+            message = next_message(messages, patience_s, should_cancel)
+        except TimeoutError:
+            raise AudioFormatError(
+                f"{name}: its decoder hangs (nothing for {limits.silence_s:g} s) and was ended;"
+                " the file is damaged: copy or export it again"
+            ) from None
         if message is None:
-            raise _death(child, name, noise)
+            raise _death(child, name)
         if "error" in message:
             raise (NoRoom if message.get("no_room") else AudioFormatError)(message["error"])
         if "sha256" in message:
             return message
+        patience_s = limits.silence_s
 
 
-def _listen(child: subprocess.Popen[bytes], messages: queue.SimpleQueue[dict[str, Any] | None]) -> None:
-    """Put what the decoder says into the queue, None at its end."""
-    assert child.stdout is not None
-    with contextlib.suppress(OSError, ValueError):  # ValueError: not JSON, or closed by the parent
-        for line in child.stdout:
-            messages.put(json.loads(line))
-    messages.put(None)
-
-
-def _death(child: subprocess.Popen[bytes], name: str, noise: IO[bytes]) -> AudioFormatError:
+def _death(child: ChildProcess, name: str) -> AudioFormatError:
     """Why a decoder ended without an answer, as an error."""
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        child.wait(timeout=5.0)
-    noise.seek(0)
-    _log.debug("the decoder said: %s", noise.read(65_536).decode("utf-8", "replace"))
-    code = child.returncode
+    code = child.wait()
+    _log.debug("the decoder said: %s", "\n".join(child.last_words()))
     if code == -getattr(signal, "SIGXCPU", 0):
         return AudioFormatError(f"{name}: takes too much computing to decode; convert it to WAV first")
     if code == -getattr(signal, "SIGKILL", 0):
         return _Killed(f"{name}: its decoder was killed {_MAX_KILLS} times; close programs, and try again")
-    fate = f"exit code {code}"
-    if code is not None and code < 0:
-        with contextlib.suppress(ValueError):
-            fate = signal.Signals(-code).name
     return AudioFormatError(
-        f"{name}: its decoder crashed ({fate}); the file is damaged: copy or export it again"
+        f"{name}: its decoder crashed ({describe_end(code)}); the file is damaged: copy or export it again"
     )
 
 

@@ -14,6 +14,7 @@ import scipy.signal  # noqa: F401 - meters load it when they begin, and a board 
 
 from audiosr_fx.atomic import folder_beside, publish
 from audiosr_fx.bounce import Bounce
+from audiosr_fx.child_voice import Message
 from audiosr_fx.contract import check_rate_type, is_offline
 from audiosr_fx.errors import AudioFormatError
 from audiosr_fx.files import AudioInfo, FileSource, one_line, read_info, shown
@@ -24,7 +25,7 @@ from audiosr_fx.part import region_at_rate
 from audiosr_fx.progress import OnEvent, ProgressEvent, ShouldCancel
 from audiosr_fx.settings import Region, position_at_rate
 from audiosr_fx.sources import Audio, ResampledSource, Source
-from audiosr_fx.worker import Message, Report, run_apart
+from audiosr_fx.worker import Report, run_apart
 from audiosr_fx.writer import AudioWriter
 
 if TYPE_CHECKING:

@@ -12,10 +12,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
+from audiosr_fx.child_voice import Message
 from audiosr_fx.errors import AudioFormatError, PluginError
 from audiosr_fx.files import AudioInfo, FilePath, read_info, shown
 from audiosr_fx.process_limits import bind
-from audiosr_fx.worker import Child, Message, Report
+from audiosr_fx.worker import Child, Report
 
 LOOK_S: Final = 20.0
 """How long a look may take; a header is read in milliseconds."""

@@ -7,37 +7,30 @@ does one task after another, and keeps what it has loaded.
 
 from __future__ import annotations
 
-import contextlib
 import io
-import json
 import logging
 import os
 import pickle
 import queue
-import signal
 import struct
-import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
-from tempfile import TemporaryFile
 from typing import IO, Any, TypeAlias
 
 import pedalboard
 
 from audiosr_fx import errors
+from audiosr_fx.child_process import ChildProcess, Messages, describe_end, next_message
+from audiosr_fx.child_voice import Message, Voice, repeat_log
 from audiosr_fx.errors import AudioSRError, ParameterError, PluginError
 from audiosr_fx.files import one_line
 from audiosr_fx.native import build_native, describe_native
-from audiosr_fx.recent import stop_if_asked
 
-Message: TypeAlias = dict[str, Any]
 Report: TypeAlias = Callable[[Message], None]
 
 START_S = 60.0
 """What a child may take on top to start on a busy machine."""
-_POLL_S = 0.05
 _log = logging.getLogger(__name__)
 
 
@@ -101,9 +94,8 @@ class Child:
         """
         self._environment = dict(environment or {})
         self._inherited = tuple(inherited)
-        self._process: subprocess.Popen[bytes] | None = None
-        self._noise: IO[bytes] | None = None
-        self._messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+        self._process: ChildProcess | None = None
+        self._messages: Messages = queue.SimpleQueue()
 
     def run(
         self,
@@ -123,8 +115,8 @@ class Child:
             raise ParameterError(f"timeout_s is {timeout_s}; expected seconds above 0, or None")
         parcel = _packed((task, arguments))
         try:
-            patience_s = self._begin(parcel)
-            return self._follow(what, on_message, should_cancel, timeout_s, patience_s)
+            more_s = self._begin(parcel)
+            return self._follow(what, on_message, should_cancel, timeout_s, more_s)
         except _OfTask as error:
             raise error.cause from None
         except BaseException:
@@ -135,29 +127,18 @@ class Child:
         """End the child, whatever it does."""
         process, self._process = self._process, None
         if process is not None:
-            process.kill()
-            process.wait()
-            for stream in (process.stdin, process.stdout):
-                with contextlib.suppress(OSError):
-                    stream.close()  # type: ignore[union-attr]
-        if self._noise is not None:
-            self._noise.close()
-            self._noise = None
+            process.close()
 
     def _begin(self, parcel: bytes) -> float:
         """Hand a task over; how many seconds more than usual its first sign of life may take."""
-        if self._process is not None and self._process.poll() is not None:
+        if self._process is not None and self._process.has_ended:
             self.close()  # it was ended while it had nothing to do
         is_new = self._process is None
         if self._process is None:
-            self._noise = TemporaryFile()  # noqa: SIM115 - closed with the child
-            self._process = _started(self._noise, self._environment, self._inherited)
+            self._process = _started(self._environment, self._inherited)
             self._messages = queue.SimpleQueue()
-            threading.Thread(target=_listen, args=(self._process, self._messages), daemon=True).start()
-        assert self._process.stdin is not None
-        with contextlib.suppress(OSError):  # it died; the exit code tells
-            self._process.stdin.write(struct.pack("<Q", len(parcel)) + parcel)
-            self._process.stdin.flush()
+            self._process.listen(self._messages.put)
+        self._process.tell(struct.pack("<Q", len(parcel)) + parcel)
         return START_S if is_new else 0.0
 
     def _follow(
@@ -166,31 +147,31 @@ class Child:
         on_message: Report | None,
         should_cancel: Callable[[], bool] | None,
         timeout_s: float | None,
-        patience_s: float,
+        more_s: float,
     ) -> Message:
-        """Hear the messages of a task, until its last."""
-        last_sign = time.monotonic() + patience_s
+        """Hear the messages of a task, until its last; the first, that it has started, may take longer."""
+        patience_s = None if timeout_s is None else timeout_s + more_s
         while True:
-            stop_if_asked(should_cancel)
             try:
-                message = self._messages.get(timeout=_POLL_S)
-            except queue.Empty:
-                if timeout_s is not None and time.monotonic() - last_sign > timeout_s:
-                    raise PluginError(
-                        f"{what} hangs: no sign of life for {timeout_s:g} s; it was ended"
-                    ) from None
-                continue
-            last_sign = time.monotonic()  # the first is that it has started
-            if message is None:
-                assert self._process is not None
-                assert self._noise is not None
+                message = next_message(self._messages, patience_s, should_cancel)
+            except TimeoutError:
                 raise PluginError(
-                    f"{what} crashed ({_fate(self._process, self._noise)}); nothing else is harmed"
-                )
+                    f"{what} hangs: no sign of life for {timeout_s:g} s; it was ended"
+                ) from None
+            if message is None:
+                raise PluginError(f"{what} crashed ({self._fate()}); nothing else is harmed")
             if "result" in message:
                 result: Message = message["result"]
                 return result
             _hear(message, what, on_message)
+            patience_s = timeout_s
+
+    def _fate(self) -> str:
+        """How the child ended, in words; what it said on stderr goes to the log."""
+        assert self._process is not None
+        code = self._process.wait()
+        _log.debug("the child said: %s", "\n".join(self._process.last_words()))
+        return describe_end(code)
 
 
 class _OfTask(Exception):
@@ -211,7 +192,7 @@ def _hear(message: Message, what: str, on_message: Report | None) -> None:
             raise _OfTask(kind(message["text"]))
         raise _OfTask(PluginError(f"{what} failed: {message['text']}"))
     if "log" in message:
-        logging.getLogger(message["log"]).log(message["level"], "%s", message["text"])
+        repeat_log(message)
     elif on_message is not None:
         on_message(message["report"])
 
@@ -243,64 +224,22 @@ def _packed(things: object) -> bytes:
     return buffer.getvalue()
 
 
-def _started(
-    noise: IO[bytes], environment: Mapping[str, str], inherited: Sequence[int]
-) -> subprocess.Popen[bytes]:
+def _started(environment: Mapping[str, str], inherited: Sequence[int]) -> ChildProcess:
     """A child that waits for its first task."""
-    path = os.pathsep.join(path or os.getcwd() for path in sys.path)
     try:
-        return subprocess.Popen(
-            [sys.executable, "-P", "-m", "audiosr_fx.worker"],  # -P: what lies in this folder is not code
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=noise,
-            env={**os.environ, **environment, "PYTHONPATH": path},
-            start_new_session=True,  # Ctrl-C is for the parent, which then ends the child
-            pass_fds=inherited,
-        )
+        return ChildProcess("audiosr_fx.worker", environment=environment, inherited=inherited)
     except OSError as cause:
         raise PluginError(f"another process cannot be started ({one_line(cause)})") from cause
 
 
-def _listen(child: subprocess.Popen[bytes], messages: queue.SimpleQueue[Message | None]) -> None:
-    """Put what the child says into the queue, None at its end."""
-    assert child.stdout is not None
-    with contextlib.suppress(OSError, ValueError):  # ValueError: not JSON, or closed by the parent
-        for line in child.stdout:
-            messages.put(json.loads(line))
-    messages.put(None)
-
-
-def _fate(child: subprocess.Popen[bytes], noise: IO[bytes]) -> str:
-    """How a child ended, in words; what it said on stderr goes to the log."""
-    try:
-        code = child.wait(timeout=5.0)
-    except subprocess.TimeoutExpired:
-        return "it closed its output"
-    noise.seek(0)
-    _log.debug("the child said: %s", noise.read().decode("utf-8", "replace"))
-    if code < 0:
-        with contextlib.suppress(ValueError):
-            return signal.Signals(-code).name
-    return f"exit code {code & 0xFFFFFFFF:#x}" if code > 255 else f"exit code {code}"
-
-
 def _work() -> None:
     """Be the child: take tasks from stdin, do them, and say what became of each on what was stdout."""
-    output = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what plugins print must not get among the messages
-    lock = threading.Lock()
-
-    def say(message: Message) -> None:
-        with lock:
-            output.write(json.dumps(message) + "\n")
-            output.flush()
-
+    voice = Voice()
+    voice.forward_logs()
     parcels: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_take_parcels, args=(parcels,), daemon=True).start()
-    logging.getLogger("audiosr_fx").addHandler(_Forward(say))
     while True:
-        _do(io.BytesIO(parcels.get()), say)
+        _do(io.BytesIO(parcels.get()), voice.say)
 
 
 def _do(parcel: IO[bytes], say: Report) -> None:
@@ -322,17 +261,6 @@ def _take_parcels(parcels: queue.SimpleQueue[bytes]) -> None:
     while len(header := sys.stdin.buffer.read(8)) == 8:
         parcels.put(sys.stdin.buffer.read(struct.unpack("<Q", header)[0]))
     os._exit(1)
-
-
-class _Forward(logging.Handler):
-    """Hands log records to the parent."""
-
-    def __init__(self, say: Report) -> None:
-        super().__init__()
-        self._say = say
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._say({"log": record.name, "level": record.levelno, "text": record.getMessage()})
 
 
 if __name__ == "__main__":

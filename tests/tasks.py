@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from audiosr_fx import errors
+from audiosr_fx.child_voice import Message
 from audiosr_fx.plugin_scan import PluginInfo
-from audiosr_fx.worker import Message, Report
+from audiosr_fx.worker import Report
 
 HERE = Path(__file__).parent
 IMPULSE = np.ones(4, np.float32)

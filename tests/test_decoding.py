@@ -66,8 +66,8 @@ def test_a_file_of_a_strange_name_is_decoded_and_told_on_one_line(tmp_path: Path
 
 
 BAD = {
-    "SIGSEGV": r"its decoder crashed \(SIGSEGV\); the file is damaged",
-    "SIGABRT": r"its decoder crashed \(SIGABRT\)",
+    "SIGSEGV": r"its decoder crashed \(killed by SIGSEGV\); the file is damaged",
+    "SIGABRT": r"its decoder crashed \(killed by SIGABRT\)",
     "SIGKILL": "its decoder was killed 3 times; close programs, and try again",
     "leaves": r"its decoder crashed \(exit code 3\)",
     "fails": r"its decoder crashed \(exit code 1\)",

@@ -358,7 +358,7 @@ def test_small_batches_last_as_long_as_the_render(
 @pytest.mark.parametrize(
     ("effect", "words"),
     [
-        (Crashes, r"in.wav: the process of the board \(Gain, Crashes\) crashed \(SIGSEGV\)"),
+        (Crashes, r"in.wav: the process of the board \(Gain, Crashes\) crashed \(killed by SIGSEGV\)"),
         (Hangs, r"in.wav: the process of the board \(Gain, Hangs\) hangs: no sign of life for 1 s"),
     ],
 )

@@ -65,7 +65,7 @@ def test_plugins_that_crash_or_hang_do_not_take_the_scan_down(monkeypatch: pytes
         ("hang", ""),
         ("last", "last"),
     ]
-    assert found[1].error == "crash.vst3: it crashed (SIGSEGV); nothing else is harmed"
+    assert found[1].error == "crash.vst3: it crashed (killed by SIGSEGV); nothing else is harmed"
     assert found[3].error == "hang.vst3: it hangs: no sign of life for 1 s; it was ended"
 
 

@@ -10,8 +10,9 @@ import tasks
 from effects import Passes
 
 from audiosr_fx import errors
+from audiosr_fx.child_voice import Message
 from audiosr_fx.errors import AudioSRError, ParameterError, PluginError, RenderCancelled
-from audiosr_fx.worker import Message, run_apart
+from audiosr_fx.worker import run_apart
 
 
 def test_a_task_runs_in_another_process_on_its_main_thread() -> None:
@@ -60,7 +61,7 @@ def test_any_other_error_is_one_line() -> None:
 
 
 def test_a_crash_is_told_by_its_signal_and_harms_nobody() -> None:
-    with pytest.raises(PluginError, match=r"^it crashed \(SIGSEGV\); nothing else is harmed$"):
+    with pytest.raises(PluginError, match=r"^it crashed \(killed by SIGSEGV\); nothing else is harmed$"):
         run_apart(tasks.crash, what="it")
     with pytest.raises(PluginError, match=r"^it crashed \(exit code 3\)"):
         run_apart(tasks.leave, 3, what="it")

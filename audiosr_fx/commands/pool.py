@@ -14,13 +14,14 @@ from contextlib import ExitStack, suppress
 from dataclasses import asdict, replace
 
 from audiosr_fx.atomic import folder_beside, publish
+from audiosr_fx.child_voice import Message
 from audiosr_fx.commands.job import Failure, Outcome, Recipe, Result, check_output, failure_of
 from audiosr_fx.commands.outputs import Task
 from audiosr_fx.commands.progress import RenderProgress
 from audiosr_fx.commands.terminal import output_errors, printable
 from audiosr_fx.errors import PluginError, RenderCancelled
 from audiosr_fx.progress import ProgressEvent
-from audiosr_fx.worker import Child, Message, Report
+from audiosr_fx.worker import Child, Report
 
 _POLL_S = 0.2
 

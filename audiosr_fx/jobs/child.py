@@ -6,18 +6,16 @@ one JSON object. It ends at once when its parent does.
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import json
-import logging
 import math
 import os
 import sys
 import threading
 import time
-from collections.abc import Callable
 from typing import Any, Final
 
+from audiosr_fx.child_voice import Message, Voice
 from audiosr_fx.errors import AudioSRError, RenderCancelled
 from audiosr_fx.jobs.database import causes, is_disk_full
 from audiosr_fx.jobs.order import hash_file
@@ -33,18 +31,15 @@ class _Process:
     """The messages of this process, and what it was last told."""
 
     def __init__(self) -> None:
-        self._out = os.fdopen(os.dup(1), "w", encoding="utf-8")
-        os.dup2(2, 1)  # what plugins print must not get among the messages
-        self._guard = threading.Lock()
+        self._voice = Voice()
+        self._voice.forward_logs()
         self._arrived = threading.Condition()
         self._waiting: dict[str, Any] | None = None
         self._cancelled = False
         self._told_at = 0.0
 
-    def say(self, message: dict[str, Any]) -> None:
-        with self._guard, contextlib.suppress(OSError):
-            self._out.write(json.dumps(message) + "\n")
-            self._out.flush()
+    def say(self, message: Message) -> None:
+        self._voice.say(message)
 
     def listen(self) -> None:
         """Take lines in until the parent closes them or ends, then end."""
@@ -133,21 +128,9 @@ def _described(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-class _Forward(logging.Handler):
-    """Hands log records to the parent."""
-
-    def __init__(self, say: Callable[[dict[str, Any]], None]) -> None:
-        super().__init__()
-        self._say = say
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._say({"log": record.name, "level": record.levelno, "text": record.getMessage()})
-
-
 def main() -> None:
     """Be a worker: ``python -m audiosr_fx.jobs.child module:renderer``."""
     process = _Process()
-    logging.getLogger("audiosr_fx").addHandler(_Forward(process.say))
     renderer = find_renderer(sys.argv[1])
     threading.Thread(target=process.listen, daemon=True).start()
     threading.Thread(target=process.beat, daemon=True).start()

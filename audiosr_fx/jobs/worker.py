@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
-import os
-import signal
-import subprocess
-import sys
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Protocol, TypeAlias
 
+from audiosr_fx.child_process import ChildProcess, describe_end
+from audiosr_fx.child_voice import Message, repeat_log
 from audiosr_fx.jobs.job import Job
-from audiosr_fx.jobs.last_words import LastWords
 from audiosr_fx.jobs.task import Ending, Task
 
 START_S: Final = 120.0
 SILENT_S: Final = 60.0
 CANCEL_S: Final = 1.5
 RESTART_S: Final = 5.0
-END_S: Final = 5.0
-MAX_LINE: Final = 1 << 20
 _log = logging.getLogger(__name__)
 
 Deliver: TypeAlias = Callable[["Renders", int, dict[str, Any]], None]
@@ -82,8 +76,7 @@ class Worker:
         self._renderer = renderer
         self._deliver = deliver
         self._clock = clock
-        self._child: subprocess.Popen[bytes] | None = None
-        self._noise: LastWords | None = None
+        self._child: ChildProcess | None = None
         self._number = 0
         self._is_ready = False
         self._heard_at = 0.0
@@ -112,22 +105,12 @@ class Worker:
         self._heard_at = now
         self._end_reason = ""
         try:
-            self._child = subprocess.Popen(
-                [sys.executable, "-P", "-m", "audiosr_fx.jobs.child", self._renderer],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)},
-                start_new_session=True,  # Ctrl-C is for the service, which then ends the child
-            )
+            self._child = ChildProcess("audiosr_fx.jobs.child", self._renderer)
         except OSError as error:
             self._may_start_at = now + RESTART_S
             _log.error("a worker cannot be started (%s)", error.strerror)
             return
-        assert self._child.stderr is not None
-        self._noise = LastWords(self._child.stderr)
-        arguments = (self._child, self._number)
-        threading.Thread(target=self._listen, args=arguments, daemon=True).start()
+        self._child.listen(partial(self._pass_on, self._child, self._number))
 
     def assign(self, job: Job, task: Task) -> None:
         """Hand it a job; it must be free."""
@@ -153,7 +136,7 @@ class Worker:
         if "ready" in message:
             self._is_ready = True
         elif "log" in message:
-            logging.getLogger(message["log"]).log(message["level"], "%s", message["text"])
+            repeat_log(message)
         elif self.job is not None and "progress" in message:
             self._moved_at = self._heard_at
             return float(message["progress"])
@@ -178,8 +161,7 @@ class Worker:
         """End the child; that it is gone will be delivered."""
         if self._child is not None:
             self._end_reason = self._end_reason or reason
-            with contextlib.suppress(OSError):
-                self._child.kill()
+            self._child.kill()
 
     def close(self) -> None:
         """End the child and wait for that; nothing more will be heard."""
@@ -188,9 +170,7 @@ class Worker:
         self._is_ready = False
         self.job = None
         if child is not None:
-            child.kill()
-            child.wait()
-            self._forget(child)
+            child.close()
 
     def restart(self) -> None:
         """A fresh child, for one that is not to be trusted any more."""
@@ -214,10 +194,9 @@ class Worker:
         child, self._child = self._child, None
         was_ready, self._is_ready = self._is_ready, False
         if child is not None:
-            child.wait()
-            self._forget(child)
-            if self._noise is not None and self._cancelled_at is None:
-                self._repeat(self._end_reason or fate, self._noise.lines())
+            child.close()
+            if self._cancelled_at is None:
+                self._repeat(self._end_reason or fate, child.last_words())
         if not was_ready:  # one that cannot even start is not tried without pause
             self._may_start_at = self._clock() + RESTART_S
             _log.error("a worker did not start (%s)", self._end_reason or fate)
@@ -234,35 +213,10 @@ class Worker:
             for line in said[:-1]:
                 _log.debug("it said: %s", line)
 
-    def _forget(self, child: subprocess.Popen[bytes]) -> None:
-        for stream in (child.stdin, child.stdout):  # stderr is closed by who reads it
-            with contextlib.suppress(OSError):
-                if stream is not None:
-                    stream.close()
-
-    def _say(self, message: dict[str, Any]) -> None:
+    def _say(self, message: Message) -> None:
         assert self._child is not None
-        assert self._child.stdin is not None
-        with contextlib.suppress(OSError):  # it died, which will be delivered
-            self._child.stdin.write(json.dumps(message).encode("ascii") + b"\n")
-            self._child.stdin.flush()
+        self._child.tell(json.dumps(message).encode("ascii") + b"\n")
 
-    def _listen(self, child: subprocess.Popen[bytes], number: int) -> None:
+    def _pass_on(self, child: ChildProcess, number: int, message: Message | None) -> None:
         """In a thread: deliver what a child says, and that it is gone."""
-        assert child.stdout is not None
-        with contextlib.suppress(OSError, ValueError):  # ValueError: not JSON, or closed by the service
-            while line := child.stdout.readline(MAX_LINE):
-                self._deliver(self, number, json.loads(line))
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(END_S)
-        with contextlib.suppress(OSError):  # one that closed its output and lives on
-            child.kill()
-        self._deliver(self, number, {"gone": _fate(child.wait())})
-
-
-def _fate(code: int) -> str:
-    """How a process ended, in words."""
-    if code < 0:
-        with contextlib.suppress(ValueError):
-            return f"killed by {signal.Signals(-code).name}"
-    return f"exit code {code}"
+        self._deliver(self, number, {"gone": describe_end(child.wait())} if message is None else message)

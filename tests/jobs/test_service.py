@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +16,6 @@ from audiosr_fx.errors import JobError, ParameterError, StorageError
 from audiosr_fx.jobs import pause
 from audiosr_fx.jobs.child import finite
 from audiosr_fx.jobs.job import Job
-from audiosr_fx.jobs.last_words import KEPT_BYTES, LastWords
 from audiosr_fx.jobs.manifest import find_manifest
 from audiosr_fx.jobs.parking import Parking
 from audiosr_fx.jobs.service import Service
@@ -412,28 +409,6 @@ def test_a_killed_worker_is_replaced(tmp_path: Path, service: Service) -> None:
     other = service.wait(submitted(service, tmp_path, "plain", "other.wav").id, WAIT_S)
     assert other.state is State.DONE
     assert other.result["pid"] != pid
-
-
-def test_of_what_a_process_says_only_the_end_is_kept() -> None:
-    code = "import sys; [print('x' * 99, file=sys.stderr) for _ in range(10_000)]; sys.exit('  the end ')"
-    with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) as child:
-        assert child.stderr is not None
-        words = LastWords(child.stderr)
-        assert child.wait() == 1  # so nobody was kept from writing a megabyte
-    told = words.lines()
-    assert told[-2:] == ["x" * 99, "the end"]
-    assert sum(len(line) for line in told) <= KEPT_BYTES
-
-
-def test_what_a_process_says_moves_no_cursor() -> None:
-    code = r"import sys; sys.exit('\x1b[2Jgone\a' + 'y' * 900)"
-    with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) as child:
-        assert child.stderr is not None
-        words = LastWords(child.stderr)
-        child.wait()
-    (line,) = words.lines()
-    assert line.isprintable()
-    assert len(line) == 300
 
 
 def test_leftovers_of_this_store_are_swept_and_no_others(tmp_path: Path) -> None:
