@@ -26,7 +26,7 @@ class ParameterError(AudioSRError, ValueError):
 
 
 class PresetError(AudioSRError, ValueError):
-    """A preset that cannot be read; the message names the file, the key and the reason."""
+    """A preset, or another file of settings, that cannot be read; the message names file, key and reason."""
 
 
 class MessageError(AudioSRError, ValueError):

@@ -20,7 +20,8 @@ from audiosr_fx.preset_effects import (
     find_effect_type,
     make_effect,
 )
-from audiosr_fx.toml_text import to_toml
+from audiosr_fx.toml_tables import check_keys, check_schema
+from audiosr_fx.toml_text import faults_of, parse_toml, to_toml
 from audiosr_fx.wording import did_you_mean
 
 if TYPE_CHECKING:
@@ -222,26 +223,13 @@ def parse_preset(text: str, source: str = "the preset") -> Preset:
         PresetError: not TOML, an unknown or missing key, or a value that does not fit; it names source, key
             and reason.
     """
-    try:
-        table = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as cause:
-        reason = "nested too deeply" if isinstance(cause, RecursionError) else " ".join(str(cause).split())
-        raise PresetError(f"{_shown(source)}: not TOML: {reason}") from cause
-    return _preset(table, source)
+    return _preset(parse_toml(text, _shown(source)), source)
 
 
 def _preset(table: Mapping[str, Any], source: str) -> Preset:
-    schema = table.get("schema")
-    if type(schema) is not int or schema != SCHEMA:
-        told = f"schema is {schema!r}" if "schema" in table else "schema is missing"
-        newer = "; update audiosr_fx" if type(schema) is int and schema > SCHEMA else ""
-        raise PresetError(f"{_shown(source)}: {told}; expected {SCHEMA}{newer}")
-    for key in table:
-        if key not in _KEYS:
-            hint = did_you_mean(key, _KEYS)
-            raise PresetError(
-                f"{_shown(source)}: unknown key {key!r}{hint}; there are: {', '.join(_KEYS)}, all of them"
-            )
+    with faults_of(_shown(source)):
+        check_schema(table, SCHEMA)
+        check_keys(table, _KEYS)
     texts = {key: _text(table, key, source) for key in _TEXT_LENGTH}
     sections = _sections(table, "chain", "", source, 1)
     for place, section in (found for i, top in enumerate(sections, 1) for found in _walk(str(i), top)):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -24,7 +23,7 @@ from audiosr_fx.native import build_native
 from audiosr_fx.params import Control, find_control
 from audiosr_fx.plugin_settings import ParameterValue, VST3Settings
 from audiosr_fx.settings import RenderSettings
-from audiosr_fx.wording import did_you_mean
+from audiosr_fx.wording import brief, did_you_mean
 
 Value: TypeAlias = bool | int | float | str | Mapping[str, ParameterValue]
 
@@ -67,9 +66,9 @@ class Key:
         if type(value) is not self.type or (self.choices and value not in self.choices):
             expected = ", ".join(self.choices) or _WORDS[self.type]
             hint = did_you_mean(value, self.choices) if isinstance(value, str) else ""
-            raise ParameterError(f"{self.name} is {_brief(value)}; expected {expected}{hint}")
+            raise ParameterError(f"{self.name} is {brief(value)}; expected {expected}{hint}")
         if isinstance(value, (int, float)) and not abs(value) <= _LARGEST:
-            raise ParameterError(f"{self.name} is {_brief(value)}; expected {_WORDS[self.type]} up to 1e9")
+            raise ParameterError(f"{self.name} is {brief(value)}; expected {_WORDS[self.type]} up to 1e9")
         if isinstance(value, str) and (value == "" or "\0" in value):
             raise ParameterError(f"{self.name} is {value!r}; expected a name or a path")
         checked_value: Value = value
@@ -117,7 +116,7 @@ def find_effect_type(name: Any) -> EffectType:
     types = effect_types()
     if not isinstance(name, str) or name not in types:
         hint = did_you_mean(name, types) if isinstance(name, str) else ""
-        raise ParameterError(f"type is {_brief(name)}{hint}; there are: {', '.join(sorted(types))}")
+        raise ParameterError(f"type is {brief(name)}{hint}; there are: {', '.join(sorted(types))}")
     return types[name]
 
 
@@ -195,7 +194,7 @@ def _check_vst3(values: Mapping[str, Value]) -> None:
 
 def _check_parameters(name: str, value: Any) -> Mapping[str, ParameterValue]:
     if not isinstance(value, Mapping):
-        raise ParameterError(f"{name} is {_brief(value)}; expected a table of values by name")
+        raise ParameterError(f"{name} is {brief(value)}; expected a table of values by name")
     return VST3Settings(path="any", parameters=value).parameters
 
 
@@ -245,13 +244,5 @@ def _make_native(name: str, values: Mapping[str, Value]) -> pedalboard.Plugin:
     try:
         return build_native(name, arguments)
     except (ValueError, RuntimeError, TypeError, OSError) as cause:
-        told = ", ".join(f"{key} {_brief(value)}" for key, value in values.items())
+        told = ", ".join(f"{key} {brief(value)}" for key, value in values.items())
         raise ParameterError(f"{told} is refused: {one_line(cause)}") from cause
-
-
-def _brief(value: Any) -> str:
-    """A value for a message, of any size."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

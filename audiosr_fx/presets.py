@@ -13,6 +13,7 @@ from platformdirs import user_data_dir
 from audiosr_fx.errors import ParameterError, PresetError
 from audiosr_fx.files import FilePath, shown
 from audiosr_fx.preset import Preset, parse_preset
+from audiosr_fx.toml_text import read_text
 from audiosr_fx.wording import did_you_mean
 
 __all__ = [
@@ -27,7 +28,6 @@ __all__ = [
 ]
 
 PRESETS_VARIABLE: Final = "AUDIOSR_FX_PRESETS"
-MAX_BYTES: Final = 256 * 1024
 _SUFFIX: Final = ".toml"
 _FILE_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
 
@@ -38,17 +38,7 @@ def read_preset(path: FilePath) -> Preset:
     Raises:
         PresetError: it cannot be read, or as ``parse_preset``.
     """
-    try:
-        with Path(path).open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
-        text = content.decode("utf-8")
-    except OSError as cause:
-        raise PresetError(f"{shown(Path(path))}: cannot be read ({cause.strerror})") from cause
-    except UnicodeDecodeError as cause:
-        raise PresetError(f"{shown(Path(path))}: is not UTF-8 text at byte {cause.start}") from cause
-    if len(content) > MAX_BYTES:
-        raise PresetError(f"{shown(Path(path))}: is larger than {MAX_BYTES // 1024} KiB, so it is no preset")
-    return parse_preset(text, str(path))
+    return parse_preset(read_text(Path(path), "preset"), str(path))
 
 
 def user_folder() -> Path:

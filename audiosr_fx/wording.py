@@ -1,10 +1,12 @@
-"""Words for messages: paths and foreign errors as one line that a terminal can show, and hints."""
+"""Words for messages: paths, values and foreign errors as one line that a terminal can show, and hints."""
 
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 
 def shown(path: Path) -> str:
@@ -16,6 +18,14 @@ def shown(path: Path) -> str:
 def one_line(error: BaseException) -> str:
     """The text of an error from elsewhere, as one line."""
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def brief(value: Any) -> str:
+    """A value for a message, of any size."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

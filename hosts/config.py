@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from audiosr_fx.errors import AudioSRError, ParameterError, PresetError
-from audiosr_fx.wording import did_you_mean, shown
+from audiosr_fx.errors import ParameterError
+from audiosr_fx.toml_tables import check_schema, read_table
+from audiosr_fx.toml_text import faults_of, parse_toml, read_text
+from audiosr_fx.wording import shown
 from hosts.midi import MidiSettings
 from hosts.midi_mapping import MidiMapping, read_mapping
 from hosts.server import DEFAULT_PORT, ServerSettings
@@ -17,14 +18,6 @@ from hosts.serving import HostSettings
 from hosts.signing import read_secret
 
 SCHEMA: Final = 1
-MAX_BYTES: Final = 256 * 1024
-_TABLES: Final[Mapping[str, Mapping[str, type]]] = {
-    "serve": {"out": str, "tempo_map": str},
-    "roots": {},
-    "osc": {"host": str, "port": int, "http_port": int, "allow_remote": bool, "secret": str},
-    "midi": {"port": str, "map": str, "channel": int},
-}
-_OF_OTHERS: Final = ("schema", "folder")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,64 +113,58 @@ def read_config(path: Path) -> HostConfig:
     Raises:
         PresetError: it cannot be read, or has an unknown key or a value that does not fit.
     """
-    try:
-        with path.open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
-        table = tomllib.loads(content.decode("utf-8"))
-    except OSError as cause:
-        raise PresetError(f"{shown(path)}: cannot be read ({cause.strerror})") from cause
-    except (ValueError, RecursionError) as cause:
-        raise PresetError(f"{shown(path)}: not TOML ({' '.join(str(cause).split())})") from cause
-    try:
-        if table.get("schema") != SCHEMA or isinstance(table["schema"], bool):
-            raise ParameterError(f"schema is {table.get('schema', 'missing')!r}; expected {SCHEMA}")
-        return _config(table, path.parent)
-    except AudioSRError as cause:
-        raise PresetError(f"{shown(path)}: {cause}") from cause
+    table = parse_toml(read_text(path, "studio file"), shown(path))
+    with faults_of(shown(path)):
+        check_schema(table, SCHEMA)
+        return _config(read_table(_File, table, beside=path.parent))
 
 
-def _config(table: Mapping[str, Any], beside: Path) -> HostConfig:
-    for key in table:
-        if key not in (*_TABLES, *_OF_OTHERS):
-            known = (*_TABLES, *_OF_OTHERS)
-            raise ParameterError(
-                f"unknown key {key!r}{did_you_mean(key, known)}; there are: {', '.join(known)}"
-            )
-    serve, osc, midi = (_checked(table, name) for name in ("serve", "osc", "midi"))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Serve:
+    out: Path | None = None
+    tempo_map: Path | None = None
 
-    def place(text: str | None) -> Path | None:
-        return None if text is None else (beside / Path(text).expanduser()).absolute()
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Osc:
+    host: str | None = None
+    port: int | None = None
+    http_port: int | None = None
+    allow_remote: bool = False
+    secret: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Midi:
+    port: str = ""
+    map: Path | None = None
+    channel: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _File:
+    """The tables of a studio file; what is to be watched is read by ``watchfolder.studio``."""
+
+    roots: Mapping[str, Path] = field(default_factory=dict)
+    serve: _Serve = field(default_factory=_Serve)
+    osc: _Osc = field(default_factory=_Osc)
+    midi: _Midi | None = None
+    schema: int
+    folder: Any = None
+
+
+def _config(file: _File) -> HostConfig:
     return HostConfig(
-        roots=tuple(_roots(table.get("roots", {}), beside)),
-        out=place(serve.get("out")),
-        tempo_map=place(serve.get("tempo_map")),
-        osc_host=osc.get("host"),
-        osc_port=osc.get("port"),
-        http_port=osc.get("http_port"),
-        allow_remote=osc.get("allow_remote", False),
-        secret=place(osc.get("secret")),
-        midi=midi.get("port", "" if "midi" in table else None),
-        midi_map=place(midi.get("map")),
-        midi_channel=midi.get("channel"),
-        has_folders="folder" in table,
+        roots=tuple(file.roots.items()),
+        out=file.serve.out,
+        tempo_map=file.serve.tempo_map,
+        osc_host=file.osc.host,
+        osc_port=file.osc.port,
+        http_port=file.osc.http_port,
+        allow_remote=file.osc.allow_remote,
+        secret=file.osc.secret,
+        midi=None if file.midi is None else file.midi.port,
+        midi_map=None if file.midi is None else file.midi.map,
+        midi_channel=None if file.midi is None else file.midi.channel,
+        has_folders=file.folder is not None,
     )
-
-
-def _roots(table: Any, beside: Path) -> list[tuple[str, Path]]:
-    if not isinstance(table, dict) or not all(isinstance(folder, str) for folder in table.values()):
-        raise ParameterError("roots is no table of NAME = folder")
-    return [(name, (beside / Path(folder).expanduser()).absolute()) for name, folder in table.items()]
-
-
-def _checked(table: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    section, known = table.get(name, {}), _TABLES[name]
-    if not isinstance(section, dict):
-        raise ParameterError(f"{name} is no table; expected [{name}]")
-    for key, value in section.items():
-        if key not in known:
-            hint = did_you_mean(key, tuple(known))
-            raise ParameterError(f"{name}: unknown key {key!r}{hint}; there are: {', '.join(known)}")
-        if type(value) is not known[key]:
-            raise ParameterError(f"{name}: {key} is {value!r:.40}; expected {known[key].__name__}")
-    return section

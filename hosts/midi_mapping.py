@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Final, Literal, get_args
 
-from audiosr_fx.errors import ParameterError, PresetError
+from audiosr_fx.errors import ParameterError
 from audiosr_fx.params import find_control
-from audiosr_fx.toml_text import to_toml
+from audiosr_fx.toml_tables import check_keys, check_schema, read_table
+from audiosr_fx.toml_text import faults_of, parse_toml, read_text, to_toml
 from audiosr_fx.wording import did_you_mean, shown
 
 SCHEMA: Final = 1
@@ -114,57 +113,18 @@ def read_mapping(path: Path) -> MidiMapping:
     Raises:
         PresetError: it cannot be read, or has an unknown key or a value that does not fit.
     """
-    try:
-        with path.open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
-        text = content.decode("utf-8")
-    except OSError as cause:
-        raise PresetError(f"{shown(path)}: cannot be read ({cause.strerror})") from cause
-    except UnicodeDecodeError as cause:
-        raise PresetError(f"{shown(path)}: is not UTF-8 text at byte {cause.start}") from cause
-    if len(content) > MAX_BYTES:
-        raise PresetError(f"{shown(path)}: is larger than {MAX_BYTES >> 10} KiB, so it is no mapping")
-    return parse_mapping(text, shown(path))
+    return parse_mapping(read_text(path, "mapping", MAX_BYTES), shown(path))
 
 
 def parse_mapping(text: str, source: str = "the mapping") -> MidiMapping:
     """Read a mapping's text; raises as ``read_mapping``."""
-    try:
-        table = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as cause:
-        reason = "nested too deeply" if isinstance(cause, RecursionError) else " ".join(str(cause).split())
-        raise PresetError(f"{source}: not TOML: {reason}") from cause
-    try:
-        _check_keys(table, ("schema", "map"))
-        if table.get("schema") != SCHEMA:
-            raise ParameterError(f"schema is {table.get('schema', 'missing')!r}; expected {SCHEMA}")
+    table = parse_toml(text, source)
+    with faults_of(source):
+        check_schema(table, SCHEMA)
+        check_keys(table, ("schema", "map"))
         rules = table.get("map", [])
         if not isinstance(rules, list) or len(rules) > MAX_RULES:
             raise ParameterError(f"map is no list of up to {MAX_RULES}; expected [[map]] sections")
-        return MidiMapping(rules=tuple(_rule(rule, number) for number, rule in enumerate(rules, 1)))
-    except ParameterError as cause:
-        raise PresetError(f"{source}: {cause}") from cause
-
-
-def _rule(table: Any, number: int) -> Rule:
-    try:
-        if not isinstance(table, dict):
-            raise ParameterError("is no section")
-        _check_keys(table, tuple(one.name for one in fields(Rule)))
-        for key in ("message", "number"):
-            if key not in table:
-                raise ParameterError(f"{key} is missing")
-        for key in ("action", "preset", "control"):
-            if not isinstance(table.get(key, ""), str):
-                raise ParameterError(f"{key} is {table[key]!r}; expected a text")
-        return Rule(**table)
-    except ParameterError as cause:
-        raise ParameterError(f"map {number}: {cause}") from cause
-
-
-def _check_keys(table: Mapping[str, Any], known: Iterable[str]) -> None:
-    for key in table:
-        if key not in known:
-            raise ParameterError(
-                f"unknown key {key!r}{did_you_mean(key, list(known))}; there are: {', '.join(known)}"
-            )
+        return MidiMapping(
+            rules=tuple(read_table(Rule, rule, f"map {number}") for number, rule in enumerate(rules, 1))
+        )

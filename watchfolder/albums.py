@@ -6,9 +6,9 @@ once, before the first of them begins, and is part of what each job is known by.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,8 @@ from audiosr_fx.decode_limits import ALL_KINDS, DecodeLimits
 from audiosr_fx.decoding import DecodedFile, decode_apart
 from audiosr_fx.errors import AudioFormatError
 from audiosr_fx.loudness import GainDecision, LoudnessNormalize
-from audiosr_fx.preset import Preset, parse_preset
+from audiosr_fx.preset import Preset, Section
 from audiosr_fx.progress import ShouldCancel
-from audiosr_fx.toml_text import to_toml
 
 
 def is_album(preset: Preset) -> bool:
@@ -46,9 +45,8 @@ def decide_album(
 
 def with_fixed_gain(preset: Preset, gain_db: float) -> Preset:
     """The same chain with a gain in place of the effect that would measure a set."""
-    table = tomllib.loads(preset.to_toml())
-    table["chain"][0] = {"type": "Gain", "gain_db": round(gain_db, 4)}
-    return parse_preset(to_toml(table), preset.source)
+    gain = Section(type="Gain", values={"gain_db": round(gain_db, 4)})
+    return replace(preset, chain=(gain, *preset.chain[1:]))
 
 
 def _decoded(stems: Sequence[Path], should_cancel: ShouldCancel | None) -> Iterator[DecodedFile]:

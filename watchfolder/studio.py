@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import fnmatch
 import re
-import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from audiosr_fx.errors import ParameterError, PresetError
+from audiosr_fx.errors import ParameterError
+from audiosr_fx.toml_tables import check_keys, check_schema, placed, read_table
+from audiosr_fx.toml_text import faults_of, parse_toml, read_text
 from audiosr_fx.wording import did_you_mean, shown
 from watchfolder.apart import check_apart
 from watchfolder.ignored import is_ignored
 from watchfolder.naming import DEFAULT_TEMPLATE, check_template
 
 SCHEMA: Final = 1
-MAX_BYTES: Final = 256 * 1024
 MAX_FOLDERS: Final = 64
 MAX_SETTLE_S: Final = 3600.0
 TAKEN: Final = (".wav", ".wave", ".rf64", ".bw64", ".w64", ".aif", ".aiff", ".aifc", ".flac")
@@ -131,17 +131,7 @@ def read_studio(path: Path) -> StudioSettings:
         PresetError: it cannot be read, is not TOML, or has an unknown key or a value that does not fit; the
             message names the file, the folder, the key and the reason.
     """
-    try:
-        with path.open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
-        text = content.decode("utf-8")
-    except OSError as cause:
-        raise PresetError(f"{shown(path)}: cannot be read ({cause.strerror or cause})") from cause
-    except UnicodeDecodeError as cause:
-        raise PresetError(f"{shown(path)}: is not UTF-8 text at byte {cause.start}") from cause
-    if len(content) > MAX_BYTES:
-        raise PresetError(f"{shown(path)}: is larger than {MAX_BYTES // 1024} KiB, so it is no studio file")
-    return parse_studio(text, path)
+    return parse_studio(read_text(path, "studio file"), path)
 
 
 def parse_studio(text: str, path: Path) -> StudioSettings:
@@ -150,22 +140,15 @@ def parse_studio(text: str, path: Path) -> StudioSettings:
     Raises:
         PresetError: as ``read_studio``.
     """
-    try:
-        table = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as cause:
-        reason = "nested too deeply" if isinstance(cause, RecursionError) else " ".join(str(cause).split())
-        raise PresetError(f"{shown(path)}: not TOML: {reason}") from cause
-    try:
-        _check_keys(table, ("schema", "folder", *OF_HOSTS), "the file")
-        if table.get("schema") != SCHEMA or isinstance(table["schema"], bool):
-            raise ParameterError(f"schema is {table.get('schema', 'missing')!r}; expected {SCHEMA}")
+    table = parse_toml(text, shown(path))
+    with faults_of(shown(path)):
+        check_schema(table, SCHEMA)
+        check_keys(table, ("schema", "folder", *OF_HOSTS))
         folders = table.get("folder")
-        if not isinstance(folders, list) or not all(isinstance(item, dict) for item in folders):
+        if not isinstance(folders, list):
             raise ParameterError("there is no [[folder]]; expected one for each folder to watch")
-        settings = tuple(_folder(item, number, path) for number, item in enumerate(folders, 1))
+        settings = tuple(_folder(item, number, path.parent) for number, item in enumerate(folders, 1))
         return StudioSettings(folders=settings, source=path)
-    except ParameterError as cause:
-        raise PresetError(f"{shown(path)}: {cause}") from cause
 
 
 @lru_cache
@@ -179,56 +162,11 @@ def _matcher(pattern: str) -> Callable[[str], re.Match[str] | None]:
     return re.compile(fnmatch.translate(pattern.lower())).match
 
 
-def _folder(table: Mapping[str, Any], number: int, path: Path) -> FolderSettings:
-    known = {one.name: one for one in fields(FolderSettings)}
-    place = f"folder {number}"
-    _check_keys(table, tuple(known), place)
-    values: dict[str, Any] = {}
-    for name, one in known.items():
-        if name in table:
-            values[name] = _typed(name, table[name], str(one.type), place, path.parent)
-        elif one.default is MISSING:
-            raise ParameterError(f"{place}: {name} is missing")
-    try:
-        return FolderSettings(**values)
-    except ParameterError as cause:
-        raise ParameterError(f"{place}: {cause}") from cause
-
-
-def _typed(name: str, value: Any, type_name: str, place: str, beside: Path) -> Any:
-    """A value of TOML as the type of its field."""
-    match type_name:
-        case "Path" if isinstance(value, str) and value and "\0" not in value:
-            return (beside / Path(value).expanduser()).absolute()
-        case "str" if isinstance(value, str) and name == "preset" and value.endswith(".toml"):
-            return str((beside / Path(value).expanduser()).absolute())
-        case "str" if isinstance(value, str) and value.isprintable():
-            return value
-        case "bool" if isinstance(value, bool):
-            return value
-        case "float" if isinstance(value, (int, float)) and not isinstance(value, bool):
-            return float(value)
-        case "tuple[str, ...]" if isinstance(value, list) and all(isinstance(item, str) for item in value):
-            return tuple(value)
-        case "After" if value in tuple(After):
-            return After(value)
-    expected = {
-        "Path": "a folder",
-        "str": "a text",
-        "bool": "true or false",
-        "float": "a number",
-        "tuple[str, ...]": "a list of texts",
-        "After": ", ".join(After),
-    }[type_name]
-    raise ParameterError(f"{place}: {name} is {str(value)[:40]!r}; expected {expected}")
-
-
-def _check_keys(table: Mapping[str, Any], known: tuple[str, ...], place: str) -> None:
-    for key in table:
-        if key not in known:
-            raise ParameterError(
-                f"{place}: unknown key {key!r}{did_you_mean(key, known)}; there are: {', '.join(known)}"
-            )
+def _folder(table: Any, number: int, beside: Path) -> FolderSettings:
+    settings = read_table(FolderSettings, table, f"folder {number}", beside=beside)
+    if not settings.preset.endswith(".toml"):
+        return settings
+    return replace(settings, preset=str(placed(settings.preset, beside)))
 
 
 def _check_number(name: str, value: float, low: float, high: float) -> None:

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import os
 import stat
-import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import Any, Final
 
-from audiosr_fx.errors import PresetError
+from audiosr_fx.errors import ParameterError, PresetError
+from audiosr_fx.toml_tables import read_table
+from audiosr_fx.toml_text import faults_of, parse_toml, read_stream
 from audiosr_fx.wording import did_you_mean
 from watchfolder.snapshot import open_within
 
 RULE_FILE: Final = ".audiosr_fx.toml"
 MAX_BYTES: Final = 16 * 1024
-_KEYS: Final = ("preset", "model")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,24 +70,18 @@ def _read_rule(root: int, folder: PurePosixPath, presets: Mapping[str, object]) 
     with os.fdopen(descriptor, "rb") as stream:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise PresetError(f"{path}: is no plain file")
-        content = stream.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
-        raise PresetError(f"{path}: is larger than {MAX_BYTES // 1024} KiB, so it is no rule")
-    try:
-        return _rule(tomllib.loads(content.decode("utf-8")), str(path), presets)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as cause:
-        raise PresetError(f"{path}: not TOML: {' '.join(str(cause).split())}") from cause
+        text = read_stream(stream, str(path), "rule", MAX_BYTES)
+    table = parse_toml(text, str(path))
+    with faults_of(str(path)):
+        return _rule(table, presets)
 
 
-def _rule(table: Mapping[str, Any], path: str, presets: Mapping[str, object]) -> Rule:
-    for key, value in table.items():
-        if key not in _KEYS:
-            hint = did_you_mean(key, _KEYS)
-            raise PresetError(f"{path}: unknown key {key!r}{hint}; there are: {', '.join(_KEYS)}")
-        if not isinstance(value, str) or not value or not value.isprintable() or "/" in value:
-            raise PresetError(f"{path}: {key} is {str(value)[:40]!r}; expected a name")
-    preset = table.get("preset", "")
-    if preset and preset not in presets:
-        hint = did_you_mean(preset, presets)
-        raise PresetError(f"{path}: preset is {preset!r}{hint}; there are: {', '.join(presets)}")
-    return Rule(preset=preset, model=table.get("model", ""))
+def _rule(table: Mapping[str, Any], presets: Mapping[str, object]) -> Rule:
+    rule = read_table(Rule, table)
+    for key, value in asdict(rule).items():
+        if (key in table and not value) or "/" in value:
+            raise ParameterError(f"{key} is {value!r}; expected a name")
+    if rule.preset and rule.preset not in presets:
+        hint = did_you_mean(rule.preset, presets)
+        raise ParameterError(f"preset is {rule.preset!r}{hint}; there are: {', '.join(presets)}")
+    return rule

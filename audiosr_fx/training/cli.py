@@ -265,8 +265,8 @@ def recipes_command(
     ] = None,
 ) -> None:
     """List the recipes, or show one with every key it has."""
+    from audiosr_fx.toml_text import to_toml
     from audiosr_fx.training.recipes import load_recipe, recipe_names
-    from audiosr_fx.training.tables import to_toml
 
     if name is None:
         for known in recipe_names():

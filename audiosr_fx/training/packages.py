@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from audiosr_fx.errors import ParameterError
+from audiosr_fx.toml_tables import check_keys, read_table
+from audiosr_fx.toml_text import faults_of, parse_toml, read_text
 from audiosr_fx.training.data import HELD_OUT_SOURCES
-from audiosr_fx.training.tables import check_keys, read_table
+from audiosr_fx.wording import shown
 
 LICENCES: Final = (
     *("CC0-1.0", "Public domain", "MIT", "CC-BY-3.0", "CC-BY-4.0"),
@@ -101,14 +102,16 @@ def load_packages(path: Path = _TABLE) -> PackageTable:
     """Read the table of packages.
 
     Raises:
-        ParameterError: a table with a fault; the message names entry, key and what is allowed.
+        PresetError: a table with a fault; the message names entry, key and what is allowed.
     """
-    return read_packages(tomllib.loads(path.read_text(encoding="utf-8")))
+    table = parse_toml(read_text(path, "table of packages"), shown(path))
+    with faults_of(shown(path)):
+        return read_packages(table)
 
 
 def read_packages(table: Mapping[str, Any]) -> PackageTable:
     """The table of packages from the tables of its file."""
-    check_keys(table, ["recordings", "renderings"], "the table of packages")
+    check_keys(table, ["recordings", "renderings"])
     return PackageTable(
         recordings=tuple(
             read_table(Recordings, entry, f"recordings {number}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -12,14 +11,16 @@ from typing import Any
 
 from audiosr_fx.errors import ParameterError
 from audiosr_fx.model.config import BASIC, MINI, SPEECH, ExciterConfig, HiFiGANConfig, ModelConfig
+from audiosr_fx.toml_tables import check_is_table, check_keys, read_table
+from audiosr_fx.toml_text import faults_of, parse_toml, read_text
 from audiosr_fx.training.data import SAMPLE_RATE
 from audiosr_fx.training.ldm import LDMSettings
 from audiosr_fx.training.predictor import PredictorSettings
 from audiosr_fx.training.segments import AugmentSettings
 from audiosr_fx.training.stage import TrainSettings
-from audiosr_fx.training.tables import check_keys, read_table
 from audiosr_fx.training.vae import VAESettings
 from audiosr_fx.training.vocoder import VocoderSettings
+from audiosr_fx.wording import shown
 
 CONFIGS: Mapping[str, ModelConfig] = {config.name: config for config in (MINI, BASIC, SPEECH)}
 
@@ -140,7 +141,9 @@ def load_recipe(name_or_path: str) -> Recipe:
     """Read a recipe by name, or from a file ending in ``.toml``.
 
     Raises:
-        ParameterError: no such recipe, or one with a fault; the message names file, key and what is allowed.
+        ParameterError: no such recipe.
+        PresetError: one that cannot be read, or with a fault; the message names file, key and what is
+            allowed.
     """
     if name_or_path.endswith(".toml"):
         path = Path(name_or_path).expanduser()
@@ -151,16 +154,9 @@ def load_recipe(name_or_path: str) -> Recipe:
                 f"recipe is {name_or_path!r}; expected one of {', '.join(recipe_names())},"
                 " or a file ending in .toml"
             )
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ParameterError(f"{path}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ParameterError(f"{path} is no TOML file ({error})") from error
-    try:
+    table = parse_toml(read_text(path, "recipe"), shown(path))
+    with faults_of(shown(path)):
         recipe = read_recipe(table, path.stem)
-    except ParameterError as error:
-        raise ParameterError(f"{path}: {error}") from error
     return replace(recipe, then=str(path.parent / recipe.then)) if recipe.then.endswith(".toml") else recipe
 
 
@@ -174,7 +170,7 @@ def read_recipe(table: Mapping[str, Any], name: str) -> Recipe:
         ParameterError: an unknown key or a value that does not fit.
     """
     allowed = [field.name for field in fields(Recipe)] + ["augment"]
-    check_keys(table, allowed, "the recipe")
+    check_keys(table, allowed)
     augment = read_table(AugmentSettings, table.get("augment", {}), "augment")
     kinds = {
         "predictor": PredictorSettings,
@@ -189,7 +185,7 @@ def read_recipe(table: Mapping[str, Any], name: str) -> Recipe:
         if stage in table
     }
     model = _read_model(values.pop("model")) if "model" in values else None
-    recipe = read_table(Recipe, {"name": name, **values}, "the recipe")
+    recipe = read_table(Recipe, {"name": name, **values})
     for stage in recipe.stages:
         if stage not in STAGES:
             raise ParameterError(f"stages names {stage!r}; expected some of {', '.join(STAGES)}")
@@ -198,7 +194,7 @@ def read_recipe(table: Mapping[str, Any], name: str) -> Recipe:
 
 def _read_stage(kind: type[TrainSettings], table: Any, stage: str, augment: AugmentSettings) -> TrainSettings:
     check_keys(table, [field.name for field in fields(kind)], stage)
-    own = read_table(AugmentSettings, table.get("augment", {}), f"{stage}.augment", augment)
+    own = read_table(AugmentSettings, table.get("augment", {}), f"{stage}.augment", base=augment)
     settings = read_table(kind, {key: value for key, value in table.items() if key != "augment"}, stage)
     frames = round(settings.segment_s * SAMPLE_RATE / _HOP_LENGTH)
     return replace(settings, augment=replace(own, seconds=frames * _HOP_LENGTH / SAMPLE_RATE))
@@ -208,9 +204,9 @@ def _read_model(table: Any) -> ModelConfig:
     check_keys(table, [*(field.name for field in fields(ModelConfig)), "base"], "model")
     base = table.get("base", "mini")
     if base not in CONFIGS:
-        raise ParameterError(f"model.base is {base!r}; expected one of {', '.join(CONFIGS)}")
+        raise ParameterError(f"model: base is {base!r}; expected one of {', '.join(CONFIGS)}")
     values = {key: value for key, value in table.items() if key not in ("base", "vocoder")}
-    config = read_table(ModelConfig, values, "model", CONFIGS[base])
+    config = read_table(ModelConfig, values, "model", base=CONFIGS[base])
     return replace(config, vocoder=_read_vocoder(table["vocoder"], config)) if "vocoder" in table else config
 
 
@@ -220,11 +216,11 @@ def _vocoder_kind(config: ModelConfig) -> str:
 
 def _read_vocoder(table: Any, config: ModelConfig) -> HiFiGANConfig | ExciterConfig:
     own = _vocoder_kind(config)
-    check_keys(table, list(table) if isinstance(table, Mapping) else [], "model.vocoder")
+    check_is_table(table, "model.vocoder")
     kind = table.get("kind", own)
     if kind not in _VOCODERS:
-        raise ParameterError(f"model.vocoder.kind is {kind!r}; expected {' or '.join(_VOCODERS)}")
+        raise ParameterError(f"model.vocoder: kind is {kind!r}; expected {' or '.join(_VOCODERS)}")
     base: Any = config.vocoder if kind == own else _VOCODERS[kind]()
     rest = {key: value for key, value in table.items() if key != "kind"}
-    vocoder: HiFiGANConfig | ExciterConfig = read_table(type(base), rest, "model.vocoder", base)
+    vocoder: HiFiGANConfig | ExciterConfig = read_table(type(base), rest, "model.vocoder", base=base)
     return vocoder

@@ -17,6 +17,7 @@ from audiosr_fx.errors import AudioFormatError, ParameterError
 from audiosr_fx.model.audiosr import AudioSRModel
 from audiosr_fx.model.checkpoint import config_to_json
 from audiosr_fx.model.config import ModelConfig
+from audiosr_fx.toml_tables import read_table
 from audiosr_fx.training.assemble import (
     build_stage,
     load_stages,
@@ -29,7 +30,6 @@ from audiosr_fx.training.compute import Compute
 from audiosr_fx.training.data import Clip, DataFolder, choose_validation, split_corpus
 from audiosr_fx.training.folders import load_data
 from audiosr_fx.training.recipes import DataSettings, Recipe, load_recipe
-from audiosr_fx.training.tables import read_table
 from audiosr_fx.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from audiosr_fx.errors import ParameterError
+from audiosr_fx.errors import ParameterError, PresetError
 from audiosr_fx.model.config import BASIC, MINI, ExciterConfig, HiFiGANConfig
+from audiosr_fx.toml_text import to_toml
 from audiosr_fx.training.data import HELD_OUT_SOURCES
 from audiosr_fx.training.degrade import RESTORE
 from audiosr_fx.training.recipes import STAGES, load_recipe, read_recipe, recipe_names
 from audiosr_fx.training.segments import AugmentSettings
-from audiosr_fx.training.tables import to_toml
 
 QUICK = "[vae]\nsteps = 10\n"
 
@@ -94,38 +94,38 @@ def test_the_hash_is_of_the_content_and_not_of_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[vae]\nstep = 10\n", "vae has no key 'step'; did you mean steps?"),
-        ("[vea]\nsteps = 10\n", "the recipe has no key 'vea'; did you mean vae?"),
-        ("[vae]\nsteps = 10\nqqqq = 1\n", "vae has no key 'qqqq'; there are: steps, segment_s"),
-        ("[vae]\nbatch_size = 2\n", "vae lacks a key"),
-        ('[vae]\nsteps = "ten"\n', "vae.steps is 'ten'; expected a whole number"),
-        ("[vae]\nsteps = 1.5\n", "vae.steps is 1.5; expected a whole number"),
-        ("[vae]\nsteps = true\n", "vae.steps is True; expected a whole number"),
+        ("[vae]\nstep = 10\n", "vae: unknown key 'step' (did you mean steps?)"),
+        ("[vea]\nsteps = 10\n", "mine.toml: unknown key 'vea' (did you mean vae?)"),
+        ("[vae]\nsteps = 10\nqqqq = 1\n", "vae: unknown key 'qqqq'; there are: steps, segment_s"),
+        ("[vae]\nbatch_size = 2\n", "vae: steps is missing"),
+        ('[vae]\nsteps = "ten"\n', "vae: steps is 'ten'; expected a whole number"),
+        ("[vae]\nsteps = 1.5\n", "vae: steps is 1.5; expected a whole number"),
+        ("[vae]\nsteps = true\n", "vae: steps is True; expected a whole number"),
         ("[vae]\nsteps = 0\n", "vae: steps is 0; expected 1 to"),
         ("[vae]\nsteps = 10\nlearning_rate = nan\n", "learning_rate is nan; expected"),
-        ("[vae]\nsteps = 10\nbetas = [0.9]\n", "vae.betas is [0.9]; expected a list of 2"),
+        ("[vae]\nsteps = 10\nbetas = [0.9]\n", "vae: betas is [0.9]; expected a list of 2"),
         ("[vae]\nsteps = 10\nbetas = [0.9, 1.5]\n", "betas is (0.9, 1.5); expected two numbers from 0"),
         ('[vae]\nsteps = 10\nprecision = "half"\n', "precision is 'half'; expected float32 or bfloat16"),
         ("[vae]\nsteps = 10\npatience = 3\n", "patience is 3 but watch names no figure"),
         ("[vae]\nsteps = 10\nadversarial = 1\n", "vae.adversarial is 1; expected a table"),
         ("[vae]\nsteps = 10\n[vae.adversarial]\nweight = -1\n", "weight is -1.0"),
-        ("[vae]\nsteps = 10\n[vae.augment]\nspeed = 1\n", "no key 'speed'; did you mean speed_"),
+        ("[vae]\nsteps = 10\n[vae.augment]\nspeed = 1\n", "unknown key 'speed' (did you mean speed_"),
         ("[augment.degrade]\ncodec_share = 2.0\n", "augment.degrade: codec_share is 2.0; expected 0 to 1"),
         ("[data]\nheld_out_fraction = 1.0\n", "held_out_fraction is 1.0; expected 0 to below 1"),
-        ('[data]\nheld_out = [1]\n', "data.held_out is 1; expected a text in quotes"),
-        ('[data.kind_weights]\nspeech = "much"\n', "data.kind_weights.speech is 'much'; expected a number"),
+        ('[data]\nheld_out = [1]\n', "data: held_out is 1; expected a text in quotes"),
+        ('[data.kind_weights]\nspeech = "much"\n', "data.kind_weights: speech is 'much'; expected a number"),
         ("[data]\nkind_weights = { speech = -1 }\n", "the weight of speech is -1.0"),
         ('stages = ["vea"]\n', "stages names 'vea'; expected some of predictor, vae, vocoder, ldm"),
-        ('[model]\nbase = "maxi"\n', "model.base is 'maxi'; expected one of mini, basic, speech"),
+        ('[model]\nbase = "maxi"\n', "model: base is 'maxi'; expected one of mini, basic, speech"),
         ('[model.vocoder]\nkind = "wavenet"\n', "kind is 'wavenet'; expected hifigan or exciter"),
-        ("[model.vae]\nbase_chanels = 4\n", "no key 'base_chanels'; did you mean base_channels?"),
+        ("[model.vae]\nbase_chanels = 4\n", "unknown key 'base_chanels' (did you mean base_channels?)"),
         ("vae = 3\n", "vae is 3; expected a table"),
         ("model = 3\n", "model is 3; expected a table"),
-        ("[vae\n", "is no TOML file"),
+        ("[vae\n", "mine.toml: not TOML: "),
     ],
 )  # fmt: skip
 def test_a_fault_is_named_with_the_way_out(text: str, message: str, tmp_path: Path) -> None:
-    with pytest.raises(ParameterError) as caught:
+    with pytest.raises(PresetError) as caught:
         load_recipe(write(tmp_path, text))
     assert message in str(caught.value)
     assert "mine.toml" in str(caught.value)
@@ -135,7 +135,7 @@ def test_a_fault_is_named_with_the_way_out(text: str, message: str, tmp_path: Pa
 def test_recipes_that_are_not_there_are_named(tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match="recipe is 'maxi'; expected one of basic, finetune,"):
         load_recipe("maxi")
-    with pytest.raises(ParameterError, match="No such file"):
+    with pytest.raises(PresetError, match="No such file"):
         load_recipe(str(tmp_path / "gone.toml"))
     with pytest.raises(ParameterError, match=r"has no table \[ldm\]; it has: vae"):
         load_recipe(write(tmp_path, QUICK)).settings("ldm")

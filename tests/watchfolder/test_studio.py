@@ -61,13 +61,13 @@ def folder(extra: str) -> str:
     [
         ("schema = ", "not TOML"),
         ("schema = 2", "schema is 2; expected 1"),
-        ("[[folder]]", "schema is 'missing'; expected 1"),
+        ("[[folder]]", "schema is missing; expected 1"),
         ("schema = 1", r"there is no \[\[folder\]\]"),
         ("schema = 1\nfolder = []", "there are 0 folders to watch; expected 1 to 64"),
         ('schema = 1\n[[folder]]\ninput = "in"', "folder 1: output is missing"),
         (folder("recursiv = true"), r"folder 1: unknown key 'recursiv' \(did you mean recursive\?\)"),
         ("folders = []\n" + folder(""), r"unknown key 'folders' \(did you mean folder\?\)"),
-        (folder("recursive = 1"), "folder 1: recursive is '1'; expected true or false"),
+        (folder("recursive = 1"), "folder 1: recursive is 1; expected true or false"),
         (folder('settle_s = "3"'), "settle_s is '3'; expected a number"),
         (folder("settle_s = -1"), "settle_s is -1.0; expected seconds from 0 to 3600"),
         (folder("settle_s = nan"), "settle_s is nan; expected seconds"),
@@ -79,6 +79,8 @@ def folder(extra: str) -> str:
         (folder('template = "{nam}"'), r"unknown field \{nam\}"),
         (folder('preset = "a\\nb"'), "preset is 'a\\\\nb'; expected a text"),
         (folder("input = 3"), r"(?s)not TOML"),
+        ("schema = 1\nfolder = [3]", "folder 1 is 3; expected a table"),
+        (folder("").replace('"in"', '""'), "folder 1: input is ''; expected a path in quotes"),
     ],
 )
 def test_a_mistake_is_told_in_one_line_with_file_place_and_way_out(

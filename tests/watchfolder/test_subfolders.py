@@ -56,7 +56,8 @@ def test_a_file_in_the_folder_goes_before_its_name_and_the_nearest_decides(watch
     [
         ('prset = "podcast"', r"unknown key 'prset' \(did you mean preset\?\)"),
         ('preset = "podcats"', r"preset is 'podcats' \(did you mean podcast\?\); there are: podcast, "),
-        ("preset = 3", "preset is '3'; expected a name"),
+        ("preset = 3", "preset is 3; expected a text in quotes"),
+        ("model = ''", "model is ''; expected a name"),
         ('preset = "../evil.toml"', "expected a name"),
         ("preset = ", "not TOML"),
         ("#" * 20_000, "larger than 16 KiB"),
