@@ -77,11 +77,6 @@ class GainDecision:
     outcome: Outcome
     reason: str
 
-    @property
-    def expected_lufs(self) -> float | None:
-        """Loudness after the gain."""
-        return None if self.measured_lufs is None else self.measured_lufs + self.gain_db
-
 
 def decide_gain(measured_lufs: float | None, settings: LoudnessSettings, why: str = "") -> GainDecision:
     """The gain for a loudness, and why; ``why`` says what stood against measuring it."""

@@ -74,39 +74,6 @@ class Mastering:
     outcome: Outcome
     reason: str
 
-    @property
-    def is_on_target(self) -> bool:
-        """Whether the loudness that was asked for is there."""
-        return self.outcome in ("reached", "on target already")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mastered:
-    """A mastered array, float32 laid out as it came, and what was done to it."""
-
-    audio: Audio
-    mastering: Mastering
-
-
-def master_to(
-    audio: NDArray[Any], sample_rate: float, target_lufs: float = -14.0, ceiling_dbtp: float = -1.0
-) -> Mastered:
-    """Bring an array to a loudness, with its true peaks under a ceiling.
-
-    Args:
-        audio: as ``MasterTo.process``.
-        sample_rate: in Hz.
-        target_lufs: -60 to 0.
-        ceiling_dbtp: -40 to 0.
-
-    Raises:
-        AudioFormatError, ParameterError: as ``MasterTo.process``.
-    """
-    effect = MasterTo(target_lufs, ceiling_dbtp)
-    mastered = effect(audio, sample_rate)
-    assert effect.mastering is not None
-    return Mastered(audio=mastered, mastering=effect.mastering)
-
 
 def find_mastering(
     source: Source, settings: MasterSettings, should_cancel: ShouldCancel | None = None

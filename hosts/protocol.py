@@ -6,7 +6,6 @@ The dispatcher, the README's table and the OSCQuery description are all made fro
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -370,16 +369,6 @@ def markdown_table() -> str:
     for address in REPLIES:
         lines.append(f"| `{address.path}` | {_fields(address, skip=2) or '-'} | {address.help} |")
     return "\n".join(lines)
-
-
-def field_notes() -> Iterator[tuple[str, str]]:
-    """Every argument's name and help, once."""
-    seen = set()
-    for address in _COMMANDS:
-        for field in address.fields:
-            if (field.name, field.help) not in seen:
-                seen.add((field.name, field.help))
-                yield field.name, field.help
 
 
 def _fields(address: Address, skip: int = 0) -> str:

@@ -61,7 +61,6 @@ class TempoMap:
 
     Attributes:
         regions: one for each marker, in order.
-        length_s: of the MIDI file.
     """
 
     def __init__(
@@ -85,7 +84,6 @@ class TempoMap:
         self._ticks_per_quarter = ticks_per_quarter
         self._tempos = list(self._placed_tempos(tempos))
         self._metres = list(self._placed_metres(metres))
-        self.length_s = self._seconds(Fraction(end_tick))
         starts = sorted(markers, key=lambda marker: marker[0])
         ends = [*(tick for tick, _ in starts[1:]), max([end_tick, *(tick for tick, _ in starts)])]
         self.regions = tuple(
@@ -106,14 +104,6 @@ class TempoMap:
             raise ParameterError(f"beat is {float(beat):g}; bar {bar} has beats 1 to {metre.beats}")
         beats = (bar - 1 - metre.bar) * metre.beats + (Fraction(beat) - 1)
         return self._seconds(metre.tick + beats * metre.ticks_per_beat)
-
-    def bar_and_beat(self, seconds: Fraction | float) -> tuple[int, Fraction]:
-        """Bar and beat, from 1, at a time; the first before the song."""
-        tick = self._tick(max(Fraction(0), Fraction(seconds)))
-        metre = self._metres[bisect.bisect_right(self._metres, tick, key=lambda one: one.tick) - 1]
-        beats = (tick - metre.tick) / metre.ticks_per_beat
-        bars = int(beats // metre.beats)
-        return metre.bar + bars + 1, beats - bars * metre.beats + 1
 
     def sixteenths(self, count: int) -> Fraction:
         """When a MIDI song position is: sixteenth notes from the beginning."""
@@ -207,10 +197,6 @@ class TempoMap:
     def _seconds(self, tick: Fraction) -> Fraction:
         at = self._tempos[bisect.bisect_right(self._tempos, tick, key=lambda one: Fraction(one.tick)) - 1]
         return at.seconds + (tick - at.tick) * at.seconds_per_tick
-
-    def _tick(self, seconds: Fraction) -> Fraction:
-        at = self._tempos[bisect.bisect_right(self._tempos, seconds, key=lambda one: one.seconds) - 1]
-        return at.tick + (seconds - at.seconds) / at.seconds_per_tick
 
 
 def split_bars(text: str) -> tuple[str, str]:

@@ -36,14 +36,6 @@ class Client:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    @property
-    def is_served(self) -> bool:
-        """Whether a service answers."""
-        try:
-            return self._ask("last") is not None
-        except AudioSRError:
-            return False
-
     def submit(self, request: RenderRequest) -> dict[str, Any]:
         """Hand a request to the running service; returns its outcome, reason and job.
 

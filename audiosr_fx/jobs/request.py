@@ -15,7 +15,6 @@ from audiosr_fx.atomic import TEMPORARY_PREFIX
 from audiosr_fx.errors import MessageError, ParameterError
 
 VERSION: Final = 1
-MAX_JSON_BYTES: Final = 64 * 1024
 MAX_PATH_BYTES: Final = 4096
 MAX_NAME_BYTES: Final = 200
 MAX_TEXT: Final = 256
@@ -128,23 +127,14 @@ class RenderRequest:
         }
         return told
 
-    def to_json(self) -> str:
-        """The request as one line of ASCII."""
-        return json.dumps(self.to_dict(), sort_keys=True)
-
-
-def request_from_json(text: str | bytes) -> RenderRequest:
-    """Read a request that came from elsewhere.
-
-    Raises:
-        MessageError: too long, not JSON, or keys that are missing or unknown.
-        ParameterError: a value outside its range.
-    """
-    return request_from_dict(read_json(text, "the request"))
-
 
 def request_from_dict(told: Any) -> RenderRequest:
-    """Read a request from what JSON said; raises as ``request_from_json``."""
+    """Read a request that came from elsewhere, from what JSON said.
+
+    Raises:
+        MessageError: keys that are missing or unknown.
+        ParameterError: a value outside its range.
+    """
     if not isinstance(told, Mapping):
         raise MessageError(f"the request is {type(told).__name__}; expected an object")
     if told.get("version") != VERSION or isinstance(told.get("version"), bool):
@@ -168,7 +158,7 @@ def request_from_dict(told: Any) -> RenderRequest:
     return RenderRequest(**values)
 
 
-def read_json(text: str | bytes, what: str, longest: int = MAX_JSON_BYTES) -> Any:
+def read_json(text: str | bytes, what: str, longest: int) -> Any:
     """Parse JSON that came from elsewhere: bounded, and no key twice.
 
     Raises:

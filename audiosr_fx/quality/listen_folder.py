@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,9 +16,6 @@ from audiosr_fx.sources import Audio, ResampledSource
 SAMPLE_RATE: Final = 48_000
 AUDIO_SUFFIXES: Final = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".w64", ".rf64")
 _MOST_CHANNELS: Final = 2
-
-Systems = Mapping[str, Mapping[str, Path]]
-"""Files by system and item."""
 
 
 def find_systems(folder: Path) -> dict[str, dict[str, Path]]:

@@ -115,8 +115,8 @@ class DegradeSettings:
     Each example is cut off by one of three: a codec, a resampler, otherwise a low-pass filter, its cutoff
     drawn evenly over its range in Hz, as published, or with ``even_octaves`` over octaves: where most is
     missing there is most to learn. Codecs that this machine lacks are left out. Noise is for models that are
-    to clean the low band as well (``RESTORE``); its amplitudes and frequency are drawn evenly over their
-    logarithms.
+    to clean the low band as well (recipe ``restore``); its amplitudes and frequency are drawn evenly over
+    their logarithms.
 
     Raises:
         ParameterError: shares that are no shares, a range upside down, or an unknown codec.
@@ -153,9 +153,6 @@ class DegradeSettings:
 
 LOWPASS_ONLY = DegradeSettings(codec_share=0.0, resampler_share=0.0, saturation_probability=0.0)
 """The paper's own simulation."""
-
-RESTORE = DegradeSettings(tone_probability=0.5, hiss_probability=0.5)
-"""For models that clean the low band as well."""
 
 
 def draw_degradation(random: np.random.Generator, settings: DegradeSettings) -> Degradation:

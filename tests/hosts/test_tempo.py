@@ -56,7 +56,7 @@ def test_bars_follow_tempo_and_metre(tmp_path: Path) -> None:
     assert tempo_map.position("5") == 8
     assert tempo_map.position("5:2") == Fraction(17, 2), "a beat is an eighth here, at a quarter a second"
     assert tempo_map.position("6:1") == Fraction(19, 2)
-    assert tempo_map.length_s == 8 + 12
+    assert tempo_map.regions[-1].stop_s == 8 + 12
 
 
 def test_mido_gives_the_same_seconds(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_what_is_not_in_the_song_is_said(start: str, stop: str, says: str, tmp_p
 def test_a_map_without_anything_is_four_four_at_120(tmp_path: Path) -> None:
     tempo_map = read_tempo_map(midi_file(tmp_path / "bare.mid", []))
     assert tempo_map.position("2:3") == 3
-    assert tempo_map.bar_and_beat(3.25) == (2, Fraction(7, 2))
+    assert tempo_map.position("2:3.5") == Fraction(13, 4)
     assert tempo_map.sixteenths(6) == Fraction(3, 4)
 
 
@@ -136,17 +136,18 @@ METRES = st.lists(
 )
 
 
-@given(TEMPOS, METRES, st.integers(1, 60), st.integers(0, 999))
-def test_bars_and_beats_come_back_from_seconds(
-    tempos: list[tuple[int, int]], metres: list[tuple[int, int, int]], bar: int, share: int
+@given(TEMPOS, METRES, st.integers(1, 60), st.fractions(1, 14))
+def test_beats_lie_in_their_bar_one_after_the_other(
+    tempos: list[tuple[int, int]], metres: list[tuple[int, int, int]], bar: int, beat: Fraction
 ) -> None:
     tempo_map = TempoMap(list(dict(tempos).items()), metres, ticks_per_quarter=96)
-    here, there = tempo_map.seconds(bar), tempo_map.seconds(bar + 1)
-    assert here < there
-    found_bar, found_beat = tempo_map.bar_and_beat(here + (there - here) * Fraction(share, 1000))
-    assert found_bar == bar
-    assert found_beat >= 1
-    assert tempo_map.bar_and_beat(here) == (bar, 1)
+    assert tempo_map.seconds(bar) < tempo_map.seconds(bar + 1)
+    try:
+        here = tempo_map.seconds(bar, beat)
+    except ParameterError:
+        return
+    assert tempo_map.seconds(bar, max(beat - 1, Fraction(1))) <= here
+    assert tempo_map.seconds(bar) <= here
 
 
 def test_smpte_division_is_refused(tmp_path: Path) -> None:

@@ -58,7 +58,6 @@ def test_a_request_goes_through_the_door_and_can_be_followed(
     tmp_path: Path, service: Service, door: Door
 ) -> None:
     client = client_of(tmp_path)
-    assert client.is_served
     request = RenderRequest(
         source=new_source(tmp_path / "in", "a.wav", b"plain"),
         folder=tmp_path / "out",
@@ -125,15 +124,24 @@ def test_an_address_that_a_killed_service_left_counts_for_nothing(tmp_path: Path
     address = (tmp_path / "state" / ADDRESS_FILE).read_text()
     door.close()
     (tmp_path / "state" / ADDRESS_FILE).write_text(address)
-    assert not client_of(tmp_path).is_served
+    request = RenderRequest(
+        source=new_source(tmp_path / "in", "a.wav", b"plain"), folder=tmp_path / "out", output_name="a.wav"
+    )
+    with pytest.raises(JobError, match="no service runs"):
+        client_of(tmp_path).submit(request)
     with Door(service):  # the next one takes the place of what was left
-        assert client_of(tmp_path).is_served
+        assert client_of(tmp_path).submit(request)["outcome"] == "queued"
 
 
 def test_a_long_path_moves_the_socket_but_not_the_queue(tmp_path: Path) -> None:
     folder = tmp_path / ("long" * 20) / ("name" * 20)
     with JobStore(folder) as store, Service(store, renderer=FAKE) as service, Door(service):
-        assert Client(folder).is_served
+        request = RenderRequest(
+            source=new_source(tmp_path / "in", "a.wav", b"plain"),
+            folder=tmp_path / "out",
+            output_name="a.wav",
+        )
+        assert Client(folder).submit(request)["outcome"] == "queued"
         assert len(os.fsencode(socket_path(folder))) <= 100
         assert stat.S_IMODE(socket_path(folder).parent.stat().st_mode) == 0o700
     assert not socket_path(folder).exists()

@@ -127,9 +127,10 @@ def test_a_source_is_known_by_its_content(tmp_path: Path) -> None:
 def test_taking_a_request_in_loads_no_model(tmp_path: Path) -> None:
     request = request_for(tmp_path, preset="gentle-restore")
     code = (
-        "import sys\nfrom audiosr_fx.jobs.order import place_order\n"
-        "from audiosr_fx.jobs.request import request_from_json\n"
-        "assert place_order(request_from_json(sys.argv[1])).models\nassert 'torch' not in sys.modules"
+        "import json, sys\nfrom audiosr_fx.jobs.order import place_order\n"
+        "from audiosr_fx.jobs.request import request_from_dict\n"
+        "assert place_order(request_from_dict(json.loads(sys.argv[1]))).models\n"
+        "assert 'torch' not in sys.modules"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent.parent)}
-    subprocess.run([sys.executable, "-c", code, request.to_json()], env=environment, check=True)
+    subprocess.run([sys.executable, "-c", code, json.dumps(request.to_dict())], env=environment, check=True)
