@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audiosr_fx.contract import BUFFER_SIZE
-from audiosr_fx.errors import AudioFormatError, PluginError
+from audiosr_fx.errors import PluginError
 from audiosr_fx.part import Part
 from audiosr_fx.program import EffectStage, ParallelStage, Program, Stage
 from audiosr_fx.progress import OnEvent, PassProgress, ShouldCancel
 from audiosr_fx.recent import stop_if_asked
 from audiosr_fx.settings import Region
-from audiosr_fx.sources import ArraySource, Audio, Source
+from audiosr_fx.sources import ArraySource, Audio, Source, check_finite
 from audiosr_fx.spool import SpoolSource
 
 if TYPE_CHECKING:
@@ -193,10 +193,10 @@ class Bounce:
         """A stage that takes only arrays: the signal is held whole."""
         stop_if_asked(self._should_cancel)
         audio = source.read(0, source.frames)
-        _check_finite(audio, 0, maker)
+        check_finite(audio, f"{maker} gives")
         if source.frames:
             audio = stage.process(audio, source.sample_rate, BUFFER_SIZE, True)
-            _check_finite(audio, 0, str(stage))
+            check_finite(audio, f"{stage} gives")
         self._progress.advance(source.frames / source.sample_rate)
         return ArraySource(audio, source.sample_rate)
 
@@ -255,7 +255,7 @@ class _Signal:
     def blocks(self) -> Iterator[Audio]:
         position = self.part.start
         for block in self._read() if self.once is None else self.once:
-            _check_finite(block, position, self.maker)
+            check_finite(block, f"{self.maker} gives", position)
             position += block.shape[1]
             yield block
 
@@ -322,16 +322,6 @@ def _even(blocks: Iterator[Audio]) -> Iterator[Audio]:
     rest = np.concatenate(waiting, axis=1) if waiting else None
     if rest is not None and rest.shape[1]:
         yield np.pad(rest, ((0, 0), (0, CHUNK_FRAMES - rest.shape[1])))
-
-
-def _check_finite(audio: Audio, position: int, maker: str) -> None:
-    finite = np.isfinite(audio)
-    if not finite.all():
-        channel, sample = (int(i) for i in np.argwhere(~finite)[0])
-        raise AudioFormatError(
-            f"{maker} gives {audio[channel, sample]} at sample {position + sample} of channel {channel};"
-            " expected finite values"
-        )
 
 
 def _passes(stages: Sequence[Stage], *, is_source: bool) -> tuple[int, bool]:

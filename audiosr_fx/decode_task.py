@@ -13,13 +13,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
 from audiosr_fx.decode_limits import DecodeLimits, decoded_bytes
 from audiosr_fx.errors import NO_ROOM, AudioFormatError, NoRoom
 from audiosr_fx.files import BLOCK_FRAMES, AudioInfo, FileSource
 from audiosr_fx.headers import read_header
-from audiosr_fx.sources import Audio
+from audiosr_fx.sources import check_finite
 
 _SAY_S: Final = 0.5
 
@@ -72,7 +70,7 @@ def _copy(source: FileSource, spool: int, name: str, say: Callable[[dict[str, An
     with os.fdopen(os.dup(spool), "wb") as stream:
         for start in range(0, source.frames, BLOCK_FRAMES):
             block = source.read(start, min(start + BLOCK_FRAMES, source.frames))
-            _check_finite(block, start, name)
+            check_finite(block, f"{name}: holds", start, ": export it again")
             stream.write(block.T.tobytes())
             if time.monotonic() - said > _SAY_S:
                 said = time.monotonic()
@@ -103,13 +101,3 @@ def _check_room(spool: int, size: int, name: str) -> None:
                 f"{name}: {os.strerror(errno.ENOSPC)}: its samples take {size / 2**20:.0f} MiB for a while;"
                 " make room in the temporary folder"
             )
-
-
-def _check_finite(block: Audio, start: int, name: str) -> None:
-    finite = np.isfinite(block)
-    if not finite.all():
-        channel, sample = (int(i) for i in np.argwhere(~finite)[0])
-        raise AudioFormatError(
-            f"{name}: holds {block[channel, sample]} at sample {start + sample} of channel {channel};"
-            " expected finite values: export it again"
-        )

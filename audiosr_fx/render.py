@@ -37,6 +37,7 @@ from audiosr_fx.sources import (
     ResampledSource,
     Source,
     check_audio,
+    check_finite,
     check_sample_rate,
 )
 
@@ -330,15 +331,9 @@ def measure_peaks(source: Source) -> NDArray[np.float32]:
     """
     peaks = np.zeros(source.channels, np.float32)
     for start in range(0, source.frames, 1 << 18):
-        block = np.abs(source.read(start, min(start + (1 << 18), source.frames)))
-        block_peaks = block.max(axis=1)
-        if not np.isfinite(block_peaks).all():
-            channel, sample = (int(i) for i in np.argwhere(~np.isfinite(block))[0])
-            raise AudioFormatError(
-                f"the source holds NaN or Inf at sample {start + sample} of channel {channel};"
-                " expected finite values"
-            )
-        peaks = np.maximum(peaks, block_peaks)
+        block = source.read(start, min(start + (1 << 18), source.frames))
+        check_finite(block, "the source holds", start)
+        peaks = np.maximum(peaks, np.abs(block).max(axis=1))
     return peaks
 
 

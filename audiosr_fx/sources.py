@@ -84,13 +84,29 @@ def check_audio(array: NDArray[Any], sample_rate: float) -> Audio:
         )
     with np.errstate(over="ignore"):
         audio = np.ascontiguousarray(array, dtype=np.float32)
+    check_finite(audio, "audio holds")
+    return audio
+
+
+def check_finite(audio: NDArray[np.floating[Any]], who: str, first: int = 0, way_out: str = "") -> None:
+    """Make sure that no sample is NaN or Inf.
+
+    Args:
+        audio: (channels, samples).
+        who: holds or gives it, with that verb, for the message.
+        first: place of its first sample in what it is a part of.
+        way_out: to end the message with.
+
+    Raises:
+        AudioFormatError: the first that is, with its place.
+    """
     finite = np.isfinite(audio)
     if not finite.all():
         channel, sample = (int(i) for i in np.argwhere(~finite)[0])
         raise AudioFormatError(
-            f"audio holds {audio[channel, sample]} at sample {sample} of channel {channel}; expected finite"
+            f"{who} {audio[channel, sample]} at sample {first + sample} of channel {channel};"
+            f" expected finite values{way_out}"
         )
-    return audio
 
 
 def to_channels_samples(array: NDArray[Any]) -> tuple[NDArray[Any], Callable[[Audio], Audio]]:

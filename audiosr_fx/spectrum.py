@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from audiosr_fx.errors import AudioFormatError
-from audiosr_fx.sources import Audio, Source
+from audiosr_fx.sources import Audio, Source, check_finite
 
 _BIN_HZ = 11.7
 _BLOCK_FRAMES = 65_536
@@ -72,8 +71,7 @@ def measure_spectrum(source: Source) -> LongTermSpectrum:
     scale = 2.0 / (n_fft * float(np.sum(window**2)))
     for start, stop in _blocks(source.frames, n_fft):
         block = source.read(start, stop)
-        if not np.isfinite(block).all():
-            raise AudioFormatError(f"NaN or Inf between samples {start} and {stop}; expected finite values")
+        check_finite(block, "the source holds", start)
         for stretch_power in _stretches(block, window):
             stretch_power *= scale
             total_db = 10.0 * math.log10(max(float(stretch_power.sum()), _FLOOR_POWER))

@@ -23,7 +23,7 @@ from audiosr_fx.errors import NO_ROOM, AudioFormatError, NoRoom
 from audiosr_fx.files import BLOCK_FRAMES, FilePath, native_name, one_line, shown
 from audiosr_fx.metadata.parts import Loudness, Metadata
 from audiosr_fx.metadata.writing import Layout
-from audiosr_fx.sources import MAX_CHANNELS, check_sample_rate
+from audiosr_fx.sources import MAX_CHANNELS, check_finite, check_sample_rate
 from audiosr_fx.wav import WavFile, append_aiff_chunks, chunks_size
 
 if TYPE_CHECKING:
@@ -264,10 +264,8 @@ class AudioWriter:
         assert self._file is not None
         if audio.shape[1] == 0:
             return
+        check_finite(audio, f"{shown(self.path)}: not written, as it would hold", self.frames)
         peak = float(np.max(np.abs(audio)))
-        if not np.isfinite(peak):
-            sample = self.frames + int(np.argwhere(~np.isfinite(audio).all(axis=0))[0, 0])
-            raise AudioFormatError(f"{shown(self.path)}: sample {sample} is NaN or Inf; nothing was written")
         frames = self.frames + audio.shape[1]
         if (
             self._largest is not None

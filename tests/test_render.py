@@ -285,8 +285,8 @@ class OddSource:
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        (OddSource(value=float("nan")), "NaN or Inf at sample 0 of channel 0"),
-        (OddSource(value=float("-inf")), "NaN or Inf"),
+        (OddSource(value=float("nan")), "holds nan at sample 0 of channel 0"),
+        (OddSource(value=float("-inf")), "holds -inf at"),
         (OddSource(channels=33), "33 channels"),
         (OddSource(channels=0), "0 channels"),
         (OddSource(sample_rate=0), "sample_rate is 0"),

@@ -14,7 +14,7 @@ from audiosr_fx.quality.cases import Case
 from audiosr_fx.quality.conditions import Condition
 from audiosr_fx.quality.spectra import Waveform
 from audiosr_fx.quality.systems import System
-from audiosr_fx.sources import ResampledSource
+from audiosr_fx.sources import ResampledSource, check_finite
 from audiosr_fx.training.data import SAMPLE_RATE
 from audiosr_fx.training.folders import AUDIO_SUFFIXES
 
@@ -53,9 +53,9 @@ def _read(folder: Path, single: bool, case: Case) -> Waveform:
         raise AudioFormatError("no output of that name" if single else f"no output in {shown(base)}")
     with FileSource(path) as source:
         resampled = source if source.sample_rate == SAMPLE_RATE else ResampledSource(source, SAMPLE_RATE)
-        waveform = np.asarray(resampled.read(0, resampled.frames)[0], np.float32)
-    if not np.isfinite(waveform).all():
-        raise AudioFormatError(f"{shown(path)}: holds NaN or Inf")
+        audio = resampled.read(0, resampled.frames)[:1]
+    check_finite(audio, f"{shown(path)}: holds")
+    waveform = np.asarray(audio[0], np.float32)
     if abs(len(waveform) - len(case.bright)) <= _TOLERANCE:
         return _fitted(waveform, 0, len(case.bright))
     if abs(len(waveform) - case.whole) <= _TOLERANCE:
