@@ -23,8 +23,8 @@ from audiosr_fx.metadata import Metadata, moved, read_metadata
 from audiosr_fx.meters import Levels
 from audiosr_fx.part import region_at_rate
 from audiosr_fx.progress import OnEvent, ProgressEvent, ShouldCancel
-from audiosr_fx.settings import Region, position_at_rate
-from audiosr_fx.sources import Audio, ResampledSource, Source
+from audiosr_fx.settings import Region
+from audiosr_fx.sources import Audio, ResampledSource, Source, position_at_rate
 from audiosr_fx.worker import Report, run_apart
 from audiosr_fx.writer import AudioWriter
 

@@ -17,7 +17,7 @@ from audiosr_fx.part import Part
 from audiosr_fx.render import SAMPLE_RATE, OnEvent, RenderStream, ShouldCancel, render, render_array
 from audiosr_fx.setting import Setting
 from audiosr_fx.settings import RenderSettings, Spacing
-from audiosr_fx.sources import Audio, Source, check_audio
+from audiosr_fx.sources import Audio, Source, check_audio, position_at_rate
 
 if TYPE_CHECKING:
     from audiosr_fx.engine import Engine
@@ -226,7 +226,7 @@ class AudioSR:
                 " or (items, channels, samples)"
             )
         items = array.reshape((1,) * (3 - array.ndim) + array.shape)
-        frames = -(-array.shape[-1] * SAMPLE_RATE // rate)
+        frames = position_at_rate(array.shape[-1], rate, SAMPLE_RATE)
         out = np.empty((*items.shape[:2], frames), np.float32)
         for i, item in enumerate(items):
             out[i] = self._render(item, rate, SAMPLE_RATE)

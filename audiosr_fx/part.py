@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from audiosr_fx.settings import Region, position_at_rate
-from audiosr_fx.sources import Audio, Source
+from audiosr_fx.settings import Region
+from audiosr_fx.sources import Audio, Source, position_at_rate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ from audiosr_fx.meltrack import (
 )
 from audiosr_fx.progress import OnEvent, ProgressEvent, ShouldCancel
 from audiosr_fx.recent import RecentSource, stop_if_asked
-from audiosr_fx.settings import Region, RenderSettings, parse_region, position_at_rate
+from audiosr_fx.settings import Region, RenderSettings, parse_region
 from audiosr_fx.sources import (
     MAX_CHANNELS,
     ArraySource,
@@ -39,6 +39,7 @@ from audiosr_fx.sources import (
     check_audio,
     check_finite,
     check_sample_rate,
+    position_at_rate,
 )
 
 if TYPE_CHECKING:

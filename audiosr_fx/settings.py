@@ -120,11 +120,6 @@ class Region:
         return self.start, stop
 
 
-def position_at_rate(position: int, rate: int, rate_out: int) -> int:
-    """The first sample at another rate that is not before a position; regions that touch still touch."""
-    return -(-position * rate_out // rate)
-
-
 def parse_region(text: str, sample_rate: int) -> Region:
     """Read a region as a person types it.
 

@@ -55,6 +55,11 @@ def check_sample_rate(sample_rate: float) -> int:
     return int(sample_rate)
 
 
+def position_at_rate(position: int, rate: int, rate_out: int) -> int:
+    """The first sample at another rate that is not before a position; regions that touch still touch."""
+    return -(-position * rate_out // rate)
+
+
 def check_audio(array: NDArray[Any], sample_rate: float) -> Audio:
     """Make sure an array is audio we can process.
 
@@ -239,7 +244,7 @@ class ResampledSource(GridSource):
         super().__init__(
             sample_rate=rate,
             channels=source.channels,
-            frames=-(-source.frames * self._period_out // self._period_in),
+            frames=position_at_rate(source.frames, source.sample_rate, rate),
             block_frames=self._periods * self._period_out,
         )
 

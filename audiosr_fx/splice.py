@@ -22,8 +22,8 @@ from audiosr_fx.files import BLOCK_FRAMES, AudioInfo, FileSource, shown
 from audiosr_fx.metadata import read_metadata
 from audiosr_fx.progress import ShouldCancel
 from audiosr_fx.recent import stop_if_asked
-from audiosr_fx.settings import Region, position_at_rate
-from audiosr_fx.sources import Audio, ResampledSource, Source
+from audiosr_fx.settings import Region
+from audiosr_fx.sources import Audio, ResampledSource, Source, position_at_rate
 from audiosr_fx.writer import AudioWriter
 
 if TYPE_CHECKING:

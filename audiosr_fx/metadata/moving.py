@@ -9,7 +9,7 @@ from typing import Final
 from audiosr_fx.metadata.findings import Findings
 from audiosr_fx.metadata.ixml import move_ixml
 from audiosr_fx.metadata.parts import Broadcast, CueSheet, Instrument, Marker, Metadata
-from audiosr_fx.settings import position_at_rate
+from audiosr_fx.sources import position_at_rate
 
 _OF_THE_WHOLE: Final = {"CUESHEET", "LENGTH", "TIMECODE", "DISCID", "CDTOC", "MUSICBRAINZ_DISCID"}
 """Tags that a part of a file must not inherit."""

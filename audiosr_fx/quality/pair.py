@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,7 +10,7 @@ import numpy as np
 from audiosr_fx.bandwidth import Crossover, Verdict, apply_fir, crossover, judge, lowpass_fir
 from audiosr_fx.part import PartSource
 from audiosr_fx.quality.lag import find_lag
-from audiosr_fx.sources import ResampledSource, Source
+from audiosr_fx.sources import ResampledSource, Source, position_at_rate
 
 _PROBE_S: Final = 6.0
 _LAG_S: Final = 0.5
@@ -49,7 +48,7 @@ def align(source: Source, output: Source, *, start_s: float, loud_s: float, band
     """
     rate = output.sample_rate
     resampled = ResampledSource(source, rate)
-    start = math.ceil(round(start_s * source.sample_rate) * rate / source.sample_rate)
+    start = position_at_rate(round(start_s * source.sample_rate), source.sample_rate, rate)
     left = max(resampled.frames - start, 0)
     frames = min(left, output.frames)
     is_comparable = source.channels in (1, output.channels)

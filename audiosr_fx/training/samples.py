@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiosr_fx.files import FileSource
-from audiosr_fx.sources import ResampledSource
+from audiosr_fx.sources import ResampledSource, position_at_rate
 
 SAMPLE_RATE = 48_000
 FULL_SCALE = 32_768
@@ -45,7 +45,7 @@ class FileSamples:
         """``sample_rate`` and ``frames`` are the file's own, as its header says."""
         self.path = path
         self.channel = channel
-        self._length = -(-frames * SAMPLE_RATE // sample_rate)
+        self._length = position_at_rate(frames, sample_rate, SAMPLE_RATE)
 
     def __len__(self) -> int:
         return self._length
