@@ -24,8 +24,9 @@ from audiosr_fx.child_process import ChildProcess, Messages, describe_end, next_
 from audiosr_fx.child_voice import Message
 from audiosr_fx.decode_limits import DecodeLimits
 from audiosr_fx.errors import AudioFormatError, NoRoom
-from audiosr_fx.files import AudioInfo, FilePath, one_line, shown
+from audiosr_fx.files import AudioInfo, FilePath
 from audiosr_fx.sources import Audio
+from audiosr_fx.wording import one_line, shown
 
 _START_S: Final = 60.0
 _MAX_KILLS: Final = 3

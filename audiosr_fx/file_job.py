@@ -17,7 +17,7 @@ from audiosr_fx.bounce import Bounce
 from audiosr_fx.child_voice import Message
 from audiosr_fx.contract import check_rate_type, is_offline
 from audiosr_fx.errors import AudioFormatError
-from audiosr_fx.files import AudioInfo, FileSource, one_line, read_info, shown
+from audiosr_fx.files import AudioInfo, FileSource, read_info
 from audiosr_fx.history import board_records
 from audiosr_fx.metadata import Metadata, moved, read_metadata
 from audiosr_fx.meters import Levels
@@ -25,6 +25,7 @@ from audiosr_fx.part import region_at_rate
 from audiosr_fx.progress import OnEvent, ProgressEvent, ShouldCancel
 from audiosr_fx.settings import Region
 from audiosr_fx.sources import Audio, ResampledSource, Source, position_at_rate
+from audiosr_fx.wording import one_line, shown
 from audiosr_fx.worker import Report, run_apart
 from audiosr_fx.writer import AudioWriter
 

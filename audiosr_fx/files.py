@@ -19,8 +19,7 @@ from audiosr_fx.chunks import OPEN_LENGTHS, DataClaim, chunks, claimed_data
 from audiosr_fx.errors import AudioFormatError
 from audiosr_fx.plain_file import open_plain_file
 from audiosr_fx.sources import MAX_CHANNELS, Audio, GridSource, check_sample_rate
-from audiosr_fx.wording import one_line as one_line
-from audiosr_fx.wording import shown as shown
+from audiosr_fx.wording import one_line, shown
 
 _log = logging.getLogger(__name__)
 

@@ -14,8 +14,9 @@ from typing import Final
 
 from audiosr_fx.child_voice import Message
 from audiosr_fx.errors import AudioFormatError, PluginError
-from audiosr_fx.files import AudioInfo, FilePath, read_info, shown
+from audiosr_fx.files import AudioInfo, FilePath, read_info
 from audiosr_fx.process_limits import bind
+from audiosr_fx.wording import shown
 from audiosr_fx.worker import Child, Report
 
 LOOK_S: Final = 20.0

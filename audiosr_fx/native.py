@@ -17,8 +17,8 @@ import pedalboard
 
 from audiosr_fx.contract import BUFFER_SIZE
 from audiosr_fx.errors import AudioFormatError, ParameterError, PluginError
-from audiosr_fx.files import one_line
 from audiosr_fx.sources import Audio
+from audiosr_fx.wording import one_line
 
 _MODULES = ("pedalboard", "pedalboard_native")
 _CONTAINERS = (pedalboard.Chain, pedalboard.Mix)

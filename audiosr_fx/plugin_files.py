@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from audiosr_fx.errors import PresetError
-from audiosr_fx.files import FilePath, shown
+from audiosr_fx.files import FilePath
+from audiosr_fx.wording import shown
 
 MAX_BYTES: Final = 64 * 1024 * 1024
 _PRESET_HEADER: Final = 48  # magic, version, class id, offset of the list of chunks

@@ -11,10 +11,11 @@ from typing import Any
 import pedalboard
 
 from audiosr_fx.errors import ParameterError, PluginError, PresetError
-from audiosr_fx.files import FilePath, one_line, shown
+from audiosr_fx.files import FilePath
 from audiosr_fx.native import small_numbers_kept
 from audiosr_fx.plugin_files import preset_class_id, read_state
 from audiosr_fx.plugin_settings import ParameterValue, VST3Settings
+from audiosr_fx.wording import one_line, shown
 
 
 @small_numbers_kept()

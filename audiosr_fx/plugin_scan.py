@@ -13,11 +13,11 @@ import pedalboard
 
 from audiosr_fx.child_voice import Message
 from audiosr_fx.errors import AudioSRError, PluginError
-from audiosr_fx.files import one_line, shown
 from audiosr_fx.native import NativeRun
 from audiosr_fx.plugin_loading import open_vst3
 from audiosr_fx.plugin_settings import OF_THE_HOST
 from audiosr_fx.plugins import find_widths
+from audiosr_fx.wording import one_line, shown
 from audiosr_fx.worker import Report, run_apart
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from audiosr_fx.errors import ParameterError, PresetError
-from audiosr_fx.files import shown
 from audiosr_fx.preset_effects import (
     EffectType,
     Key,
@@ -22,7 +21,7 @@ from audiosr_fx.preset_effects import (
 )
 from audiosr_fx.toml_tables import check_keys, check_schema
 from audiosr_fx.toml_text import faults_of, parse_toml, to_toml
-from audiosr_fx.wording import did_you_mean
+from audiosr_fx.wording import did_you_mean, shown
 
 if TYPE_CHECKING:
     from audiosr_fx.board import Board

@@ -15,7 +15,6 @@ from typing import Any, Final, TypeAlias
 import pedalboard
 
 from audiosr_fx.errors import ParameterError
-from audiosr_fx.files import one_line
 from audiosr_fx.limiter import LimiterSettings
 from audiosr_fx.loudness import LoudnessSettings
 from audiosr_fx.mastering import MasterSettings
@@ -23,7 +22,7 @@ from audiosr_fx.native import build_native
 from audiosr_fx.params import Control, find_control
 from audiosr_fx.plugin_settings import ParameterValue, VST3Settings
 from audiosr_fx.settings import RenderSettings
-from audiosr_fx.wording import brief, did_you_mean
+from audiosr_fx.wording import brief, did_you_mean, one_line
 
 Value: TypeAlias = bool | int | float | str | Mapping[str, ParameterValue]
 

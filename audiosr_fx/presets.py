@@ -11,10 +11,10 @@ from typing import Final
 from platformdirs import user_data_dir
 
 from audiosr_fx.errors import ParameterError, PresetError
-from audiosr_fx.files import FilePath, shown
+from audiosr_fx.files import FilePath
 from audiosr_fx.preset import Preset, parse_preset
 from audiosr_fx.toml_text import read_text
-from audiosr_fx.wording import did_you_mean
+from audiosr_fx.wording import did_you_mean, shown
 
 __all__ = [
     "Preset",

@@ -9,10 +9,16 @@ from pathlib import Path
 from typing import Any
 
 
+def printable(text: str) -> str:
+    """Text from outside with everything escaped that is no visible character: line breaks, controls, bytes
+    that are no UTF-8, and marks that turn the direction of writing.
+    """
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 def shown(path: Path) -> str:
-    """A path for a message: control characters escaped, so that it stays one line."""
-    text = str(path)
-    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    """A path for a message, on one line."""
+    return printable(str(path))
 
 
 def one_line(error: BaseException) -> str:

@@ -24,8 +24,8 @@ from audiosr_fx import errors
 from audiosr_fx.child_process import ChildProcess, Messages, describe_end, next_message
 from audiosr_fx.child_voice import Message, Voice, repeat_log
 from audiosr_fx.errors import AudioSRError, ParameterError, PluginError
-from audiosr_fx.files import one_line
 from audiosr_fx.native import build_native, describe_native
+from audiosr_fx.wording import one_line
 
 Report: TypeAlias = Callable[[Message], None]
 

@@ -20,11 +20,12 @@ from audiosr_fx.atomic import publish, sync, temporary_beside
 from audiosr_fx.chunks import chunks
 from audiosr_fx.dither import Quantizer, choose_dither
 from audiosr_fx.errors import NO_ROOM, AudioFormatError, NoRoom
-from audiosr_fx.files import BLOCK_FRAMES, FilePath, native_name, one_line, shown
+from audiosr_fx.files import BLOCK_FRAMES, FilePath, native_name
 from audiosr_fx.metadata.parts import Loudness, Metadata
 from audiosr_fx.metadata.writing import Layout
 from audiosr_fx.sources import MAX_CHANNELS, check_finite, check_sample_rate
 from audiosr_fx.wav import WavFile, append_aiff_chunks, chunks_size
+from audiosr_fx.wording import one_line, shown
 
 if TYPE_CHECKING:
     from audiosr_fx.meters import Levels, Meter

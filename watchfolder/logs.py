@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import Final
 
+from audiosr_fx.wording import printable
+
 FILE_NAME: Final = "watch.log.jsonl"
 MAX_BYTES: Final = 5 << 20
 KEPT_FILES: Final = 5
@@ -21,7 +23,7 @@ class HumanFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         mark = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
         clock = time.strftime("%H:%M:%S", time.localtime(record.created))
-        return f"{clock} {mark}{_one_line(_text(self, record))}"
+        return f"{clock} {mark}{printable(_text(self, record))}"
 
 
 class JsonFormatter(logging.Formatter):
@@ -88,7 +90,3 @@ class _Rotating(logging.handlers.RotatingFileHandler):
 def _text(formatter: logging.Formatter, record: logging.LogRecord) -> str:
     text = record.getMessage()
     return f"{text}\n{formatter.formatException(record.exc_info)}" if record.exc_info else text
-
-
-def _one_line(text: str) -> str:
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

@@ -14,11 +14,12 @@ from audiosr_fx.commands.job import Job, Result, check_output, intact_below_hz, 
 from audiosr_fx.commands.outputs import Task
 from audiosr_fx.commands.terminal import OutputError
 from audiosr_fx.errors import AudioFormatError, ParameterError
-from audiosr_fx.files import SUBTYPES, FileSource, shown
+from audiosr_fx.files import SUBTYPES, FileSource
 from audiosr_fx.part import PartSource
 from audiosr_fx.preset import Preset
 from audiosr_fx.presets import find_preset, read_preset
 from audiosr_fx.settings import PLUGIN_TIMEOUT_S, SESSION_RATE, parse_region
+from audiosr_fx.wording import shown
 
 if TYPE_CHECKING:
     from audiosr_fx.album import Stages

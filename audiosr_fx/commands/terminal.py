@@ -26,6 +26,8 @@ from audiosr_fx.errors import (
     RenderCancelled,
     StorageError,
 )
+from audiosr_fx.wording import one_line
+from audiosr_fx.wording import printable as printable
 
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
 """What asks the program to end: Ctrl-C, a request to terminate, and a terminal that was closed."""
@@ -88,22 +90,11 @@ def _describe(error: BaseException) -> str:
             where = f"{error.filename}: " if error.filename else ""
             return f"{where}{error.strerror}"
         case AudioSRError() | OSError():
-            return one_line(str(error))
+            return one_line(error)
         case _:
             return (
-                f"unexpected {type(error).__name__}: {one_line(str(error))} "
-                "(audiosr-fx --debug ... shows where)"
+                f"unexpected {type(error).__name__}: {one_line(error)} (audiosr-fx --debug ... shows where)"
             )
-
-
-def one_line(text: str) -> str:
-    """The same words without line breaks."""
-    return " ".join(text.split())
-
-
-def printable(text: str) -> str:
-    """The text with control characters and undecodable bytes escaped: file names may hold any."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def say_error(text: str) -> None:

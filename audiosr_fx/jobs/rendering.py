@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from audiosr_fx import __version__
 from audiosr_fx.errors import AudioFormatError, NoRoom, ParameterError
-from audiosr_fx.files import SUBTYPES, shown
+from audiosr_fx.files import SUBTYPES
 from audiosr_fx.jobs.task import DeviceMissing, Task
 from audiosr_fx.settings import PLUGIN_TIMEOUT_S, SESSION_RATE, parse_region
 from audiosr_fx.sources import position_at_rate
+from audiosr_fx.wording import shown
 
 if TYPE_CHECKING:
     from audiosr_fx.decoding import DecodedFile

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, Final, TypeVar
 
+from audiosr_fx.wording import printable
+
 MAX_METADATA_BYTES: Final = 16 << 20
 """Of one file, pictures included."""
 
@@ -35,8 +37,7 @@ class Findings:
 
     def drop(self, what: str, why: object) -> None:
         """Note that something is dropped."""
-        line = f"{what}: dropped, {why}"
-        text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+        text = printable(f"{what}: dropped, {why}")
         if len(self.warnings) == MAX_WARNINGS:
             text = "more of the metadata: dropped"
         if text not in self.warnings and len(self.warnings) <= MAX_WARNINGS:

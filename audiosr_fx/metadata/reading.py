@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from audiosr_fx.errors import AudioFormatError
-from audiosr_fx.files import AudioInfo, FilePath, read_info, shown
+from audiosr_fx.files import AudioInfo, FilePath, read_info
 from audiosr_fx.metadata.aiff import read_aiff
 from audiosr_fx.metadata.comments import understood
 from audiosr_fx.metadata.findings import Findings
@@ -21,6 +21,7 @@ from audiosr_fx.metadata.parts import Metadata
 from audiosr_fx.metadata.provenance import Provenance
 from audiosr_fx.metadata.riff import read_riff
 from audiosr_fx.metadata.tags import merged
+from audiosr_fx.wording import shown
 
 _log = logging.getLogger(__name__)
 

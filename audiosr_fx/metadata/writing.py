@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Final
 
 from audiosr_fx.errors import AudioFormatError
-from audiosr_fx.files import shown
 from audiosr_fx.metadata import aiff, flac, riff
 from audiosr_fx.metadata.bext import with_history, with_loudness
 from audiosr_fx.metadata.findings import Findings
 from audiosr_fx.metadata.ixml import finish_ixml
 from audiosr_fx.metadata.moving import moved, within
 from audiosr_fx.metadata.parts import Loudness, Marker, Metadata
+from audiosr_fx.wording import shown
 
 _log = logging.getLogger(__name__)
 _BITS: Final = {"PCM_16": 16, "PCM_24": 24, "PCM_32": 32, "FLOAT": 32}

@@ -25,8 +25,8 @@ import soundfile
 
 from audiosr_fx.atomic import publish, temporary_beside
 from audiosr_fx.errors import AudioFormatError
-from audiosr_fx.files import one_line, shown
 from audiosr_fx.sources import Audio, check_audio
+from audiosr_fx.wording import one_line, shown
 
 _FULL_SCALE: Final = 32_767.0
 

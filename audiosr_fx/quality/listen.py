@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from audiosr_fx.errors import AudioFormatError, ParameterError
-from audiosr_fx.files import shown
 from audiosr_fx.quality.anchor import check_anchor_hz, lowpass_anchor
 from audiosr_fx.quality.embed import (
     EmbeddedFormat,
@@ -31,6 +30,7 @@ from audiosr_fx.quality.embed import (
 from audiosr_fx.quality.levels import COMPARISON_LUFS, Match, match_loudness, measure_level
 from audiosr_fx.quality.listen_folder import SAMPLE_RATE, find_systems, read_excerpts
 from audiosr_fx.sources import Audio
+from audiosr_fx.wording import shown
 
 PAGE_FORMAT: Final = "audiosr-fx listening test 1"
 MAX_PAGE_BYTES: Final = 400_000_000  # what browsers open without trouble

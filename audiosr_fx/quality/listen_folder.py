@@ -10,8 +10,9 @@ from typing import Final
 import numpy as np
 
 from audiosr_fx.errors import AudioFormatError
-from audiosr_fx.files import FileSource, shown
+from audiosr_fx.files import FileSource
 from audiosr_fx.sources import Audio, ResampledSource
+from audiosr_fx.wording import shown
 
 SAMPLE_RATE: Final = 48_000
 AUDIO_SUFFIXES: Final = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".w64", ".rf64")

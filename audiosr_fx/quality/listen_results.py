@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Final, TypeGuard
 
 from audiosr_fx.errors import AudioFormatError
-from audiosr_fx.files import shown
 from audiosr_fx.quality.listen import Mode, Role
+from audiosr_fx.wording import shown
 
 RESULTS_FORMAT: Final = "audiosr-fx listening results 1"
 _MAX_BYTES: Final = 20_000_000

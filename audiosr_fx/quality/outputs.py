@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from audiosr_fx.errors import AudioFormatError, ParameterError
-from audiosr_fx.files import FileSource, shown
+from audiosr_fx.files import FileSource
 from audiosr_fx.quality.cases import Case
 from audiosr_fx.quality.conditions import Condition
 from audiosr_fx.quality.spectra import Waveform
@@ -17,6 +17,7 @@ from audiosr_fx.quality.systems import System
 from audiosr_fx.sources import ResampledSource, check_finite
 from audiosr_fx.training.data import SAMPLE_RATE
 from audiosr_fx.training.folders import AUDIO_SUFFIXES
+from audiosr_fx.wording import shown
 
 _TOLERANCE = 100  # samples by which a length may differ
 

@@ -14,14 +14,13 @@ from typing import Any, Final, TypeAlias
 
 from audiosr_fx import __version__
 from audiosr_fx.errors import AudioFormatError
-from audiosr_fx.files import shown
 from audiosr_fx.progress import ShouldCancel
 from audiosr_fx.quality.embed import assemble_page, asset, data_block, json_block, write_whole
 from audiosr_fx.quality.listen_folder import SAMPLE_RATE
 from audiosr_fx.quality.report_data import Blocks, file_data, stem_data
 from audiosr_fx.quality.report_file import measure_file
 from audiosr_fx.quality.report_rows import ReportRow, StemCheck
-from audiosr_fx.quality.report_words import inert
+from audiosr_fx.wording import printable, shown
 
 __all__ = ["OnReportEvent", "ReportEvent", "ReportRow", "StemCheck", "excerpt_seconds", "write_report"]
 
@@ -110,14 +109,14 @@ def excerpt_seconds(files: int) -> int:
 
 def _page(title: str, files: list[dict[str, Any]], stem_check: StemCheck | None, blocks: Blocks) -> str:
     data = {
-        "title": inert(title),
+        "title": printable(title),
         "software": f"audiosr_fx {__version__}",
         "sample_rate": SAMPLE_RATE,
         "files": files,
         "stem_check": None if stem_check is None else stem_data(stem_check),
     }
     return assemble_page(
-        title=inert(title),
+        title=printable(title),
         body=asset("report.html"),
         styles=[asset(name) for name in _STYLES],
         scripts=[asset(name) for name in _SCRIPTS],

@@ -13,7 +13,8 @@ from audiosr_fx.quality.excerpt import Excerpt
 from audiosr_fx.quality.pictures import RANGE_DB
 from audiosr_fx.quality.report_file import FileReport, Picture, Side
 from audiosr_fx.quality.report_rows import ReportRow, StemCheck
-from audiosr_fx.quality.report_words import Finding, hertz, inert, mono_finding, null_finding
+from audiosr_fx.quality.report_words import Finding, hertz, mono_finding, null_finding
+from audiosr_fx.wording import printable
 
 Blocks = dict[str, bytes]
 """Bytes by the name they have in the page."""
@@ -24,15 +25,15 @@ def file_data(row: ReportRow, report: FileReport, blocks: Blocks) -> dict[str, A
     before, after = report.pictures
     comparison = report.comparison
     return {
-        "name": inert(row.source.name),
-        "source": inert(str(row.source)),
-        "output": None if row.output is None else inert(str(row.output)),
+        "name": printable(row.source.name),
+        "source": printable(str(row.source)),
+        "output": None if row.output is None else printable(str(row.output)),
         "status": _status(row, report),
-        "error": inert(row.error),
-        "reason": inert(row.reason),
-        "decisions": [inert(line) for line in row.decisions],
-        "notes": [inert(line) for line in report.notes],
-        "preset": inert(row.preset),
+        "error": printable(row.error),
+        "reason": printable(row.reason),
+        "decisions": [printable(line) for line in row.decisions],
+        "notes": [printable(line) for line in report.notes],
+        "preset": printable(row.preset),
         "cutoff_hz": row.cutoff_hz,
         "crossover_hz": report.crossover_hz,
         "start_s": row.start_s,
@@ -68,7 +69,7 @@ def stem_data(check: StemCheck) -> dict[str, Any]:
         if check.crossover_hz > 0.0
         else "over the whole spectrum",
         "stems": check.stems,
-        "reason": inert(check.reason),
+        "reason": printable(check.reason),
     }
 
 
@@ -128,7 +129,7 @@ def _provenance(step: Provenance) -> list[list[str]]:
     named = asdict(step)
     others = named.pop("others")
     known = [(name, value) for name, value in named.items() if value is not None]
-    return [[inert(name), inert(_value(value))] for name, value in [*known, *others]]
+    return [[printable(name), printable(_value(value))] for name, value in [*known, *others]]
 
 
 def _value(value: object) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiosr_fx.errors import AudioSRError, RenderCancelled
-from audiosr_fx.files import FileSource, one_line
+from audiosr_fx.files import FileSource
 from audiosr_fx.metadata.provenance import Provenance
 from audiosr_fx.metadata.reading import read_metadata
 from audiosr_fx.meters import Levels, Meter, meter_source
@@ -24,6 +24,7 @@ from audiosr_fx.quality.pair import Pair, align, band_of
 from audiosr_fx.quality.pictures import draw_pixels, loudest_db, mean_curve_db
 from audiosr_fx.quality.spectrogram import Panel, measure_panel
 from audiosr_fx.sources import Source
+from audiosr_fx.wording import one_line
 
 _COLUMNS: Final = 600
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from audiosr_fx.bandwidth import judge
 from audiosr_fx.errors import AudioFormatError, AudioSRError
-from audiosr_fx.files import FileSource, read_info, shown
+from audiosr_fx.files import FileSource, read_info
 from audiosr_fx.metadata.reading import read_provenance
 from audiosr_fx.quality.listen_folder import audio_files
 from audiosr_fx.quality.report_rows import ReportRow
+from audiosr_fx.wording import shown
 
 
 def pair_rows(before: Path, after: Path) -> list[ReportRow]:

@@ -22,13 +22,6 @@ class Finding:
     tone: Tone
 
 
-def inert(text: str) -> str:
-    """Text from outside, with everything escaped that is no visible character: line breaks, controls, bytes
-    that are no UTF-8, and marks that turn the direction of writing.
-    """
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
 def null_finding(comparison: Comparison) -> Finding:
     """Does the output null against the input where nothing was to change?"""
     null = comparison.null

@@ -15,7 +15,7 @@ import numpy as np
 
 from audiosr_fx.bandwidth import Verdict, judge
 from audiosr_fx.errors import AudioFormatError
-from audiosr_fx.files import FileSource, shown
+from audiosr_fx.files import FileSource
 from audiosr_fx.sources import ArraySource
 from audiosr_fx.training.data import (
     INDEX_NAME,
@@ -25,6 +25,7 @@ from audiosr_fx.training.data import (
     clips_of_file,
     load_corpus,
 )
+from audiosr_fx.wording import shown
 
 logger = logging.getLogger(__name__)
 

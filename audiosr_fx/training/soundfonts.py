@@ -20,8 +20,8 @@ import soxr
 from numpy.typing import NDArray
 
 from audiosr_fx.errors import AudioFormatError
-from audiosr_fx.files import one_line
 from audiosr_fx.training.data import SAMPLE_RATE
+from audiosr_fx.wording import one_line
 
 DRUM_BANK: Final = 128
 
