@@ -191,15 +191,13 @@ def _check_names(studio: StudioSettings) -> None:
     Raises:
         PresetError, CheckpointError: there is none of that name.
     """
-    from audiosr_fx.model.places import place_of
+    from audiosr_fx.model.catalogue import find_model
     from audiosr_fx.presets import load_preset
 
     for settings in studio.folders:
         if settings.preset:
             load_preset(settings.preset)
-        if settings.model and place_of(settings.model) is None:
-            from audiosr_fx.model.checkpoint import find_model  # which loads torch, and says what there is
-
+        if settings.model:
             find_model(settings.model)
 
 

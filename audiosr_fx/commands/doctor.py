@@ -63,7 +63,7 @@ def _formats() -> str:
 
 
 def _models() -> dict[str, str]:
-    from audiosr_fx.model.checkpoint import list_models
+    from audiosr_fx.model.catalogue import list_models
 
     return {entry.name: str(entry.path or "not here") for entry in list_models()}
 

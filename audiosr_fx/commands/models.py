@@ -11,7 +11,7 @@ import typer
 from audiosr_fx.commands.terminal import say, say_json, say_note
 
 if TYPE_CHECKING:
-    from audiosr_fx.model.checkpoint import ModelEntry
+    from audiosr_fx.model.catalogue import ModelEntry
 
 
 class PublishedModel(StrEnum):
@@ -29,7 +29,7 @@ def list_command(
     json: Annotated[bool, typer.Option("--json", help="One JSON object per model and line.")] = False,
 ) -> None:
     """Show every model, and where its weights lie."""
-    from audiosr_fx.model.checkpoint import list_models
+    from audiosr_fx.model.catalogue import list_models
 
     entries = list_models()
     width = max(len(entry.name) for entry in entries) + 2
@@ -63,7 +63,7 @@ def show_command(
     ],
 ) -> None:
     """Print a model's card: its licence, whose recordings it learned from, and how."""
-    from audiosr_fx.model.checkpoint import read_card
+    from audiosr_fx.model.catalogue import read_card
 
     card = read_card(name)
     say(card.card.rstrip() or f"{name} is a {card.config.name} model; its file has no card.")
@@ -78,7 +78,7 @@ def pull_command(
     Without a network, bring the file yourself:
     [bold]audiosr-fx models import pytorch_model.bin --name basic[/bold]
     """
-    from audiosr_fx.model.checkpoint import KNOWN_MODELS
+    from audiosr_fx.model.catalogue import KNOWN_MODELS
     from audiosr_fx.model.importing import pull
 
     say_note(f"licence of {name}: {KNOWN_MODELS[name].licence}")

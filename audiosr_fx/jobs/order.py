@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from audiosr_fx.errors import AudioFormatError, AudioSRError, MessageError, ParameterError
 from audiosr_fx.jobs.request import RenderRequest, request_from_dict
+from audiosr_fx.model.catalogue import find_model
 from audiosr_fx.wording import shown
 
 _BLOCK_BYTES: Final = 1 << 20
@@ -273,13 +274,7 @@ def _times(status: os.stat_result) -> tuple[int, int]:
 
 
 def _model_sha256(name: str) -> str:
-    from audiosr_fx.model.places import place_of
-
-    path = place_of(name)
-    if path is None:
-        from audiosr_fx.model.checkpoint import find_model  # which loads much, and knows the way out
-
-        path = find_model(name)
+    path = find_model(name)
     status = path.stat()
     return _cached_hash(path, status.st_mtime_ns, status.st_size)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from audiosr_fx import __version__
+from audiosr_fx.model.places import place_of
 
 SOFTWARE: Final = f"audiosr_fx {__version__}"
 _LINE: Final = re.compile(r"audiosr_fx \d[\w.+-]*(?:; [a-z0-9_]+=[^;,\s\x00]*)*")
@@ -99,13 +100,12 @@ def without_provenance(text: str) -> str:
 
 def weights_sha256(model: str | Path) -> str | None:
     """The SHA-256 of a model's file in hexadecimal; None where there is no such file."""
-    from audiosr_fx.errors import CheckpointError
-    from audiosr_fx.model.checkpoint import find_model
-
+    path = place_of(str(model))
+    if path is None:
+        return None
     try:
-        path = find_model(model)
         status = path.stat()
-    except (CheckpointError, OSError):
+    except OSError:
         return None
     return _hashed(path, status.st_mtime_ns, status.st_size)
 

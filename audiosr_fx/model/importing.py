@@ -28,17 +28,12 @@ from torch import Tensor
 
 from audiosr_fx.errors import AudioSRError, CheckpointError
 from audiosr_fx.model.audiosr import AudioSRModel
-from audiosr_fx.model.checkpoint import (
-    KNOWN_MODELS,
-    check_names,
-    config_from_json,
-    config_to_json,
-    models_folder,
-    save_tensors,
-    verify,
-)
+from audiosr_fx.model.catalogue import KNOWN_MODELS
+from audiosr_fx.model.checkpoint import check_names, save_tensors, verify
 from audiosr_fx.model.config import BASIC, ModelConfig
+from audiosr_fx.model.config_json import config_from_json, config_to_json
 from audiosr_fx.model.diffusion import Schedule
+from audiosr_fx.model.places import models_folder
 
 MAX_SOURCE_BYTES = 12 << 30
 """Twice the published file."""

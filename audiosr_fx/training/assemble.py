@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from audiosr_fx.errors import CheckpointError, ParameterError
 from audiosr_fx.model.audiosr import AudioSRModel
-from audiosr_fx.model.checkpoint import config_from_json, load_model
+from audiosr_fx.model.checkpoint import load_model
 from audiosr_fx.model.config import HiFiGANConfig, ModelConfig
+from audiosr_fx.model.config_json import config_from_json
 from audiosr_fx.training.data import Clip
 from audiosr_fx.training.device_segments import DeviceSegmentMaker
 from audiosr_fx.training.hifigan import HiFiGANStage

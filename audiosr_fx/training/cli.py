@@ -347,7 +347,8 @@ def export(
 
 
 def _export_path(destination: str) -> Path:
-    from audiosr_fx.model.checkpoint import KNOWN_MODELS, models_folder
+    from audiosr_fx.model.catalogue import KNOWN_MODELS
+    from audiosr_fx.model.places import models_folder
 
     if destination.endswith(".safetensors"):
         return Path(destination).expanduser()
@@ -380,7 +381,7 @@ def _write_card(
     description: str,
     notes: str,
 ) -> Card:
-    from audiosr_fx.model.checkpoint import read_card
+    from audiosr_fx.model.catalogue import read_card
     from audiosr_fx.training.card import write_card
 
     init = init or next((str(record["init"]) for record in records.values() if record.get("init")), None)

@@ -15,8 +15,8 @@ import torch
 from audiosr_fx import __version__
 from audiosr_fx.errors import AudioFormatError, ParameterError
 from audiosr_fx.model.audiosr import AudioSRModel
-from audiosr_fx.model.checkpoint import config_to_json
 from audiosr_fx.model.config import ModelConfig
+from audiosr_fx.model.config_json import config_to_json
 from audiosr_fx.toml_tables import read_table
 from audiosr_fx.training.assemble import (
     build_stage,

@@ -17,19 +17,12 @@ from tiny import TINY, WITH_PREDICTOR, tiny_model
 from torch import Tensor
 
 from audiosr_fx.errors import CheckpointError
-from audiosr_fx.model.checkpoint import (
-    FORMAT,
-    config_from_json,
-    config_to_json,
-    find_model,
-    list_models,
-    load_model,
-    models_folder,
-    read_card,
-    save_model,
-    verify,
-)
+from audiosr_fx.model.card import FORMAT
+from audiosr_fx.model.catalogue import find_model, list_models, read_card
+from audiosr_fx.model.checkpoint import load_model, save_model, verify
 from audiosr_fx.model.config import BASIC, ExciterConfig, ModelConfig, PredictorConfig
+from audiosr_fx.model.config_json import config_from_json, config_to_json
+from audiosr_fx.model.places import models_folder
 
 
 @pytest.fixture(autouse=True)

@@ -22,7 +22,8 @@ from torch import Tensor
 from audiosr_fx.errors import CheckpointError
 from audiosr_fx.model import importing
 from audiosr_fx.model.audiosr import AudioSRModel
-from audiosr_fx.model.checkpoint import load_model, read_card
+from audiosr_fx.model.catalogue import read_card
+from audiosr_fx.model.checkpoint import load_model
 from audiosr_fx.model.config import BASIC, DiffusionConfig
 from audiosr_fx.model.diffusion import Schedule
 from audiosr_fx.model.importing import LEFT_OVER, convert, import_checkpoint, inspect_source, our_name, pull

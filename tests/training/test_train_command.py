@@ -18,7 +18,8 @@ from typer.testing import CliRunner, Result
 
 import audiosr_fx
 from audiosr_fx.cli import app
-from audiosr_fx.model.checkpoint import load_model, read_card, verify
+from audiosr_fx.model.catalogue import read_card
+from audiosr_fx.model.checkpoint import load_model, verify
 from audiosr_fx.training.figures import read_figures
 
 ROOT = Path(audiosr_fx.__file__).parent.parent
