@@ -18,11 +18,9 @@ from torch import Tensor
 
 from audiosr_fx.errors import CheckpointError
 from audiosr_fx.model.card import FORMAT
-from audiosr_fx.model.catalogue import find_model, list_models, read_card
+from audiosr_fx.model.catalogue import read_card
 from audiosr_fx.model.checkpoint import load_model, save_model, verify
-from audiosr_fx.model.config import BASIC, ExciterConfig, ModelConfig, PredictorConfig
-from audiosr_fx.model.config_json import config_from_json, config_to_json
-from audiosr_fx.model.places import models_folder
+from audiosr_fx.model.config import ExciterConfig, PredictorConfig
 
 
 @pytest.fixture(autouse=True)
@@ -85,42 +83,6 @@ def test_a_model_with_predictor_and_exciter_survives(folder: Path) -> None:
     )
     save_model(tiny_model(config=config), folder / "toy.safetensors")
     assert load_model("toy").config == config
-
-
-@pytest.mark.parametrize("config", [BASIC, TINY, dataclasses.replace(BASIC, predictor=PredictorConfig())])
-def test_a_config_survives_json(config: ModelConfig) -> None:
-    assert config_from_json(config_to_json(config)) == config
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda c: c.update(surprise=1),
-        lambda c: c["vae"].update(surprise=1),
-        lambda c: c["vae"].update(base_channels="4"),
-        lambda c: c["vae"].update(base_channels=True),
-        lambda c: c["vae"].update(base_channels=10**9),
-        lambda c: c["vae"].update(blocks_per_level=100_000),
-        lambda c: c["vae"].update(multipliers=[1] * 1000),
-        lambda c: c["vae"].update(multipliers=4),
-        lambda c: c["mel"].update(log_floor=float("nan")),
-        lambda c: c["vocoder"].update(kind="os.system"),
-        lambda c: c.update(vocoder=3),
-        lambda c: c.update(name=3),
-        lambda c: c.pop("unet"),
-    ],
-)
-def test_a_config_that_is_not_one_is_refused(change: Callable[[dict[str, object]], None]) -> None:
-    values = json.loads(config_to_json(TINY))
-    change(values)
-    with pytest.raises(CheckpointError, match="config cannot be read"):
-        config_from_json(json.dumps(values))
-
-
-@pytest.mark.parametrize("text", ["", "[]", "null", "{", "[" * 5000, "{}" + " " * 100_000])
-def test_text_that_is_no_config_is_refused(text: str) -> None:
-    with pytest.raises(CheckpointError, match="config cannot be read"):
-        config_from_json(text)
 
 
 def test_a_config_no_model_can_be_built_from_is_refused(folder: Path) -> None:
@@ -215,38 +177,6 @@ def test_a_model_file_ends_in_safetensors(folder: Path) -> None:
 def test_a_saved_model_can_be_read_by_others(folder: Path) -> None:
     path = save_model(tiny_model(), folder / "toy.safetensors")
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
-
-
-@pytest.mark.parametrize(
-    ("name", "way_out"),
-    [
-        ("basic", "audiosr-fx models pull basic"),
-        ("speech", "models import FILE --name speech"),
-        ("nothing", "expected one of mini, basic, speech"),
-        ("../secret", "expected a model's name or a path"),
-        ("", "expected a model's name or a path"),
-        ("/nowhere/x.safetensors", "no model file at"),
-    ],
-)
-def test_a_model_that_is_not_there_has_a_way_out(name: str, way_out: str) -> None:
-    with pytest.raises(CheckpointError, match=way_out) as caught:
-        find_model(name)
-    assert "\n" not in str(caught.value)
-
-
-def test_the_list_shows_known_and_imported_models(folder: Path) -> None:
-    save_model(tiny_model(), folder / "toy.safetensors")
-    entries = {entry.name: entry for entry in list_models()}
-    assert list(entries) == ["mini", "basic", "speech", "toy"]
-    assert entries["basic"].path is None
-    assert entries["toy"].path == folder / "toy.safetensors"
-    assert entries["toy"].size_bytes > 0
-    assert "not stated" in entries["speech"].licence
-
-
-def test_the_models_folder_is_the_users_without_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("AUDIOSR_FX_MODELS")
-    assert models_folder().parts[-2:] == ("audiosr-fx", "models")
 
 
 def test_metadata_names_the_format(folder: Path) -> None:
