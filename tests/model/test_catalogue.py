@@ -1,4 +1,4 @@
-"""Model files: found, loaded strictly, saved whole, verified; anything else is one clear line."""
+"""Models by name: found, listed, and a way out where there is none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Model files: found, loaded strictly, saved whole, verified; anything else is one clear line."""
+"""Model files: loaded strictly, saved whole, verified; anything else is one clear line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Model files: found, loaded strictly, saved whole, verified; anything else is one clear line."""
+"""A config as JSON: comes back as it was, or is refused."""
 
 from __future__ import annotations
 
