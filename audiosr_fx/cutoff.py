@@ -3,8 +3,8 @@
 ``cutoff_network`` says where, and whether at all: it was learnt from 1737 recordings and filters made up for
 them. The shape of the fall follows from a model. A natural spectrum, in dB over 1/24-octave bands, is taken
 as a random draw from a multivariate normal: mean and covariance were measured on 1242 recordings that reach
-20 kHz (``cutoff_prior.npz``, by ``learn_prior``), plus a roughness (harmonics) that is measured on the
-spectrum itself. Subtract from the spectrum the response of every filter there might be (three families,
+20 kHz (``cutoff_prior.npz``, by ``training.cutoff_prior``), plus a roughness (harmonics) that is measured on
+the spectrum itself. Subtract from the spectrum the response of every filter there might be (three families,
 orders 2 to 10, brick wall; each cutoff; each depth down to a noise floor): the more natural the remainder,
 the likelier the filter. The answer is the likeliest one whose -3 dB frequency is the network's. (By itself
 the model's mode finds the cutoffs of steep filters, but mistakes gentle ones for natural slopes.)
@@ -36,7 +36,7 @@ _RIPPLE_DB: Final = 0.1
 _STOPBAND_DB: Final = 60.0
 _GAIN_VARIANCE: Final = 1e4  # the level of a recording says nothing
 _LEAST_ROUGHNESS: Final = 1.0
-_ROUGHNESS_SCALE: Final = 2.0
+ROUGHNESS_SCALE: Final = 2.0
 _TAIL: Final = 5.0  # degrees of freedom of the Student t that keeps odd recordings from being too sure
 _NEAR_OCTAVES: Final = 0.043  # 3 %
 _TABLE_OCTAVES: Final = np.linspace(-6.0, 6.0, 4801)
@@ -80,7 +80,7 @@ def find_cutoff(spectrum: LongTermSpectrum) -> Cutoff | None:
     level = np.maximum(level, level.max() - _DEPTHS_DB[-1])
     mean, covariance = _prior()
     candidates = _candidates(max(spectrum.sample_rate, 40_000), bands)
-    whitener = _whitener(covariance[:bands, :bands] + np.diag(_roughness(level)))
+    whitener = _whitener(covariance[:bands, :bands] + np.diag(band_roughness(level)))
     residual = whitener @ (level - level.mean() - mean[:bands])
     whitened = candidates.response_db @ whitener.T.astype(np.float32)
     distance = (
@@ -121,25 +121,12 @@ def band_levels_db(spectrum: LongTermSpectrum) -> Floats:
     return np.where(np.diff(edges) > 0.0, level, spectrum.mean_level_db[-1])
 
 
-def learn_prior(levels: Floats) -> tuple[Floats, Floats]:
-    """Mean (bands,) and covariance (bands, bands) of unfiltered recordings, without each one's own roughness.
-
-    Args:
-        levels: ``band_levels_db`` of many recordings that reach 20 kHz, (recordings, bands).
-    """
-    shapes = levels - levels.mean(axis=1, keepdims=True)
-    mean = shapes.mean(axis=0)
-    roughness = np.mean([_roughness(level) / _ROUGHNESS_SCALE for level in levels], axis=0)
-    values, vectors = np.linalg.eigh(np.cov(shapes.T, bias=True) - np.diag(roughness))
-    return mean, (vectors * np.maximum(values, 0.0)) @ vectors.T
-
-
-def _roughness(level: Floats) -> Floats:
+def band_roughness(level: Floats) -> Floats:
     """Variance of each band around its neighbours: the running median keeps single steps (cliffs) out."""
     bend: Floats = np.abs(np.pad(level[2:] - 2.0 * level[1:-1] + level[:-2], 1, mode="edge"))
     running = np.lib.stride_tricks.sliding_window_view(np.pad(bend, 6, mode="reflect"), 13)
     deviation = np.median(running, axis=1) / 0.6745
-    variance: Floats = np.maximum(_ROUGHNESS_SCALE * deviation**2 / 6.0, _LEAST_ROUGHNESS)
+    variance: Floats = np.maximum(ROUGHNESS_SCALE * deviation**2 / 6.0, _LEAST_ROUGHNESS)
     return variance
 
 
