@@ -23,8 +23,8 @@ LOOK_S: Final = 20.0
 """How long a look may take; a header is read in milliseconds."""
 MEMORY_BYTES: Final = 2 << 30
 CPU_S: Final = 10.0
-_NOISE_BYTES: Final = 16 << 20
-"""What decoders may print on their way."""
+_FILE_BYTES: Final = 0
+"""Of any file that a look writes; what decoders print on their way goes through a pipe."""
 _child: Final = Child({"OMP_NUM_THREADS": "1"})
 _guard: Final = threading.Lock()
 atexit.register(_child.close)
@@ -50,5 +50,5 @@ def read_info_apart(path: FilePath) -> AudioInfo:
 def _look(path: str, bounds: tuple[int, float], report: Report) -> Message:
     """The child's side."""
     del report
-    bind(memory_bytes=bounds[0], cpu_s=bounds[1], file_bytes=_NOISE_BYTES)
+    bind(memory_bytes=bounds[0], cpu_s=bounds[1], file_bytes=_FILE_BYTES)
     return asdict(read_info(path)) | {"path": ""}
