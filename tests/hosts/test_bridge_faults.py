@@ -23,6 +23,7 @@ from hosts.bridge import Bridge
 from hosts.ledger import Ledger
 from hosts.osc import Message, message
 from hosts.peers import Peer
+from hosts.replies import Replies
 from hosts.roots import Roots
 
 WAIT_S = 60.0
@@ -205,7 +206,7 @@ def test_what_is_on_the_disk_is_rendered_though_its_acknowledgement_failed(
     desk.jobs.ends_at_once = True
     desk.bridge.start()
     with monkeypatch.context() as patched:
-        patched.setattr(desk.bridge, "_tell", fails)
+        patched.setattr(Replies, "accepted", fails)
         with pytest.raises(RuntimeError):
             desk.bridge.render(desk.ask("untold"), PEER)
     assert desk.next_end() == ("untold", "/audiosr/done")

@@ -1,0 +1,58 @@
+"""What a render message asks for: its values held against the files there are, bars against a tempo map."""
+
+from __future__ import annotations
+
+from audiosr_fx.errors import ParameterError
+from hosts import protocol
+from hosts.asks import Ask, Span, make_ask
+from hosts.osc import Message
+from hosts.roots import Roots
+from hosts.tempo import TempoMap, read_tempo_map
+from hosts.values import Values, one, options_of, paths_of
+
+
+class Reader:
+    """Makes asks of messages.
+
+    Attributes:
+        tempo_map: that bars are counted by where a message names none; the last one that was named.
+    """
+
+    def __init__(self, roots: Roots) -> None:
+        self.tempo_map: TempoMap | None = None
+        self._roots = roots
+
+    def read(self, message: Message, values: Values) -> Ask:
+        """What a message asks for.
+
+        Raises: as ``make_ask``, ``read_tempo_map`` and ``TempoMap.span``.
+        """
+        tags = message.type_tags
+        if message.address == protocol.RENDER_BARS:
+            span = self._bars(values)
+        else:
+            first = 2 if message.address == protocol.RENDER_CHANNELS else 3
+            start, length, rate = (one(values, name) for name in ("start", "length", "rate"))
+            span = Span(start, length, rate, tags[first : first + 2])
+        return make_ask(
+            one(values, "request"),
+            self._roots,
+            one(values, "root"),
+            paths_of(values),
+            span,
+            one(values, "preset") or "",
+            options_of(values),
+        )
+
+    def _bars(self, values: Values) -> Span:
+        """A region in bars, as seconds of the file."""
+        name = str(one(values, "map"))
+        if name:
+            self.tempo_map = read_tempo_map(self._roots.find(str(one(values, "root")), name))
+        if self.tempo_map is None:
+            raise ParameterError("map is empty, and there was none before; name a MIDI file")
+        start, stop = self.tempo_map.span(str(one(values, "from")), str(one(values, "to")))
+        origin = self.tempo_map.position(str(one(values, "origin")) or "1")
+        if start < origin:
+            raise ParameterError("the region begins before the file does; check origin")
+        return Span(start - origin, stop - start, 0)
