@@ -6,13 +6,15 @@ Everything is real: the queue, the embedded model on a minute of noise, sockets 
 from __future__ import annotations
 
 import argparse
+import itertools
 import multiprocessing
 import os
+import shutil
 import socket
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -23,10 +25,13 @@ import numpy as np
 import soundfile
 
 from audiosr_fx.errors import ParameterError
+from audiosr_fx.jobs.database import filesystem_of
 from audiosr_fx.jobs.service import Service
 from audiosr_fx.jobs.store import JobStore
+from hosts import protocol
 from hosts.client import OscClient, render_message
-from hosts.osc import message
+from hosts.log_room import make_room
+from hosts.osc import MAX_DATAGRAM, message, parse_packet
 from hosts.server import ServerSettings
 from hosts.serving import HostServer, HostSettings, answer_at_once
 
@@ -34,8 +39,12 @@ _RATE = 48_000
 _PAUSE_S = 0.025
 """Between messages, so that the sender keeps to what it may."""
 _SHORT_S = 0.5
-_REQUEST_BYTES = 6 * 4096
-"""Of the ledger's log: pages of a table and its indexes."""
+_BURST = 20
+"""Regions that somebody has selected when the key is pressed."""
+_RECORD_BYTES = 700
+"""Of a request, as JSON."""
+_LIMIT_MS = 10.0
+_seeds = itertools.count()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,15 +55,16 @@ class Latencies:
     median_ms: float
     p99_ms: float
     worst_ms: float
+    late: int
 
     def __str__(self) -> str:
         return (
-            f"{self.count} messages: median {self.median_ms:.1f} ms, p99 {self.p99_ms:.1f} ms,"
-            f" worst {self.worst_ms:.1f} ms"
+            f"median {self.median_ms:.1f} ms, p99 {self.p99_ms:.1f} ms, worst {self.worst_ms:.1f} ms"
+            f" ({self.late} of {self.count} above {_LIMIT_MS:g} ms)"
         )
 
 
-def latencies(seconds: list[float]) -> Latencies:
+def latencies(seconds: Sequence[float]) -> Latencies:
     """Sum measured times up."""
     times = np.sort(np.array(seconds)) * 1000
     return Latencies(
@@ -62,6 +72,7 @@ def latencies(seconds: list[float]) -> Latencies:
         median_ms=float(np.median(times)),
         p99_ms=float(np.quantile(times, 0.99)),
         worst_ms=float(times[-1]),
+        late=int(np.sum(times > _LIMIT_MS)),
     )
 
 
@@ -74,17 +85,18 @@ def main() -> None:
     options = parser.parse_args()
     if min(options.requests, options.flood, options.rate) <= 0:
         raise ParameterError("requests, flood and rate must be above 0")
+    _say_machine()
     with tempfile.TemporaryDirectory() as folder, _serving(Path(folder)) as (pipe, process):
         stems = Path(folder) / "stems"
-        stem, port = _noise(stems / "short.wav", _SHORT_S), pipe.recv()
+        known, port = _noise(stems / "known.wav", _SHORT_S), pipe.recv()
         with OscClient(port=port) as client:
             _say(f"pings, idle: {_pings(client, options.requests)}")
             _render_something_long(client, _noise(stems / "long.wav", 120.0))
             _say(f"pings while a render runs: {_pings(client, options.requests)}")
-            _say(
-                f"this disk alone, a write of what a request takes: {_syncs(Path(folder), options.requests)}"
-            )
-            _say(f"renders acknowledged while a render runs: {_renders(client, stem, options.requests)}")
+            with _Disk(Path(folder)) as disk:
+                _compare("of one file", client, itertools.repeat(known), disk, options.requests)
+                _compare("each of a new file", client, _copies(known), disk, options.requests)
+            _say(f"{_BURST} renders at once, acknowledged: {_burst(port, known)}")
             before_mb = _resident_mb(process.pid)
             with _flood(port, options.rate, options.flood):
                 count = max(10, int(options.flood / _PAUSE_S / 4))
@@ -93,6 +105,16 @@ def main() -> None:
             counts = pipe.recv()
             _say(f"taken, refused, over the limit: {counts}")
             _say(f"memory: {before_mb:.0f} MB before the flood, {_resident_mb(process.pid):.0f} MB after")
+    _say_machine()
+
+
+def _say_machine() -> None:
+    """What else shares the processors, and where the queue's files lie."""
+    folder = Path(tempfile.gettempdir())
+    table = Path("/proc/self/mountinfo")
+    kind = filesystem_of(folder, table.read_text()) if table.exists() else "unknown"
+    load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
+    _say(f"machine: {os.cpu_count()} processors, load {load}; {folder} on {kind}")
 
 
 @contextmanager
@@ -103,6 +125,7 @@ def _serving(folder: Path) -> Iterator[tuple[Connection, SpawnProcess]]:
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(folder, theirs))
     process.start()
+    theirs.close()  # so that its end is heard here
     try:
         yield ours, process
     finally:
@@ -151,29 +174,65 @@ def _pings(client: OscClient, count: int) -> Latencies:
     return latencies(taken)
 
 
-def _syncs(folder: Path, count: int) -> Latencies:
-    """What an acknowledgement waits for at least, as it may be sent only once the request is on the disk."""
-    taken = []
-    with (folder / "syncs").open("wb", buffering=0) as stream:
-        for _ in range(count):
-            started = time.perf_counter()
-            stream.write(bytes(_REQUEST_BYTES))
-            (os.fdatasync if hasattr(os, "fdatasync") else os.fsync)(stream.fileno())
-            taken.append(time.perf_counter() - started)
-            time.sleep(_PAUSE_S)
-    return latencies(taken)
+class _Disk:
+    """The least that an acknowledgement waits for: a record is on the disk, in room that was made before."""
 
+    def __init__(self, folder: Path) -> None:
+        path = folder / "records"
+        path.touch()
+        make_room(path, 4 << 20)
+        self._stream = path.open("r+b", buffering=0)
 
-def _renders(client: OscClient, stem: Path, count: int) -> Latencies:
-    """Distinct requests, each timed up to its acknowledgement, then left to the queue."""
-    taken = []
-    for number in range(count):
-        said = render_message(str(stem), options=(f"seed={number}",), request=f"bench-{number}")
+    def __enter__(self) -> _Disk:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.close()
+
+    def write(self) -> float:
+        """Write a record through; how long it took, in seconds."""
         started = time.perf_counter()
-        for _ in client.render(said):
-            break
-        taken.append(time.perf_counter() - started)
-        time.sleep(_PAUSE_S)
+        self._stream.write(bytes(_RECORD_BYTES))
+        (os.fdatasync if hasattr(os, "fdatasync") else os.fsync)(self._stream.fileno())
+        return time.perf_counter() - started
+
+
+def _compare(what: str, client: OscClient, stems: Iterator[Path], disk: _Disk, count: int) -> None:
+    """Acknowledgements of distinct renders, which are then left to the queue, and in turn the disk alone."""
+    acknowledged, written = [], []
+    for stem in itertools.islice(stems, count):
+        said = render_message(str(stem), options=(f"seed={next(_seeds)}",))
+        started = time.perf_counter()
+        next(iter(client.render(said)))
+        acknowledged.append(time.perf_counter() - started)
+        time.sleep(_PAUSE_S / 2)
+        written.append(disk.write())
+        time.sleep(_PAUSE_S / 2)
+    ours, least = latencies(acknowledged), latencies(written)
+    _say(f"renders {what} acknowledged while a render runs: {ours}")
+    _say(f"  this disk alone meanwhile, one record: {least}")
+    times = (ours.median_ms / least.median_ms, ours.p99_ms / least.p99_ms)
+    _say(f"  {times[0]:.1f} times that at the median, {times[1]:.1f} times at p99")
+
+
+def _copies(stem: Path) -> Iterator[Path]:
+    for number in itertools.count():
+        yield shutil.copyfile(stem, stem.with_name(f"new-{number}.wav"))
+
+
+def _burst(port: int, stem: Path) -> Latencies:
+    """As a script that sends them all before it listens; each is timed from the first on."""
+    taken: list[float] = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.connect(("127.0.0.1", port))
+        sender.settimeout(10.0)
+        started = time.perf_counter()
+        for _ in range(_BURST):
+            sender.send(render_message(str(stem), options=(f"seed={next(_seeds)}",)).encode())
+        while len(taken) < _BURST:
+            (reply,) = parse_packet(sender.recv(MAX_DATAGRAM))
+            if reply.address == protocol.ACCEPTED:
+                taken.append(time.perf_counter() - started)
     return latencies(taken)
 
 

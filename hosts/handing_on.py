@@ -1,15 +1,24 @@
-"""Requests that were acknowledged become jobs of the queue, which reads and hashes their files."""
+"""Requests that were acknowledged become jobs of the queue, after their files were read and hashed.
+
+What comes together goes together: a script sends all that is selected, and each would else have the disk
+write a transaction of the queue through just while the next is to be acknowledged.
+"""
 
 from __future__ import annotations
 
 import logging
 import queue
 import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from audiosr_fx.errors import AudioSRError, JobError, StorageError
 from audiosr_fx.jobs.database import is_disk_full
+from audiosr_fx.jobs.job import Submission
+from audiosr_fx.jobs.order import Order, RecipeBook, place_order
 from audiosr_fx.jobs.request import RenderRequest
 from audiosr_fx.jobs.states import State
 from audiosr_fx.wording import one_line
@@ -20,11 +29,16 @@ from hosts.render_queue import RenderQueue
 
 _WAIT_S: Final = 0.5
 _LONGEST_WAIT_S: Final = 8.0
+_LULL_S: Final = 0.05
+"""Without another request, the ones that have come are handed on."""
+_GATHER_S: Final = 0.5
+"""They are then, whatever comes."""
+_MOST: Final = 50
 _log = logging.getLogger(__name__)
 
 
 class HandingOn:
-    """Hands requests on from ``start`` to ``stop``, one after another, until each is on the queue's disk."""
+    """Hands requests on from ``start`` to ``stop``, until each is on the queue's disk."""
 
     def __init__(
         self, jobs: RenderQueue, ledger: Ledger, endings: Endings, *, out: Path | None, work: Path
@@ -41,6 +55,7 @@ class HandingOn:
         self._jobs, self._ledger, self._endings = jobs, ledger, endings
         self._out, self._work = out, work
         self._waiting: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+        self._kept_back: list[int] = []
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="bridge hand on", daemon=True)
 
@@ -63,33 +78,94 @@ class HandingOn:
 
     def _run(self) -> None:
         wait_s = _WAIT_S
-        while (number := self._waiting.get()) is not None and not self._stopping.is_set():
-            try:
-                self._hand_one_on(number)
+        while not self._stopping.is_set():
+            self._hand_on(self._gathered())
+            if not self._kept_back:
                 wait_s = _WAIT_S
-            except Exception as error:  # as a full disk: it stays in the ledger, and is tried again
-                if isinstance(error, StorageError):
-                    _log.warning("osc-%d waits: %s", number, error)
-                else:
-                    _log.exception("a fault of the bridge; osc-%d waits", number)
-                self._stopping.wait(wait_s)
-                wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
-                self._waiting.put(number)
+                continue
+            self._stopping.wait(wait_s)
+            wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
+            while self._kept_back:
+                self.put(self._kept_back.pop())
 
-    def _hand_one_on(self, number: int) -> None:
-        """Hand a request on, or end it with the reason why that cannot be; of one that was, tell its end.
+    def _gathered(self) -> list[int]:
+        """What waits, as soon as nothing more comes; what came before a stop is left."""
+        numbers: list[int] = []
+        number, until = self._waiting.get(), time.monotonic() + _GATHER_S
+        while number is not None:
+            numbers.append(number)
+            left = min(_LULL_S, until - time.monotonic())
+            if len(numbers) == _MOST or left <= 0:
+                return numbers
+            try:
+                number = self._waiting.get(timeout=left)
+            except queue.Empty:
+                return numbers
+        return []
+
+    def _hand_on(self, numbers: Sequence[int]) -> None:
+        """Make jobs of requests, or end them with the reason why that cannot be; of a job, tell its end."""
+        book, placed = RecipeBook(), []
+        for number in numbers:
+            with self._keeping(number):
+                entry = self._ledger.get(number)
+                if entry.job is not None and not entry.is_ended:  # by an earlier run, or the disk failed then
+                    self._endings.settle(entry)
+                elif not entry.is_ended:
+                    with self._ending(entry):
+                        placed.append((entry, place_order(self._request(entry), book)))
+        for entry, submission in self._submitted(placed):
+            with self._keeping(entry.number), self._ending(entry):
+                self._note(entry, submission)
+
+    def _submitted(self, placed: Sequence[tuple[Entry, Order]]) -> list[tuple[Entry, Submission]]:
+        """All in one transaction; where that fails one by one, so that each fails for its own reason."""
+        entries, orders = [entry for entry, _ in placed], [order for _, order in placed]
+        if len(placed) > 1:
+            try:
+                return list(zip(entries, self._jobs.submit_orders(orders), strict=True))
+            except Exception as error:
+                _log.debug("%d requests are handed on one by one: %s", len(placed), error)
+        done = []
+        for entry, order in placed:
+            with self._keeping(entry.number), self._ending(entry):
+                done.append((entry, self._jobs.submit_orders([order])[0]))
+        return done
+
+    def _note(self, entry: Entry, submission: Submission) -> None:
+        """Say which job a request has become, or is already."""
+        job = submission.job
+        if job is None:
+            raise JobError(f"{entry.ask.output_name} is taken")
+        if job.state in (State.FAILED, State.CANCELLED):
+            job = self._jobs.retry(job.id)
+        entry = self._ledger.hand_on(entry.number, job.id)
+        if entry.is_ended:  # cancelled meanwhile
+            self._endings.cancel(job.id)
+        else:  # it may have ended before anybody could know whose it is
+            self._endings.settle(entry)
+
+    @contextmanager
+    def _keeping(self, number: int) -> Iterator[None]:
+        """Keep a request for another time where a disk does not answer; nothing of it is lost."""
+        try:
+            yield
+        except Exception as error:
+            if isinstance(error, StorageError):
+                _log.warning("osc-%d waits: %s", number, error)
+            else:
+                _log.exception("a fault of the bridge; osc-%d waits", number)
+            self._kept_back.append(number)
+
+    @contextmanager
+    def _ending(self, entry: Entry) -> Iterator[None]:
+        """End a request that cannot be handed on, with the reason.
 
         Raises:
-            StorageError: a disk does not answer; nothing is lost, and it may be called again.
+            StorageError: a disk does not answer, which is no reason.
         """
-        entry = self._ledger.get(number)
-        if entry.is_ended:
-            return
-        if entry.job is not None:  # by an earlier run, or just before a disk failed
-            self._endings.settle(entry)
-            return
         try:
-            self._hand_on(entry)
+            yield
         except StorageError:
             raise
         except Exception as error:
@@ -101,20 +177,6 @@ class HandingOn:
             _log.exception("request %s could not be handed on", entry.ask.request)
             reason = f"a fault of this program ({type(error).__name__}); its log says more"
             self._endings.end(entry, error=reason)
-
-    def _hand_on(self, entry: Entry) -> None:
-        """Make a job of a request, or find the one it already is."""
-        request = self._request(entry)
-        job = self._jobs.submit(request).job
-        if job is None:
-            raise JobError(f"{request.output_name} is taken")
-        if job.state in (State.FAILED, State.CANCELLED):
-            job = self._jobs.retry(job.id)
-        entry = self._ledger.hand_on(entry.number, job.id)
-        if entry.is_ended:  # cancelled meanwhile
-            self._endings.cancel(job.id)
-        else:  # it may have ended before anybody could know whose it is
-            self._endings.settle(entry)
 
     def _request(self, entry: Entry) -> RenderRequest:
         """What the queue is asked for; split stereo is put together."""

@@ -15,6 +15,7 @@ from typing import Final
 from audiosr_fx.errors import JobError, StorageError
 from audiosr_fx.wording import one_line, shown
 from hosts.asks import Ask, ask_from_dict
+from hosts.log_room import make_room
 from hosts.peers import Peer
 
 FILE_NAME: Final = "requests.sqlite"
@@ -22,14 +23,18 @@ MAX_OPEN: Final = 10_000
 """Requests that have not ended; more are refused."""
 MAX_ENDED: Final = 10_000
 """Ended requests that are remembered; beyond, the oldest are forgotten."""
+_LOG_PAGES: Final = 4000
+_LOG_BYTES: Final = 32 + _LOG_PAGES * (24 + 4096)
 _PRAGMAS: Final = (
     "locking_mode=EXCLUSIVE",
+    "page_size=4096",
     "journal_mode=WAL",
     "synchronous=FULL",
-    "wal_autocheckpoint=4000",
+    f"wal_autocheckpoint={_LOG_PAGES}",
 )
 """One sync of the disk for each change; a log is safe here, as no other connection ever opens the file. The
-log is written back once in some three hundred requests, as who is acknowledged just then waits for that."""
+log is written back once in some three hundred requests, as who is acknowledged just then waits for that. Its
+room is made before: each sync is then of its own pages alone, see ``hosts.log_room``."""
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS request (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -102,6 +107,7 @@ class Ledger:
             for pragma in _PRAGMAS:
                 self._connection.execute(f"PRAGMA {pragma}").fetchall()
             self._connection.executescript(_SCHEMA)
+            make_room(folder / f"{FILE_NAME}-wal", _LOG_BYTES)
         except sqlite3.Error as cause:
             raise StorageError(f"{shown(self._path)}: cannot be used ({one_line(cause)})") from cause
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
 from audiosr_fx.jobs.job import Event, Job, Submission
-from audiosr_fx.jobs.request import RenderRequest
+from audiosr_fx.jobs.order import Order
 
 
 class RenderQueue(Protocol):
     """What the bridge needs of ``audiosr_fx.jobs.service.Service``."""
 
-    def submit(self, request: RenderRequest) -> Submission:
-        """Take a request in; on the disk when this returns."""
+    def submit_orders(self, orders: Sequence[Order]) -> list[Submission]:
+        """Take orders in, all or none; on the disk when this returns."""
 
     def cancel(self, job: int, reason: str = ...) -> Job:
         """Cancel a job; JobError where it has ended."""

@@ -5,16 +5,16 @@ from __future__ import annotations
 import errno
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from audiosr_fx.errors import StorageError
+from audiosr_fx.errors import ParameterError, StorageError
 from audiosr_fx.jobs.job import Event, Job, Submission
-from audiosr_fx.jobs.order import Order, identify
+from audiosr_fx.jobs.order import Order, place_order
 from audiosr_fx.jobs.request import RenderRequest
 from audiosr_fx.jobs.states import State
 from audiosr_fx.jobs.store import JobStore
@@ -37,13 +37,18 @@ class HandQueue:
         self.store = store
         self.ends_at_once = False
         self.is_deaf = False
+        self.unwanted = ""
+        self.batches: list[int] = []
         self._changed = threading.Condition()
 
-    def submit(self, request: RenderRequest) -> Submission:
-        order = Order(request=request, source=identify(request.source), recipe="a chain")
-        taken_in = self.store.submit(order)
-        if self.ends_at_once and taken_in.is_new:
-            self.finish()
+    def submit_orders(self, orders: Sequence[Order]) -> list[Submission]:
+        self.batches.append(len(orders))
+        if any(order.request.source.stem == self.unwanted for order in orders):
+            raise ParameterError("it is not wanted")
+        taken_in = self.store.submit_all(orders)
+        if self.ends_at_once:
+            for _ in filter(lambda one: one.is_new, taken_in):
+                self.finish()
         return taken_in
 
     def finish(self) -> Job:
@@ -107,7 +112,7 @@ class Desk:
         ask = self.ask(word, receipt=receipt)
         entry, _ = self.ledger.enter(ask, PEER, ask.digest)
         request = RenderRequest(source=ask.sources[0], folder=self.folder / "out", output_name=f"{word}.wav")
-        job = self.jobs.submit(request).job
+        job = self.jobs.submit_orders([place_order(request)])[0].job
         assert job is not None
         if is_done:
             self.jobs.finish()
@@ -138,6 +143,20 @@ def fail_once(monkeypatch: pytest.MonkeyPatch, what: object, name: str, thread: 
     return failed
 
 
+def note_calls(monkeypatch: pytest.MonkeyPatch, what: object, name: str, thread: str) -> threading.Event:
+    """Say when a thread of the bridge has called a method."""
+    real, called = getattr(what, name), threading.Event()
+
+    def noting(*arguments: Any, **more: Any) -> Any:
+        done = real(*arguments, **more)
+        if threading.current_thread().name == thread:
+            called.set()
+        return done
+
+    monkeypatch.setattr(what, name, noting)
+    return called
+
+
 @pytest.mark.parametrize("name", ["get", "hand_on", "end"])
 def test_a_full_disk_delays_a_request_and_stops_nothing(
     name: str, desk: Desk, monkeypatch: pytest.MonkeyPatch
@@ -149,6 +168,25 @@ def test_a_full_disk_delays_a_request_and_stops_nothing(
         desk.bridge.render(desk.ask(word), PEER)
     assert {desk.next_end() for _ in range(2)} == {("one", "/audiosr/done"), ("two", "/audiosr/done")}
     assert failed.is_set()
+
+
+def test_requests_that_come_together_are_handed_on_together(desk: Desk) -> None:
+    desk.jobs.ends_at_once = True
+    words = {f"w{number}" for number in range(5)}
+    for word in words:
+        desk.bridge.render(desk.ask(word), PEER)
+    desk.bridge.start()
+    assert {desk.next_end() for _ in words} == {(word, "/audiosr/done") for word in words}
+    assert max(desk.jobs.batches) > 1
+
+
+def test_one_that_the_queue_refuses_takes_no_other_along(desk: Desk) -> None:
+    desk.jobs.ends_at_once, desk.jobs.unwanted = True, "two"
+    for word in ("one", "two", "three"):
+        desk.bridge.render(desk.ask(word), PEER)
+    desk.bridge.start()
+    ends = {desk.next_end() for _ in range(3)}
+    assert ends == {("one", "/audiosr/done"), ("two", "/audiosr/error"), ("three", "/audiosr/done")}
 
 
 def test_a_source_that_is_gone_ends_its_request_though_the_ledger_failed(
@@ -165,8 +203,10 @@ def test_a_source_that_is_gone_ends_its_request_though_the_ledger_failed(
 
 def test_an_end_that_could_not_be_read_is_told_later(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     job = desk.handed_on("late", is_done=False)
+    settled = note_calls(monkeypatch, desk.store, "get", "bridge hand on")
     failed = fail_once(monkeypatch, desk.store, "get", "bridge events")
     desk.bridge.start()
+    assert settled.wait(WAIT_S)  # as what runs still
     desk.jobs.finish()
     assert desk.next_end() == ("late", "/audiosr/done")
     assert failed.is_set()

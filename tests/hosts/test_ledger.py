@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -51,6 +52,22 @@ def test_what_was_entered_is_there_after_a_restart(tmp_path: Path) -> None:
     second.end(number, output="/out.wav")
     assert second.counts() == {"waiting": 1, "running": 0, "done": 1, "failed": 0}
     second.close()
+
+
+def test_what_was_entered_survives_a_kill_in_a_log_whose_room_was_made_before(
+    tmp_path: Path, ledger: Ledger
+) -> None:
+    log = tmp_path / f"{module.FILE_NAME}-wal"
+    size = log.stat().st_size
+    ledger.enter(ASK, PEER, ASK.digest)
+    assert log.stat().st_size == size > 1000 * 4096  # nothing else had to be written than the entry
+    left = tmp_path / "left"
+    left.mkdir()
+    for name in (module.FILE_NAME, log.name):
+        shutil.copy(tmp_path / name, left)
+    after = Ledger(left)
+    assert [entry.ask for entry in after.waiting()] == [ASK]
+    after.close()
 
 
 def test_a_repeat_is_the_entry_it_was_and_told_to_the_last_who_asked(ledger: Ledger) -> None:
