@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from fractions import Fraction
 from itertools import takewhile
@@ -14,7 +14,6 @@ from typing import Any, Final
 
 from audiosr_fx.errors import MessageError, ParameterError
 from audiosr_fx.files import AudioInfo
-from audiosr_fx.looking import read_info_apart
 from audiosr_fx.wording import shown
 from hosts.osc import Argument
 from hosts.protocol import check_request_id
@@ -201,8 +200,9 @@ def make_ask(
     span: Span,
     preset: Argument,
     options: Sequence[Argument],
+    look: Callable[[Path], AudioInfo],
 ) -> Ask:
-    """Hold what a sender said against the files there are.
+    """Hold what a sender said against the files there are, whose headers ``look`` reads.
 
     Raises:
         MessageError: a request's word, or numbers, of another form.
@@ -213,7 +213,7 @@ def make_ask(
     if not 1 <= len(paths) <= MAX_CHANNEL_PATHS:
         raise ParameterError(f"there are {len(paths)} paths; expected 1 to {MAX_CHANNEL_PATHS}")
     sources = tuple(roots.find(str(root), str(path)) for path in paths)
-    infos = [read_info_apart(source) for source in sources]
+    infos = [look(source) for source in sources]
     if len(infos) > 1:
         _check_channels(infos)
     start, stop = span.within(infos[0])

@@ -8,6 +8,7 @@ goes on: what was not handed on is, what has ended meanwhile is told.
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
@@ -16,7 +17,6 @@ from typing import Final
 
 from audiosr_fx import __version__
 from audiosr_fx.errors import AudioSRError, ParameterError, StorageError
-from audiosr_fx.looking import read_info_apart
 from audiosr_fx.presets import find_presets, read_preset
 from audiosr_fx.wording import one_line
 from hosts import protocol
@@ -25,6 +25,7 @@ from hosts.controls import Controls
 from hosts.endings import Endings
 from hosts.handing_on import HandingOn
 from hosts.ledger import Entry, Ledger
+from hosts.looks import Looks
 from hosts.osc import Message
 from hosts.peers import NOBODY, Peer
 from hosts.protocol import check_request_id, find_address
@@ -71,13 +72,15 @@ class Bridge:
         self.controls = Controls()
         self.announced: Ask | None = None
         self._jobs, self._ledger = jobs, ledger
-        self._reader = Reader(roots)
+        self._looks = Looks()
+        self._reader = Reader(roots, self._looks)
         receipts = Receipts(ledger, roots)
         self._replies = Replies(send, receipts, roots)
         self._endings = Endings(jobs, ledger, receipts, self._replies)
         self._handing_on = HandingOn(jobs, ledger, self._endings, out=out, work=work)
         self._last_seed: int | None = None
         self._asked: dict[Message, Ask] = {}
+        self._guard = threading.Lock()
         self._handlers: dict[str, Callable[[Message, Values, Peer], None]] = {
             protocol.RENDER: self._on_render,
             protocol.RENDER_CHANNELS: self._on_render,
@@ -103,7 +106,7 @@ class Bridge:
     # Messages
 
     def handle(self, message: Message, peer: Peer) -> None:
-        """Do what a message says, and answer it; never raises for what a sender did."""
+        """Do what a message says, and answer it; for any thread, and never raises for what a sender did."""
         try:
             address = find_address(message.address)
             values = address.read(message)
@@ -169,7 +172,7 @@ class Bridge:
                 f"no marker names a part at {float(seconds):.1f} s; load a tempo map with markers"
             )
         span = Span(part.start_s, part.stop_s - part.start_s, 0)
-        start, stop = span.within(read_info_apart(ask.sources[0]))
+        start, stop = span.within(self._looks.read(ask.sources[0]))
         return self.render(replace(ask, request=request, start=start, stop=stop))
 
     def cancel(self, request: str) -> None:
@@ -219,9 +222,10 @@ class Bridge:
         if ask is None or self._ledger.find(ask.request) is None:
             ask = self._reader.read(message, values)
         self.render(ask, peer)
-        self._asked[message] = ask  # its repeats need no look at the file, which may hang
-        if len(self._asked) > _KEPT:
-            del self._asked[next(iter(self._asked))]
+        with self._guard:
+            self._asked[message] = ask  # its repeats need no look at the file, which may hang
+            if len(self._asked) > _KEPT:
+                del self._asked[next(iter(self._asked))]
 
     def _on_announce(self, message: Message, values: Values, peer: Peer) -> None:
         self.announced = ask = self._reader.read(message, values)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from audiosr_fx.errors import ParameterError
 from hosts import protocol
 from hosts.asks import Ask, Span, make_ask
+from hosts.looks import Looks
 from hosts.osc import Message
 from hosts.roots import Roots
 from hosts.tempo import TempoMap, read_tempo_map
@@ -18,9 +19,9 @@ class Reader:
         tempo_map: that bars are counted by where a message names none; the last one that was named.
     """
 
-    def __init__(self, roots: Roots) -> None:
+    def __init__(self, roots: Roots, looks: Looks) -> None:
         self.tempo_map: TempoMap | None = None
-        self._roots = roots
+        self._roots, self._looks = roots, looks
 
     def read(self, message: Message, values: Values) -> Ask:
         """What a message asks for.
@@ -42,6 +43,7 @@ class Reader:
             span,
             one(values, "preset") or "",
             options_of(values),
+            self._looks.read,
         )
 
     def _bars(self, values: Values) -> Span:

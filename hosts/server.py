@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from audiosr_fx.errors import MessageError, ParameterError
+from hosts.inbox import Inbox
 from hosts.limits import Limiter, Rates
 from hosts.osc import MAX_DATAGRAM, MAX_FRAME, Message, parse_packet
 from hosts.peers import Peer
@@ -98,7 +99,7 @@ class OscServer:
         """
         self.settings = settings or ServerSettings()
         self.counts = Counts()
-        self.received: queue.Queue[Received] = queue.Queue(MAX_WAITING)
+        self.received: Inbox[Received] = Inbox(MAX_WAITING)
         self._clock = clock
         self._limiter = Limiter(self.settings.rates, clock)
         self._verifier = None if self.settings.secret is None else Verifier(self.settings.secret)
@@ -198,7 +199,7 @@ class OscServer:
     def _queue(self, message: Message, peer: Peer) -> None:
         try:
             if self._limiter.admits_message():
-                self.received.put_nowait((message, peer))
+                self.received.put(peer, (message, peer))
                 self.counts.taken += 1
                 return
         except queue.Full:

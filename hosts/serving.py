@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
-import queue
 import sys
 import threading
+import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
-from audiosr_fx.errors import ParameterError
+from audiosr_fx.errors import ParameterError, PluginError
 from audiosr_fx.jobs.service import Service
+from audiosr_fx.looking import get_ready_to_look
 from hosts.bridge import Bridge
 from hosts.ledger import Ledger
 from hosts.midi import MidiFront, MidiSettings
@@ -22,7 +23,8 @@ from hosts.roots import Roots
 from hosts.server import OscServer, ServerSettings
 from hosts.tempo import read_tempo_map
 
-_WAIT_S: Final = 0.5
+_STOP_S: Final = 10.0
+_HANDLERS: Final = 8
 _SWITCH_S: Final = 0.0005
 _log = logging.getLogger(__name__)
 
@@ -104,12 +106,14 @@ class HostServer:
                 undo.callback(self.query.stop)
             self.midi = None if settings.midi is None else MidiFront(settings.midi, self.bridge)
             undo.pop_all()
-        handler = _Handler(self.osc, self.bridge)
+        handlers = _Handlers(self.osc, self.bridge)
         fronts = [part for part in (self.query, self.midi) if part is not None]
-        self._parts: Sequence[Part] = (self.bridge, handler, self.osc, *fronts)
+        self._parts: Sequence[Part] = (self.bridge, handlers, self.osc, *fronts)
 
     def start(self) -> None:
-        """Answer."""
+        """Answer; the first request then waits for nothing that starts."""
+        with suppress(PluginError):  # who asks is told
+            get_ready_to_look()
         for part in self._parts:
             part.start()
 
@@ -125,25 +129,29 @@ def answer_at_once() -> None:
     sys.setswitchinterval(_SWITCH_S)
 
 
-class _Handler:
-    """Takes what the server has received to the bridge, one message after another."""
+class _Handlers:
+    """Take what the server has received to the bridge: one works, and the others while that one is stuck."""
 
     def __init__(self, osc: OscServer, bridge: Bridge) -> None:
         self._osc, self._bridge = osc, bridge
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="osc handler", daemon=True)
+        self._threads = [
+            threading.Thread(target=self._run, name=f"osc handler {number}", daemon=True)
+            for number in range(_HANDLERS)
+        ]
 
     def start(self) -> None:
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
-        self._stopping.set()
-        self._thread.join()
+        self._osc.received.close()
+        until = time.monotonic() + _STOP_S
+        for thread in self._threads:  # one on a dead mount may never end
+            thread.join(max(0.0, until - time.monotonic()))
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                received = self._osc.received.get(timeout=_WAIT_S)
-            except queue.Empty:
-                continue
-            self._bridge.handle(*received)
+        while True:
+            with self._osc.received.next() as received:
+                if received is None:
+                    return
+                self._bridge.handle(*received)

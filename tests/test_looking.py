@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -29,7 +31,7 @@ def test_a_look_is_bounded_in_memory_and_computing(tmp_path: Path, monkeypatch: 
     for cpu_s in (100.0, 10.0, 50.0):  # each look gets its computing anew
         monkeypatch.setattr(looking, "CPU_S", cpu_s)
         read_info_apart(path)
-        process = looking._child._process
+        process = looking._idle[-1]._process
         assert process is not None
         assert resource.prlimit(process.pid, resource.RLIMIT_AS)[0] == looking.MEMORY_BYTES
         assert cpu_s < resource.prlimit(process.pid, resource.RLIMIT_CPU)[0] < cpu_s + 30.0
@@ -42,7 +44,7 @@ def test_what_is_no_audio_is_told_and_a_child_that_died_is_replaced(
     path.write_bytes(b"RIFF")
     with pytest.raises(AudioFormatError, match=r"noise\.wav"):
         read_info_apart(path)
-    process = looking._child._process
+    process = looking._idle[-1]._process
     assert process is not None
     os.kill(process.pid, signal.SIGSTOP)  # as a file does that hangs the decoder
     with monkeypatch.context() as patch:
@@ -51,3 +53,20 @@ def test_what_is_no_audio_is_told_and_a_child_that_died_is_replaced(
             read_info_apart(path)
     whole = write_kind(tmp_path / "a.wav", "pcm16.wav")
     assert read_info_apart(whole).channels == 1
+
+
+def test_a_look_that_hangs_holds_up_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looking, "LOOK_S", 300.0)
+    path = write_kind(tmp_path / "a.wav", "pcm16.wav")
+    looking.get_ready_to_look()
+    process = looking._idle[-1]._process
+    assert process is not None
+    os.kill(process.pid, signal.SIGSTOP)
+    with ThreadPoolExecutor(1) as pool:
+        hanging = pool.submit(read_info_apart, path)
+        while process in [child._process for child in looking._idle]:
+            time.sleep(0.001)
+        assert read_info_apart(path).channels == 1
+        assert not hanging.done()
+        os.kill(process.pid, signal.SIGCONT)
+        assert hanging.result() == read_info(path)

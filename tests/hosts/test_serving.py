@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ import pytest
 from osc_packets import mutated_packets
 from studio import Studio, studio
 
+from audiosr_fx import looking
 from audiosr_fx.errors import ParameterError
 from hosts.client import NoAnswer, OscClient, render_message
 from hosts.config import read_config
@@ -49,6 +51,12 @@ def resident_mb() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
+def next_message(server: OscServer) -> Message:
+    with server.received.next(60) as received:
+        assert received is not None
+        return received[0]
+
+
 def storm(server: OscServer, count: int, caplog: pytest.LogCaptureFixture) -> None:
     """Send hostile packets, a good one in between; none is answered or makes a traceback."""
     with (
@@ -62,7 +70,7 @@ def storm(server: OscServer, count: int, caplog: pytest.LogCaptureFixture) -> No
                 sender.send(packet)
             if number % 100 == 0:
                 sender.send(message("/audiosr/ping", f"good-{number}").encode())
-                while server.received.get(timeout=60)[0].arguments != (f"good-{number}",):
+                while next_message(server).arguments != (f"good-{number}",):
                     pass
         sender.setblocking(False)
         with pytest.raises(BlockingIOError):
@@ -75,6 +83,27 @@ def test_hostile_packets_are_neither_answered_nor_logged(
     server: OscServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     storm(server, 5_000, caplog)
+
+
+def test_a_file_that_hangs_holds_up_its_own_sender_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looking, "LOOK_S", 300.0)
+    with studio(tmp_path) as desk, OscClient(port=desk.port, give_up_s=120.0) as other:
+        process = looking._idle[-1]._process  # that waits for the first look
+        assert process is not None
+        os.kill(process.pid, signal.SIGSTOP)
+        desk.client.send(render_message(str(desk.stem("stuck.wav")), request="stuck"))
+        while process in [child._process for child in looking._idle]:
+            time.sleep(0.001)
+        replies = list(other.render(render_message(str(desk.stem("free.wav")), request="free")))
+        assert replies[-1].address == "/audiosr/done"
+        counts = other.ask(message("/audiosr/status", ""), lambda replies: True)[0]
+        assert counts.arguments[2:] == (0, 0, 1, 0)
+        os.kill(process.pid, signal.SIGCONT)
+        assert desk.replies(render_message(str(desk.stems / "stuck.wav"), request="stuck"))[-1].address == (
+            "/audiosr/done"
+        )
 
 
 @pytest.mark.slow
