@@ -143,12 +143,32 @@ function factory (params) return function ()
 		end
 	end
 
-	local function note (ask)
-		local list = assert (io.open (ARDOUR.LuaAPI.build_filename (Session:path (), PENDING), "a"))
+	local function list_path () return ARDOUR.LuaAPI.build_filename (Session:path (), PENDING) end
+
+	-- Before anything is sent: should Ardour end meanwhile, "AudioSR: import" still knows what comes.
+	local function note (asks)
+		local list = assert (io.open (list_path (), "a"))
 		local where = told.where == "track" and "track" or "layer"
-		local fields = { ask.receipt, ask.track, ask.region, ask.position, ask.channels, where, ask.name }
-		list:write (table.concat (fields, "\t"), "\n")
-		list:close ()
+		for _, ask in ipairs (asks) do
+			local fields = { ask.receipt, ask.track, ask.region, ask.position, ask.channels, where, ask.name }
+			ask.line = table.concat (fields, "\t")
+			list:write (ask.line, "\n")
+		end
+		assert (list:close ())
+	end
+
+	-- What does not come is taken off the list again.
+	local function strike (asks)
+		local gone, kept = {}, {}
+		for _, ask in ipairs (asks) do gone[ask.line] = true end
+		for line in io.lines (list_path ()) do
+			if not gone[line] then kept[#kept + 1] = line .. "\n" end
+		end
+		if #kept == 0 then return os.remove (list_path ()) end
+		local list = assert (io.open (list_path () .. ".new", "w"))
+		list:write (table.concat (kept))
+		assert (list:close ())
+		assert (os.rename (list_path () .. ".new", list_path ()))
 	end
 
 	local function run ()
@@ -159,18 +179,20 @@ function factory (params) return function ()
 			ask.word = ("ardour-%d-%d-%d"):format (os.time (), now, number)
 			ask.receipt = ask.paths[1]:match ("^(.*/)") .. RESTORED .. "/" .. ask.word .. SUFFIX
 		end
+		if #asks > 0 then note (asks) end
 		ask_until_heard (asks)
-		local silent
+		local silent, struck = nil, {}
 		for _, ask in ipairs (asks) do
+			local is_refused = ask.address == "/audiosr/error"
+			if is_refused or not ask.address then struck[#struck + 1] = ask end
 			if not ask.address then
 				silent = silent or ask
-			elseif ask.address == "/audiosr/error" then
+			elseif is_refused then
 				refused[#refused + 1] = ask.name .. ": " .. (ask.text or "no reason was given")
 				os.remove (ask.receipt)
-			else
-				note (ask)
 			end
 		end
+		if #struck > 0 then strike (struck) end
 		if silent then
 			local text = "Nothing answers at port %s for these files. Start it:\n\naudiosr-fx serve --root \"%s\""
 			refused[#refused + 1] = text:format (told.port or "9123", silent.paths[1]:match ("^(.*/)"))

@@ -1,5 +1,6 @@
 -- Runs "AudioSR: restore" over a stub of Ardour: `lua5.4 selection.lua ACTION FOLDER COUNT`. Of COUNT selected
--- regions all but the last are answered, one in every second of waiting. Printed are what is shown and waited for.
+-- regions all but the last are answered, one in every second of waiting. Printed are what is shown, how many are
+-- answered, how long it waited, and how many were noted when the first was sent.
 
 local action, folder, count = arg[1], arg[2], tonumber(arg[3])
 function ardour() end
@@ -61,8 +62,14 @@ local function pass_time(microseconds)
     receipt:close()
   end
 end
+local noted = 0
 local address = {
   send = function(_, _, _, word)
+    if noted == 0 then
+      for _ in io.lines(folder .. "/session/audiosr-fx.pending") do
+        noted = noted + 1
+      end
+    end
     words[#words + 1] = word
   end,
 }
@@ -86,4 +93,4 @@ LuaDialog = {
 }
 
 factory({})()
-print(answered, math.floor(waited_s))
+print(answered, math.floor(waited_s), noted)

@@ -20,11 +20,14 @@ def test_it_waits_as_long_as_answers_come_and_names_the_folder_of_the_files(tmp_
     words = ["lua5.4", str(HERE / "selection.lua"), str(ACTION), str(tmp_path), "12"]
     finished = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
     assert finished.returncode == 0, finished.stderr
-    *shown, waited = finished.stdout.splitlines()
-    assert waited == "11\t16", "five seconds beyond the last of eleven answers"
+    *shown, counted = finished.stdout.splitlines()
+    answered, waited_s, noted = counted.split("\t")
+    assert (answered, waited_s) == ("11", "16"), "five seconds beyond the last of eleven answers"
+    assert noted == "12", "all are on the list before any is sent"
     assert shown == [
         "Nothing answers at port 9123 for these files. Start it:",
         "",
         f'audiosr-fx serve --root "{tmp_path}/"',
     ]
-    assert len((tmp_path / "session" / "audiosr-fx.pending").read_text().splitlines()) == 11
+    kept = (tmp_path / "session" / "audiosr-fx.pending").read_text().splitlines()
+    assert [line.split("\t")[-1] for line in kept] == [f"region {number}" for number in range(1, 12)]
