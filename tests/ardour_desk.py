@@ -48,6 +48,15 @@ _TIMERS = f"{1 << 46 | 1 << 47:b}"
 
 
 @dataclass(frozen=True, kw_only=True)
+class Fade:
+    """A fade of a region: its length in samples, and its levels from point to point."""
+
+    is_active: bool
+    length: int = 0
+    levels: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Region:
     """A region as a saved session has it, in samples."""
 
@@ -59,6 +68,8 @@ class Region:
     layer: int
     is_muted: bool
     gain: float
+    fade_in: Fade
+    fade_out: Fade
     sources: tuple[Path, ...]
 
 
@@ -122,12 +133,24 @@ def read_regions(path: Path) -> list[Region]:
                     layer=int(told["layering-index"]),
                     is_muted=told["muted"] == "1",
                     gain=float(told["scale-amplitude"]),
+                    fade_in=_fade(region.find("FadeIn"), told["fade-in-active"]),
+                    fade_out=_fade(region.find("FadeOut"), told["fade-out-active"]),
                     sources=tuple(
                         sources[told[f"source-{channel}"]] for channel in range(int(told["channels"]))
                     ),
                 )
             )
     return sorted(found, key=lambda each: (each.playlist, each.position, each.layer))
+
+
+def _fade(element: ET.Element | None, active: str) -> Fade:
+    """Points stand on a line each; there are none where a fade is as Ardour makes it by default."""
+    text = None if element is None else element.findtext("AutomationList/events")
+    points = [line.split() for line in (text or "").splitlines()]
+    if not points:
+        return Fade(is_active=active == "1")
+    levels = tuple(float(level) for _, level in points)
+    return Fade(is_active=active == "1", length=_samples(points[-1][0]), levels=levels)
 
 
 def _samples(text: str) -> int:

@@ -8,6 +8,11 @@ ardour {
 
 function factory (params) return function ()
 	local is_quiet = params and params["quiet"] -- so the hook calls it, once a second
+	local TICKS_PER_S = 282240000 -- of Ardour's superclock
+	-- A session keeps the points of a fade, not the name of its shape: the level in its middle tells.
+	local HALFWAY = {
+		FadeLinear = 0.5, FadeConstantPower = 0.707, FadeSymmetric = 0.6, FadeSlow = 0.097, FadeFast = 0.032,
+	}
 	local LIST = ARDOUR.LuaAPI.build_filename (Session:path (), "audiosr-fx.pending")
 
 	local function say (text)
@@ -83,6 +88,57 @@ function factory (params) return function ()
 		if mode == ARDOUR.EditMode.Ripple then config:set_edit_mode (mode) end
 	end
 
+	-- Length in samples and shape of a fade, which scripts can set but not read, by the saved session.
+	local function read_fade (region, kind)
+		local points = {}
+		for x, y in (region:match ("<" .. kind .. ">(.-)</" .. kind .. ">") or ""):gmatch ("a(%d+) ([^%s<]+)") do
+			points[#points + 1] = { x = tonumber (x), y = tonumber (y) }
+		end
+		local last = points[#points]
+		if not last or last.x == 0 then return nil end
+		local half, shape = nil, "FadeLinear"
+		for i = 2, #points do
+			local one, other = points[i - 1], points[i]
+			if not half and 2 * other.x >= last.x then
+				half = one.y + (other.y - one.y) * (last.x / 2 - one.x) / (other.x - one.x)
+			end
+		end
+		for name, level in pairs (HALFWAY) do
+			if math.abs (half - level) < math.abs (half - HALFWAY[shape]) then shape = name end
+		end
+		return math.floor (last.x * Session:nominal_sample_rate () / TICKS_PER_S + 0.5), ARDOUR.FadeShape[shape]
+	end
+
+	local function saved_region (id)
+		local path = ARDOUR.LuaAPI.build_filename (Session:path (), Session:snap_name () .. ".ardour")
+		local text = table.concat (lines_of (path), "\n")
+		for attributes, content in text:gmatch ("<Region ([^>]*[^/>])>(.-)</Region>") do
+			if attributes:match (" id=\"(%d+)\"") == id then return content end
+		end
+	end
+
+	-- Gain and, where a take begins or ends with its region, that fade.
+	local function dress (take, ask)
+		local origin = ARDOUR.RegionFactory.region_by_id (PBD.ID (ask.region))
+		if origin:isnil () or origin:to_audioregion ():isnil () then return end
+		local from, to = origin:to_audioregion (), take:to_audioregion ()
+		to:set_scale_amplitude (from:scale_amplitude ())
+		local first, past = origin:position ():samples (), take:position ():samples () + take:length ():samples ()
+		local begins = take:position ():samples () == first
+		local ends = past == first + origin:length ():samples ()
+		local saved = (begins or ends) and saved_region (ask.region) or "" -- where it was never saved
+		if begins then
+			local length, shape = read_fade (saved, "FadeIn")
+			if length then to:set_fade_in_shape (shape) to:set_fade_in_length (length) end
+			to:set_fade_in_active (from:fade_in_active ())
+		end
+		if ends then
+			local length, shape = read_fade (saved, "FadeOut")
+			if length then to:set_fade_out_shape (shape) to:set_fade_out_length (length) end
+			to:set_fade_out_active (from:fade_out_active ())
+		end
+	end
+
 	local function bring_back (ask, path)
 		local name = (ask.name:gsub (" restored$", "")) .. " restored"
 		local track = track_for (ask, name)
@@ -93,14 +149,10 @@ function factory (params) return function ()
 				ARDOUR.MidiTrackNameSource.SMFTrackName, ARDOUR.MidiTempoMapDisposition.SMFTempoIgnore,
 				Temporal.timepos_t (ask.position), ARDOUR.PluginInfo (), track, false)
 		end)
-		local origin = ARDOUR.RegionFactory.region_by_id (PBD.ID (ask.region))
 		for take in track:playlist ():region_list ():iter () do
 			if not before[take:to_stateful ():id ():to_s ()] then
 				take:set_name (name)
-				if not origin:isnil () and not origin:to_audioregion ():isnil () then
-					take:to_audioregion ():set_scale_amplitude (origin:to_audioregion ():scale_amplitude ())
-				end
-				return
+				return dress (take, ask)
 			end
 		end
 		error ("Ardour did not import it", 0)

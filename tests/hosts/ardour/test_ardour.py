@@ -119,6 +119,8 @@ def test_one_key_press_brings_every_selected_region_back_at_its_sample(desk: Des
             1,
             original.gain,
         )
+        assert (take.fade_in, take.fade_out) == (original.fade_in, original.fade_out)
+        assert (take.fade_in.length, take.fade_out.length) == (4801, 7203)
         assert_is_restored(take, original)
     assert not list(desk.service.stems.rglob("*.pending"))
     assert not list(desk.service.stems.rglob("*.receipt"))
@@ -142,6 +144,8 @@ def test_a_range_comes_back_on_new_tracks_and_goes_by_undo(desk: Desk) -> None:
         (take,) = (each for each in after if each.playlist.startswith(f"{name} take") and each not in known)
         assert (take.position, take.position + take.length, take.start) == (position, end, 0)
         top = tops[name]
+        assert (take.fade_in == top.fade_in) == (take.position == top.position)
+        assert take.fade_out.length != top.fade_out.length  # as it ends elsewhere
         before = read(top, take.position - top.position, take.length)
         difference = read(take) - before
         assert level_db(difference, "lowpass", 0.7 * CUTOFF_HZ) < level_db(before, "lowpass", 2_000) - 70
