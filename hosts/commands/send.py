@@ -15,18 +15,14 @@ from hosts.commands.send_lines import lines_command
 from hosts.commands.send_live import live_command
 from hosts.commands.sending import (
     ChangesOption,
-    HostOption,
     JsonOption,
-    PortOption,
     PresetOption,
-    SecretOption,
-    TcpOption,
-    connect,
+    Server,
     follow,
+    reaches_server,
     say_reply,
 )
 from hosts.osc import Argument, Message
-from hosts.server import DEFAULT_PORT
 from hosts.tempo import split_bars
 
 app = typer.Typer(no_args_is_help=True, help="Talk to a running audiosr-fx serve, as a DAW's script does.")
@@ -43,7 +39,10 @@ RootOption = Annotated[str, typer.Option("--root", metavar="NAME", help="A root 
 
 
 @app.command("render")
+@reaches_server
 def render_command(
+    *,
+    server: Server,
     source: SourceArgument,
     region: RegionOption = None,
     bars: Annotated[
@@ -68,10 +67,6 @@ def render_command(
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the file.")] = True,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
     json: JsonOption = False,
-    host: HostOption = "127.0.0.1",
-    port: PortOption = DEFAULT_PORT,
-    tcp: TcpOption = False,
-    secret: SecretOption = None,
 ) -> None:
     """Render a file or a part of it, and print where the result is.
 
@@ -88,27 +83,26 @@ def render_command(
         said = Message(protocol.RENDER_BARS, (word, root, path, first, last, "", map_path, preset, *options))
     else:
         said = _region_message(source, region, root, preset, options, request)
-    with connect(host, port, tcp, secret) as client:
+    with server.connect() as client:
         follow(client, said, source.name, wait=wait, quiet=quiet, json=json)
 
 
 @app.command("announce")
+@reaches_server
 def announce_command(
+    *,
+    server: Server,
     source: SourceArgument,
     region: RegionOption = None,
     preset: PresetOption = "",
     changes: ChangesOption = None,
     root: RootOption = "",
-    host: HostOption = "127.0.0.1",
-    port: PortOption = DEFAULT_PORT,
-    tcp: TcpOption = False,
-    secret: SecretOption = None,
     json: JsonOption = False,
 ) -> None:
     """Name the region that a MIDI key renders; nothing is rendered yet."""
     render = _region_message(source, region, root, preset, tuple(changes or ()), None)
     said = Message(protocol.ANNOUNCE, render.arguments, render.types)
-    with connect(host, port, tcp, secret) as client:
+    with server.connect() as client:
         _say_answer(client, said, json=json)
 
 
@@ -117,50 +111,47 @@ app.command("live")(live_command)
 
 
 @app.command("cancel")
+@reaches_server
 def cancel_command(
+    *,
+    server: Server,
     request: Annotated[str, typer.Argument(metavar="REQUEST", help="Name of the request.")],
-    host: HostOption = "127.0.0.1",
-    port: PortOption = DEFAULT_PORT,
-    tcp: TcpOption = False,
-    secret: SecretOption = None,
     json: JsonOption = False,
 ) -> None:
     """Stop a request."""
     ends = (protocol.ERROR, protocol.DONE)
-    with connect(host, port, tcp, secret) as client:
+    with server.connect() as client:
         client.send(Message(protocol.CANCEL, (request,)))
         said = Message(protocol.STATUS, (request,))
         say_reply(client.ask(said, lambda replies: replies[-1].address in ends)[-1], json=json)
 
 
 @app.command("status")
+@reaches_server
 def status_command(
+    *,
+    server: Server,
     request: Annotated[
         str, typer.Argument(metavar="REQUEST", help="Name of a request.", show_default="all")
     ] = "",
-    host: HostOption = "127.0.0.1",
-    port: PortOption = DEFAULT_PORT,
-    tcp: TcpOption = False,
-    secret: SecretOption = None,
     json: JsonOption = False,
 ) -> None:
     """Say how a request stands, or how many there are."""
-    with connect(host, port, tcp, secret) as client:
+    with server.connect() as client:
         said = Message(protocol.STATUS, (request,))
         for reply in client.ask(said, lambda replies: True):
             say_reply(reply, json=json)
 
 
 @app.command("presets")
+@reaches_server
 def presets_command(
-    host: HostOption = "127.0.0.1",
-    port: PortOption = DEFAULT_PORT,
-    tcp: TcpOption = False,
-    secret: SecretOption = None,
+    *,
+    server: Server,
     json: JsonOption = False,
 ) -> None:
     """List the presets of the server, with the MIDI program of each."""
-    with connect(host, port, tcp, secret) as client:
+    with server.connect() as client:
         said = Message(protocol.PRESETS, (new_request(),))
         replies = client.ask(said, _are_all)
         for reply in sorted({reply.arguments for reply in replies}, key=lambda each: str(each[4])):
@@ -171,34 +162,32 @@ def presets_command(
 
 
 @app.command("param")
+@reaches_server
 def param_command(
+    *,
+    server: Server,
     name: Annotated[str, typer.Argument(metavar="NAME", help="A control, such as quality.")],
     value: Annotated[
         str | None, typer.Argument(metavar="VALUE", help="For renders to come; auto lets go of it.")
     ] = None,
-    host: HostOption = "127.0.0.1",
-    port: PortOption = DEFAULT_PORT,
-    tcp: TcpOption = False,
-    secret: SecretOption = None,
     json: JsonOption = False,
 ) -> None:
     """Set a control for renders to come, or show it."""
     given = () if value is None else (_typed(value),)
-    with connect(host, port, tcp, secret) as client:
+    with server.connect() as client:
         said = Message(protocol.PARAM, (new_request(), name, *given))
         _say_answer(client, said, json=json)
 
 
 @app.command("ping")
+@reaches_server
 def ping_command(
-    host: HostOption = "127.0.0.1",
-    port: PortOption = DEFAULT_PORT,
-    tcp: TcpOption = False,
-    secret: SecretOption = None,
+    *,
+    server: Server,
     json: JsonOption = False,
 ) -> None:
     """Say whether a server answers."""
-    with connect(host, port, tcp, secret) as client:
+    with server.connect() as client:
         say_reply(client.ask(Message(protocol.PING, (new_request(),)), lambda replies: True)[0], json=json)
 
 

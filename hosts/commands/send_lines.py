@@ -13,14 +13,16 @@ import typer
 from audiosr_fx.commands.terminal import ExitCode, OutputError
 from audiosr_fx.errors import AudioSRError, MessageError, ParameterError
 from audiosr_fx.wording import one_line, shown
-from hosts.commands.sending import HostOption, PortOption, SecretOption, TcpOption, connect
+from hosts.commands.sending import Server, reaches_server
 from hosts.lines import read_lines, render_lines
-from hosts.server import DEFAULT_PORT
 
 _BREATH_S: Final = 5.0
 
 
+@reaches_server
 def lines_command(
+    *,
+    server: Server,
     requests: Annotated[
         Path,
         typer.Argument(
@@ -31,10 +33,6 @@ def lines_command(
     replies: Annotated[
         Path, typer.Option("--replies", "-o", metavar="FILE", help="Where the answers are written, likewise.")
     ],
-    host: HostOption = "127.0.0.1",
-    port: PortOption = DEFAULT_PORT,
-    tcp: TcpOption = False,
-    secret: SecretOption = None,
 ) -> None:
     """Render what the lines of a file ask for; for scripts of hosts that have no sockets.
 
@@ -57,7 +55,7 @@ def lines_command(
             tell(f"error\t\t\t{one_line(error)}")
             raise
         with _breathing(tell):
-            are_done = render_lines(messages, lambda: connect(host, port, tcp, secret), tell)
+            are_done = render_lines(messages, server.connect, tell)
     if not are_done:
         raise typer.Exit(ExitCode.SOME_FAILED)
 

@@ -11,19 +11,18 @@ from hosts.ableton.abletonosc import ANSWER_PORT, ASK_PORT, AbletonOsc
 from hosts.client import render_message
 from hosts.commands.sending import (
     ChangesOption,
-    HostOption,
     JsonOption,
-    PortOption,
     PresetOption,
-    SecretOption,
-    TcpOption,
-    connect,
+    Server,
     follow,
+    reaches_server,
 )
-from hosts.server import DEFAULT_PORT
 
 
+@reaches_server
 def live_command(
+    *,
+    server: Server,
     track: Annotated[
         int | None,
         typer.Option("--track", min=1, help="Of the clip, from 1.", show_default="the selected one"),
@@ -42,10 +41,6 @@ def live_command(
     answer_port: Annotated[
         int, typer.Option("--answer-port", min=1, max=65535, help="Where AbletonOSC answers to.")
     ] = ANSWER_PORT,
-    host: HostOption = "127.0.0.1",
-    port: PortOption = DEFAULT_PORT,
-    tcp: TcpOption = False,
-    secret: SecretOption = None,
 ) -> None:
     """Render the session clip that is selected in Ableton Live, and print where the result is.
 
@@ -66,5 +61,5 @@ def live_command(
         preset=preset,
         options=tuple(changes or ()),
     )
-    with connect(host, port, tcp, secret) as client:
+    with server.connect() as client:
         follow(client, said, clip.path.name, wait=True, quiet=quiet, json=json)

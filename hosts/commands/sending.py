@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json as json_module
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
@@ -14,6 +17,7 @@ from audiosr_fx.commands.terminal import ExitCode, printable, say, say_error, sa
 from hosts import protocol
 from hosts.client import OscClient
 from hosts.osc import Message
+from hosts.server import DEFAULT_PORT
 
 HostOption = Annotated[str, typer.Option("--host", help="Address of the server.")]
 PortOption = Annotated[int, typer.Option("--port", min=1, max=65535, help="Its OSC port.")]
@@ -30,11 +34,52 @@ ChangesOption = Annotated[
 ]
 
 
-def connect(host: str, port: int, tcp: bool, secret: Path | None) -> OscClient:
-    """A client of the server that the options name."""
-    from hosts.signing import read_secret
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """Where a server is, as the options of a command say."""
 
-    return OscClient(host, port, over_tcp=tcp, secret=None if secret is None else read_secret(secret))
+    host: str
+    port: int
+    tcp: bool
+    secret: Path | None
+
+    def connect(self) -> OscClient:
+        """A client of it.
+
+        Raises:
+            ParameterError: nobody is there, or the file of the secret holds none.
+        """
+        from hosts.signing import read_secret
+
+        secret = None if self.secret is None else read_secret(self.secret)
+        return OscClient(self.host, self.port, over_tcp=self.tcp, secret=secret)
+
+
+def reaches_server(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that say where the server is, in place of its argument ``server``."""
+
+    @wraps(command)
+    def reaching(
+        *, host: HostOption, port: PortOption, tcp: TcpOption, secret: SecretOption, **others: Any
+    ) -> None:
+        command(server=Server(host=host, port=port, tcp=tcp, secret=secret), **others)
+
+    types = {"host": HostOption, "port": PortOption, "tcp": TcpOption, "secret": SecretOption}
+    defaults = {"host": "127.0.0.1", "port": DEFAULT_PORT, "tcp": False, "secret": None}
+    hints = get_type_hints(command, include_extras=True)
+    del hints["server"]
+    reaching.__annotations__ = hints | types
+    of_command = [
+        each.replace(annotation=hints[each.name], kind=Parameter.KEYWORD_ONLY)
+        for each in signature(command).parameters.values()
+        if each.name != "server"
+    ]
+    of_server = [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=defaults[name], annotation=annotation)
+        for name, annotation in types.items()
+    ]
+    reaching.__signature__ = Signature([*of_command, *of_server])  # type: ignore[attr-defined]
+    return reaching
 
 
 def follow(client: OscClient, said: Message, name: str, *, wait: bool, quiet: bool, json: bool) -> None:
