@@ -211,8 +211,14 @@ def _compare(what: str, client: OscClient, stems: Iterator[Path], disk: _Disk, c
     ours, least = latencies(acknowledged), latencies(written)
     _say(f"renders {what} acknowledged while a render runs: {ours}")
     _say(f"  this disk alone meanwhile, one record: {least}")
-    times = (ours.median_ms / least.median_ms, ours.p99_ms / least.p99_ms)
-    _say(f"  {times[0]:.1f} times that at the median, {times[1]:.1f} times at p99")
+    _say(
+        f"  beyond the disk: {_beyond(ours.median_ms, least.median_ms)} at the median,"
+        f" {_beyond(ours.p99_ms, least.p99_ms)} at p99"
+    )
+
+
+def _beyond(ours_ms: float, least_ms: float) -> str:
+    return f"{ours_ms - least_ms:+.1f} ms ({ours_ms / least_ms:.1f} times)"
 
 
 def _copies(stem: Path) -> Iterator[Path]:

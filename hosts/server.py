@@ -15,28 +15,25 @@ import selectors
 import socket
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from audiosr_fx.errors import MessageError, ParameterError
+from hosts.connections import MAX_CONNECTIONS, Connection, bind
 from hosts.inbox import Inbox
 from hosts.limits import Limiter, Rates
 from hosts.osc import MAX_DATAGRAM, MAX_FRAME, Message, parse_packet
 from hosts.peers import Peer
 from hosts.protocol import BY_PATH
 from hosts.signing import Verifier
-from hosts.slip import FrameReader, frame
+from hosts.slip import frame
 
 DEFAULT_PORT: Final = 9123
-MAX_CONNECTIONS: Final = 32
 MAX_WAITING: Final = 2000
 IDLE_S: Final = 30.0
 """A connection that has begun a frame and not ended it for so long is closed."""
-_RECEIVE_BUFFER: Final = 4 << 20
-_SEND_BUFFER: Final = 256 << 10
 _BATCH: Final = 256
 _log = logging.getLogger(__name__)
 
@@ -104,9 +101,9 @@ class OscServer:
         self._limiter = Limiter(self.settings.rates, clock)
         self._verifier = None if self.settings.secret is None else Verifier(self.settings.secret)
         self._is_loopback = ipaddress.ip_address(self.settings.host).is_loopback
-        self._udp, self._listener = _bind(self.settings.host, self.settings.port)
+        self._udp, self._listener = bind(self.settings.host, self.settings.port)
         self.port: int = self._udp.getsockname()[1]
-        self._connections: dict[int, _Connection] = {}
+        self._connections: dict[int, Connection] = {}
         self._numbers = 0
         self._guard = threading.Lock()
         self._selector = selectors.DefaultSelector()
@@ -219,14 +216,14 @@ class OscServer:
         accepted.setblocking(False)
         self._numbers += 1
         peer = Peer(host=address[0], port=address[1], over="tcp", connection=self._numbers)
-        connection = _Connection(accepted, peer, self._clock())
+        connection = Connection(accepted, peer, self._clock())
         with self._guard:
             self._connections[self._numbers] = connection
         self._selector.register(
             accepted, selectors.EVENT_READ, lambda events: self._serve_connection(connection, events)
         )
 
-    def _serve_connection(self, connection: _Connection, events: int) -> None:
+    def _serve_connection(self, connection: Connection, events: int) -> None:
         try:
             if events & selectors.EVENT_READ:
                 data = connection.socket.recv(65_536)
@@ -258,7 +255,7 @@ class OscServer:
                     connection.socket, wanted, self._selector.get_key(connection.socket).data
                 )
 
-    def _drop(self, connection: _Connection) -> None:
+    def _drop(self, connection: Connection) -> None:
         with self._guard:
             if self._connections.pop(connection.peer.connection, None) is None:
                 return
@@ -272,60 +269,3 @@ class OscServer:
     def _drain_wakes(self, events: int) -> None:
         with suppress(OSError):
             self._wakened.recv(4096)
-
-
-class _Connection:
-    """One TCP connection: what has come of a frame, and what waits to be written."""
-
-    def __init__(self, accepted: socket.socket, peer: Peer, now: float) -> None:
-        self.socket = accepted
-        self.peer = peer
-        self.reader = FrameReader(MAX_FRAME)
-        self.whole_at = now
-        self.outgoing: deque[bytes] = deque()
-        self.is_overrun = False
-        self._held = 0
-
-    def hold(self, data: bytes) -> None:
-        """Take a frame to be written."""
-        if self._held + len(data) > _SEND_BUFFER:
-            self.is_overrun = True
-            return
-        self._held += len(data)
-        self.outgoing.append(data)
-
-    def flush(self) -> None:
-        """Write as much as goes."""
-        while self.outgoing:
-            data = self.outgoing.popleft()
-            sent = self.socket.send(data)
-            self._held -= sent
-            if sent < len(data):
-                self.outgoing.appendleft(data[sent:])
-                return
-
-
-def _bind(host: str, port: int) -> tuple[socket.socket, socket.socket]:
-    """A UDP and a TCP socket on the same port."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    for attempt in range(20):
-        udp, listener = socket.socket(family, socket.SOCK_DGRAM), socket.socket(family, socket.SOCK_STREAM)
-        try:
-            with suppress(OSError):
-                udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            udp.bind((host, port))
-            listener.bind((host, udp.getsockname()[1]))
-            listener.listen(MAX_CONNECTIONS)
-            return udp, listener
-        except OSError as cause:
-            udp.close()
-            listener.close()
-            if port == 0 and attempt < 19 and cause.errno == errno.EADDRINUSE:
-                continue  # a free port for the one is taken for the other
-            reason = "is taken; is another server running?" if cause.errno == errno.EADDRINUSE else ""
-            raise ParameterError(
-                f"port {port} of {host} {reason or f'cannot be listened to ({cause.strerror})'};"
-                " choose another with --osc-port"
-            ) from cause
-    raise AssertionError
