@@ -29,6 +29,7 @@ from hosts.peers import Peer
 from hosts.protocol import BY_PATH
 from hosts.signing import Verifier
 from hosts.slip import frame
+from hosts.turns import take_short_turns
 
 DEFAULT_PORT: Final = 9123
 MAX_WAITING: Final = 2000
@@ -156,6 +157,7 @@ class OscServer:
     # The thread
 
     def _run(self) -> None:
+        take_short_turns()
         while not self._stopping.is_set():
             for key, events in self._selector.select(timeout=1.0):
                 try:

@@ -22,6 +22,7 @@ from hosts.oscquery import OscQuery
 from hosts.roots import Roots
 from hosts.server import OscServer, ServerSettings
 from hosts.tempo import read_tempo_map
+from hosts.turns import take_short_turns
 
 _STOP_S: Final = 10.0
 _HANDLERS: Final = 8
@@ -150,6 +151,7 @@ class _Handlers:
             thread.join(max(0.0, until - time.monotonic()))
 
     def _run(self) -> None:
+        take_short_turns()
         while True:
             with self._osc.received.next() as received:
                 if received is None:
