@@ -78,7 +78,8 @@ def envelope_losses(
     envelope = weighted_mean((made_level - real_level).abs(), there * loud[:, None, :])
     number = there.sum(dim=1).clamp(min=1.0)
     real_flatness, made_flatness = (
-        (level * there).sum(dim=1) / number - torch.log10((10.0**level * there).sum(dim=1) / number)
+        (level * there).sum(dim=1) / number
+        - torch.log10(((10.0**level * there).sum(dim=1) / number).clamp(min=torch.finfo(level.dtype).tiny))
         for level in (real_level, made_level)
     )
     return envelope, weighted_mean((made_flatness - real_flatness).abs(), loud * there.amax(dim=1))

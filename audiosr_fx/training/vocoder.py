@@ -17,6 +17,7 @@ from audiosr_fx.training.adversarial import AdversarialSettings, Adversary, band
 from audiosr_fx.training.data import SAMPLE_RATE, Clip
 from audiosr_fx.training.discriminators import MultiPeriodDiscriminator, MultiResolutionDiscriminator
 from audiosr_fx.training.losses import envelope_losses, spectral_loss
+from audiosr_fx.training.parting import Parting, part_at
 from audiosr_fx.training.segments import Batch, misjudge
 from audiosr_fx.training.stage import BatchMaker, Example, Stage, TrainSettings, check_range
 from audiosr_fx.training.validation import SHOWN, mean_figure, validation_batches
@@ -89,13 +90,15 @@ class ExciterStage(Stage):
         share = 0.0 if self.predictor is None else self.settings.predicted_share
         use_predicted = torch.from_numpy(random.random(len(told_hz)) < share)
         batch = self.move(batch)
+        parting = part_at(told_hz)
         with torch.no_grad():
-            mel = self._mel(batch, told_hz, use_predicted)
-        estimate = self._synthesise(self.module, batch, mel, told_hz)
-        spectral = spectral_loss(estimate, batch.target, told_hz, batch.limit_hz)
+            mel = self._mel(batch, parting, use_predicted)
+        estimate = self._synthesise(self.module, batch, mel, parting)
+        lowest_hz = parting.frequency_hz
+        spectral = spectral_loss(estimate, batch.target, lowest_hz, batch.limit_hz)
         losses = {"total": self.settings.spectral_weight * spectral}
         if self.settings.envelope_weight or self.settings.flatness_weight:
-            envelope, flatness = envelope_losses(estimate, batch.target, told_hz, batch.limit_hz)
+            envelope, flatness = envelope_losses(estimate, batch.target, lowest_hz, batch.limit_hz)
             losses |= {"spectral": spectral, "envelope": envelope, "flatness": flatness}
             losses["total"] = (
                 losses["total"]
@@ -104,7 +107,7 @@ class ExciterStage(Stage):
             )
         if self.adversary is not None:
             real, made = (
-                band_between(sound, told_hz, batch.limit_hz, SAMPLE_RATE)
+                band_between(sound, lowest_hz, batch.limit_hz, SAMPLE_RATE)
                 for sound in (batch.target, estimate)
             )
             level = real.square().mean(dim=1, keepdim=True).sqrt().clamp(min=_SOFTEST)
@@ -130,24 +133,25 @@ class ExciterStage(Stage):
 
     def _restore(self, module: nn.Module, batch: Batch, predicted: bool) -> Tensor:
         use = torch.full((len(batch.dull),), predicted)
-        mel = self._mel(batch, batch.cutoff_hz, use)
-        return self._synthesise(module, batch, mel, batch.cutoff_hz)
+        parting = part_at(batch.cutoff_hz)
+        return self._synthesise(module, batch, self._mel(batch, parting, use), parting)
 
-    def _mel(self, batch: Batch, told_hz: Tensor, use_predicted: Tensor) -> Tensor:
+    def _mel(self, batch: Batch, parting: Parting, use_predicted: Tensor) -> Tensor:
         """True mels, or predicted ones where ``use_predicted`` (B,), a tensor on the CPU, says so."""
-        dull, bright = self.mel(batch.dull).log_mel, self.mel(batch.target).log_mel
-        known = (self._upper_edges_hz <= told_hz[:, None])[:, None, :]
+        dull, bright = self.mel(parting.heard(batch.dull)).log_mel, self.mel(batch.target).log_mel
+        known = (self._upper_edges_hz <= parting.known_hz[:, None])[:, None, :]
         mel = torch.where(known, dull, bright)
         if self.predictor is not None and bool(use_predicted.any()):
             with self.autocast():
-                predicted = self.predictor(dull, told_hz).float()
+                predicted = self.predictor(dull, parting.known_hz).float()
             mel = torch.where(use_predicted.to(self.device)[:, None, None], predicted, mel)
         return mel
 
-    def _synthesise(self, module: nn.Module, batch: Batch, mel: Tensor, told_hz: Tensor) -> Tensor:
+    def _synthesise(self, module: nn.Module, batch: Batch, mel: Tensor, parting: Parting) -> Tensor:
+        """As the renderer puts it together: a flank that stayed would teach a hole in its place."""
         noise = torch.randn(1, batch.dull.shape[-1], device=self.device)
-        made: Tensor = module(mel, batch.dull, told_hz, noise)
-        return batch.dull + made
+        kept = parting.kept(batch.dull)
+        return kept + parting.added(module(mel, kept, parting.lower_hz, noise))
 
 
 def mean_lsd(batch: Batch, estimate: Tensor) -> float:

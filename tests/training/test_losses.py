@@ -87,3 +87,15 @@ def test_envelope_losses_are_nothing_for_what_is_right_and_lead_there() -> None:
     assert soft.grad is not None
     louder = soft.detach() - 1e-3 * soft.grad / soft.grad.abs().max()
     assert float(envelope_losses(louder, target, *edges_hz)[0]) < float(envelope.detach())
+
+
+def test_a_recording_that_cannot_be_trusted_above_its_cutoff_does_not_count() -> None:
+    target = torch.randn(2, 9_600, generator=torch.Generator().manual_seed(1))
+    estimate = (target + 0.1).requires_grad_(True)
+    envelope, flatness = envelope_losses(
+        estimate, target, torch.tensor([8_000.0, 8_000.0]), torch.tensor([20_000.0, 7_000.0])
+    )
+    (envelope + flatness).backward()
+    assert estimate.grad is not None
+    assert torch.isfinite(estimate.grad).all()
+    assert (estimate.grad[1] == 0.0).all()
