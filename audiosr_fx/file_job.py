@@ -175,7 +175,7 @@ def run_job_apart(
                 publish(aside.destination, job.destination, overwrite=job.overwrite)
     except FileExistsError as cause:
         raise AudioFormatError(
-            f"{shown(job.destination)}: exists already; choose another name, or allow overwriting"
+            f"{shown(job.destination)}: exists already; choose another name, or give overwrite=True"
         ) from cause
     except OSError as cause:
         raise AudioFormatError(

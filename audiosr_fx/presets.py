@@ -61,11 +61,16 @@ def find_preset(name: str) -> Path:
     """The file of a preset, by its name or by its path, which ends in ``.toml``.
 
     Raises:
-        PresetError: there is no preset of that name.
+        PresetError: there is no preset of that name, or no such file.
     """
-    if name.endswith(_SUFFIX):
-        return Path(name)
     known = find_presets()
+    if name.endswith(_SUFFIX):
+        path = Path(name)
+        if path == Path(path.name) and path.stem in known and not path.exists():
+            raise PresetError(
+                f"{shown(path)}: no such file here; the preset is called {shown(Path(path.stem))}"
+            )
+        return path
     if name not in known:
         raise PresetError(
             f"{shown(Path(name))}: no such preset{did_you_mean(name, known)}; there are: {', '.join(known)}"

@@ -309,7 +309,7 @@ class AudioWriter:
             raise AudioFormatError(self._taken())
 
     def _taken(self) -> str:
-        return f"{shown(self.path)}: exists already; choose another name, or allow overwriting"
+        return f"{shown(self.path)}: exists already; choose another name, or give overwrite=True"
 
     def _failure(self, cause: BaseException) -> AudioFormatError:
         reason = (cause.strerror or str(cause)) if isinstance(cause, OSError) else one_line(cause)

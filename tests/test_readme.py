@@ -52,6 +52,13 @@ def test_every_python_example_runs(code: str, checkout: Path) -> None:
     assert finished.returncode == 0, finished.stderr
 
 
+def test_no_two_python_examples_write_the_same_file() -> None:
+    writes = r'(?:soundfile\.write\(|AudioWriter\(|render_file\("[^"]+", )"([^"]+)"'
+    written = [name for code in blocks("python") for name in re.findall(writes, code)]
+    assert len(written) > 5
+    assert sorted(set(written)) == sorted(written)
+
+
 def test_the_first_command_restores_the_highs_of_the_demo_stem(checkout: Path) -> None:
     command = blocks("sh")[0].strip().split(" && ")[-1]
     program, *arguments = shlex.split(command)

@@ -74,7 +74,9 @@ def show_command(
 
 @app.command("check")
 def check_command(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files of presets.")],
+    presets: Annotated[
+        list[str], typer.Argument(metavar="NAME|FILE...", help="Names of presets, or .toml files.")
+    ],
     sample_rate: Annotated[
         int,
         typer.Option(
@@ -86,20 +88,20 @@ def check_command(
         ),
     ] = 48_000,
 ) -> None:
-    """Say whether files are presets that can be rendered, and what is wrong with those that are not."""
-    from audiosr_fx.presets import read_preset
+    """Say whether presets can be rendered, and what is wrong with those that cannot."""
+    from audiosr_fx.presets import load_preset
 
     codes = []
-    for file in files:
+    for name in presets:
         try:
-            preset = read_preset(file)
+            preset = load_preset(name)
             preset.build(sample_rate)
         except PresetError as error:
-            say_error(describe_error(error, about=file))
+            say_error(describe_error(error, about=Path(name)))
             codes.append(exit_code_of(error))
             continue
         codes.append(ExitCode.OK)
-        say(f"{printable(str(file))}: {preset.name}, {' > '.join(one.type for one in preset.chain)}")
+        say(f"{printable(name)}: {preset.name}, {' > '.join(one.type for one in preset.chain)}")
     raise typer.Exit(joint_exit_code(codes))
 
 
@@ -110,9 +112,11 @@ def new_command(
         str | None, typer.Option("--from", metavar="NAME|FILE", help="Begin as a copy of this one.")
     ] = None,
 ) -> None:
-    """Put a new preset into your folder, to be edited; never in place of one that is there.
+    """Put a new preset into your folder, and print its file, to be edited; never in place of another.
 
     [bold]audiosr-fx presets new my-vocal --from dark-vocal[/bold]
+
+    It then goes by its name: [bold]audiosr-fx render voice.wav -o voice.flac --preset my-vocal[/bold]
     """
     from audiosr_fx.presets import find_preset, read_preset, write_preset
 

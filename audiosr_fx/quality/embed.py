@@ -153,7 +153,7 @@ def write_whole(path: Path, data: bytes, *, overwrite: bool = False) -> None:
         publish(temporary, path, overwrite=overwrite)
     except FileExistsError as cause:
         raise AudioFormatError(
-            f"{shown(path)}: exists already; choose another name, or allow overwriting"
+            f"{shown(path)}: exists already; choose another name, or give overwrite=True"
         ) from cause
     except OSError as cause:
         raise AudioFormatError(

@@ -78,7 +78,7 @@ def write_report(
         RenderCancelled: once should_cancel says so.
     """
     if path.exists() and not overwrite:  # before the work, not only after it
-        raise AudioFormatError(f"{shown(path)}: exists already; choose another name, or allow overwriting")
+        raise AudioFormatError(f"{shown(path)}: exists already; choose another name, or give overwrite=True")
     blocks: Blocks = {}
     files = []
     seconds = excerpt_seconds(len(rows))

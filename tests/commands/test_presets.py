@@ -82,6 +82,16 @@ def test_a_preset_is_shown_with_its_comments(run: Run) -> None:
     assert "did you mean podcast?" in unknown.stderr
 
 
+def test_a_new_preset_is_checked_by_its_name(run: Run) -> None:
+    assert run("presets", "new", "my-vocal", "--from", "dark-vocal").exit_code == 0
+    checked = run("presets", "check", "my-vocal", "podcast")
+    assert (checked.exit_code, checked.stderr) == (0, "")
+    assert [line.split(":")[0] for line in checked.stdout.splitlines()] == ["my-vocal", "podcast"]
+    elsewhere = run("presets", "check", "my-vocal.toml")
+    assert elsewhere.exit_code == 2
+    assert "the preset is called my-vocal" in elsewhere.stderr
+
+
 def test_files_are_checked_one_by_one(run: Run, quick: Path, tmp_path: Path) -> None:
     good = run("presets", "check", quick, *PRESETS.glob("*.toml"))
     assert good.exit_code == 0
