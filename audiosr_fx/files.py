@@ -174,13 +174,21 @@ def _open(path: Path) -> tuple[soundfile.SoundFile, AudioInfo]:
         raise AudioFormatError(f"{name}: cannot be read ({cause.strerror or cause})") from cause
     except (soundfile.LibsndfileError, RuntimeError, TypeError, ValueError) as cause:
         raise AudioFormatError(
-            f"{name}: cannot be read as audio ({one_line(cause)}); expected WAV, AIFF, FLAC, Ogg or MP3"
+            f"{name}: cannot be read as audio ({_reason(cause)}); expected WAV, AIFF, FLAC, Ogg or MP3"
         ) from cause
     try:
         return file, _describe(file, path, claim)
     except BaseException:
         file.close()
         raise
+
+
+def _reason(cause: Exception) -> str:
+    """Why a decoder gave up, without the file's name, which it would give as bytes."""
+    if isinstance(cause, soundfile.LibsndfileError):
+        text = " ".join(cause.error_string.split()).rstrip(".")
+        return text[:1].lower() + text[1:] if text[1:2].islower() else text
+    return one_line(cause)
 
 
 def _decoder(path: Path, claim: DataClaim | None) -> soundfile.SoundFile:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
-from audiosr_fx.commands.job import Outcome, Recipe, failure_of
+from audiosr_fx.commands.job import Failure, Outcome, Recipe, check_task, failure_of
 from audiosr_fx.commands.outputs import Task
 from audiosr_fx.commands.progress import RenderProgress
-from audiosr_fx.errors import ParameterError
+from audiosr_fx.errors import AudioSRError, ParameterError
 
 MAX_JOBS = 64
 
@@ -26,6 +27,7 @@ def render_each(
     *,
     jobs: int = 1,
     threads: int | None = None,
+    refused: Mapping[Path, Failure] | None = None,
 ) -> Iterator[Outcome]:
     """Render all files; a file that fails, or whose process dies, stops no other.
 
@@ -36,6 +38,7 @@ def render_each(
         jobs: processes at a time; 1 renders in this one.
         threads: of the model in each; None divides what there is among the processes. The result is the same
             to the bit whatever ``jobs``, as long as ``threads`` is.
+        refused: what ``refuse_early`` found, told in its place. Where nothing is left, no model is loaded.
 
     Yields:
         What became of each, in the order of ``tasks``.
@@ -43,6 +46,30 @@ def render_each(
     Raises:
         AudioSRError: what all files need is not there.
     """
+    refused = refused or {}
+    begun = [task for task in tasks if task.output not in refused]
+    outcomes = _render_begun(begun, recipe, progress, jobs, threads)
+    for task in tasks:
+        failure = refused.get(task.output)
+        if failure is not None:
+            progress.begin(task.source.name).end()
+        yield failure or next(outcomes)
+
+
+def refuse_early(tasks: Sequence[Task], recipe: Recipe) -> dict[Path, Failure]:
+    """What of a batch can be seen to fail before a model is loaded, by its output."""
+    refused = {}
+    for task in tasks:
+        try:
+            check_task(task, recipe.job)
+        except (AudioSRError, OSError) as error:
+            refused[task.output] = failure_of(task, error)
+    return refused
+
+
+def _render_begun(
+    tasks: Sequence[Task], recipe: Recipe, progress: RenderProgress, jobs: int, threads: int | None
+) -> Iterator[Outcome]:
     if jobs > 1 and len(tasks) > 1:
         from audiosr_fx.commands.pool import render_apart
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import typer
 
-from audiosr_fx.commands.batch import check_jobs, render_each
+from audiosr_fx.commands.batch import check_jobs, refuse_early, render_each
 from audiosr_fx.commands.job import Failure, Outcome, Recipe, Result
 from audiosr_fx.commands.outputs import Task
 from audiosr_fx.commands.progress import RenderProgress
@@ -68,22 +68,28 @@ def run_batch(tasks: Sequence[Task], recipe: Recipe, batch: Batch) -> None:
     if batch.report is not None:
         check_report(batch.report, tasks, overwrite=recipe.job.overwrite)
     run = _Run(batch, len(tasks))
+    refused = refuse_early(tasks, recipe)
+    has_work = len(refused) < len(tasks)
     try:
         with RenderProgress(files=len(tasks), quiet=batch.quiet) as progress:
-            if batch.is_stem_set and batch.shares_cutoff and recipe.finds_cutoff:
+            if has_work and batch.is_stem_set and batch.shares_cutoff and recipe.finds_cutoff:
                 progress.say("judging the stems")
                 tasks = share_cutoff(tasks)
-            if batch.is_album:
+            if has_work and batch.is_album:
                 progress.say("measuring the set")
                 recipe = _for_album(recipe, tasks)
-            for outcome in render_each(tasks, recipe, progress, jobs=batch.jobs, threads=batch.threads):
+            for outcome in render_each(
+                tasks, recipe, progress, jobs=batch.jobs, threads=batch.threads, refused=refused
+            ):
                 run.tell(outcome)
     except KeyboardInterrupt:
         run.end(recipe)
         raise
     set_check = check_sum(recipe, run.outcomes) if batch.is_stem_set else None
     run.end(recipe, set_check)
-    if batch.report is not None:
+    if batch.report is not None and not any(isinstance(outcome, Result) for outcome in run.outcomes):
+        say_note(f"report: {printable(str(batch.report))} is not written, as every file failed")
+    elif batch.report is not None:
         try:
             with RenderProgress(files=1, quiet=batch.quiet) as progress:
                 write_batch_report(

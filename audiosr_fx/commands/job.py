@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from audiosr_fx.commands.outputs import Task
 from audiosr_fx.commands.terminal import ExitCode, OutputError, output_errors, printable
 from audiosr_fx.errors import AudioFormatError
-from audiosr_fx.settings import RenderSettings
+from audiosr_fx.settings import RenderSettings, parse_region
 
 if TYPE_CHECKING:
     from audiosr_fx.bandwidth import Verdict
@@ -180,7 +180,29 @@ def check_output(task: Task, job: Job) -> None:
                     )
             if not job.overwrite:
                 raise OutputError(f"{printable(str(task.output))}: exists already; --overwrite replaces it")
-        task.output.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            task.output.parent.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as cause:
+            blocking = next(path for path in task.output.parents if path.exists())
+            raise OutputError(
+                f"{printable(str(blocking))}: is a file; expected a folder for outputs"
+            ) from cause
+
+
+def check_task(task: Task, job: Job) -> None:
+    """Refuse what can be seen to fail from names and headers, before anything slow begins.
+
+    Raises:
+        AudioFormatError: the input is not there, or no audio that is taken.
+        ParameterError: the region does not fit it.
+        OutputError: as ``check_output``.
+    """
+    from audiosr_fx.files import FileSource
+
+    with FileSource(task.source) as source:
+        if job.region is not None:
+            parse_region(job.region, source.sample_rate).within(source.frames)
+    check_output(task, job)
 
 
 def failure_of(task: Task, error: BaseException) -> Failure:

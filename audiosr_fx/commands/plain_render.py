@@ -38,6 +38,9 @@ class PlainRecipe:
 
     def prepare(self) -> None:
         """Load the model, which stays in memory."""
+        from audiosr_fx.model.catalogue import find_model
+
+        find_model(self.job.settings.model)  # a wrong name is told before torch is loaded
         from audiosr_fx.engine import load_engine
 
         load_engine(self.job.settings.model, self.device)

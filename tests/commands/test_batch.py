@@ -25,6 +25,7 @@ from audiosr_fx.engine import Engine
 from audiosr_fx.meters import measure_loudness
 
 RATE = 48_000
+ROOT = Path(__file__).parent.parent.parent
 LEVELS = 'schema = 1\nname = "Levels"\ndescription = "For tests."\n[[chain]]\ntype = "Gain"\ngain_db = -6\n'
 MASTER = '[[chain]]\ntype = "MasterTo"\ntarget_lufs = -16\n'
 
@@ -182,6 +183,49 @@ def test_a_report_that_cannot_be_written_is_refused_before_any_work(run: Run, so
         assert result.stderr.count("\n") == 1
     assert not Path("out").exists()
     assert Path("page.html").read_text("utf-8") == "precious"
+
+
+def test_what_can_be_refused_early_is_so_before_a_model_is_loaded(songs: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    for name in ("dull.wav", "full.wav", "silent.wav"):
+        (tmp_path / "out" / name).touch()
+    (tmp_path / "text.wav").write_text("no audio", "utf-8")
+    code = (
+        "import sys; from typer.testing import CliRunner; from audiosr_fx.cli import app\n"
+        "for line in sys.stdin.read().splitlines():\n"
+        "    result = CliRunner().invoke(app, line.split('|'))\n"
+        "    print(result.exit_code, 'torch' in sys.modules, result.stderr.splitlines()[0])"
+    )
+    lines = [
+        "render|songs|-o|out|--report|page.html|--stems|-q",
+        "render|songs/dull.wav|-o|out/dull.wav",
+        "render|songs/dull.wav|-o|songs/dull.wav|--overwrite",
+        "render|nowhere.wav|-o|x.wav",
+        "render|text.wav|-o|x.wav|--preset|podcast",
+        "render|songs/dull.wav|-o|x.wav|--region|5-9",
+        "render|songs/dull.wav|-o|text.wav/deep/x.wav",
+        "render|songs/dull.wav|-o|x.wav|--model|nope",
+    ]
+    finished = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        input="\n".join(lines),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    told = [line.split(" ", 2) for line in finished.stdout.splitlines()]
+    assert [(code, torch) for code, torch, _ in told] == [(code, "False") for code in "55533254"]
+    words = ["exists already", "exists already", "is the input", "no such file"]
+    words += [
+        "cannot be read as audio (format not recognised)",
+        "region is",
+        "text.wav: is a file",
+        "model is",
+    ]
+    assert [word for word, (*_, error) in zip(words, told, strict=True) if word not in error] == []
+    assert not (tmp_path / "page.html").exists(), "a page of nothing but failures"
 
 
 def test_a_report_holds_every_file(run: Run, songs: Path, levels: Path) -> None:
