@@ -17,7 +17,7 @@ from scipy import signal
 from audiosr_fx.cutoff import Cutoff, band_centres_hz, band_levels_db, find_cutoff
 from audiosr_fx.errors import ParameterError
 from audiosr_fx.sources import Audio, Source
-from audiosr_fx.spectrum import LongTermSpectrum, measure_spectrum
+from audiosr_fx.spectrum import LongTermSpectrum, measure_spectrum, power_beside_offset
 
 __all__ = [
     "FULL_BAND_HZ",
@@ -46,6 +46,7 @@ _MEASURED_SHARE: Final = 0.975  # of a true cutoff that a measurement may give a
 _LOWEST_FOUND_HZ: Final = 1_800.0  # below, it is a lone tone or a bass more often than a cutoff
 _SILENCE_POWER: Final = 1e-10  # -100 dBFS
 _SHORTEST_S: Final = 0.05
+_NOTHING_S: Final = 0.010  # a mel frame: less has no band to speak of
 _LEAST_EVIDENCE: Final = 2.0  # one unfiltered recording in eighty reaches this
 _LEAST_CONFIDENCE: Final = 0.5
 _PLACES_PER_OCTAVE: Final = 100  # 0.7 % apart
@@ -55,7 +56,7 @@ _NYQUIST_SHARE: Final = 0.95  # of half the rate, that resamplers leave intact
 _JUNK_BELOW_DB: Final = 90.0
 _JUNK_FLOOR_DB: Final = -130.0
 
-Kind = Literal["cliff", "slope", "nyquist", "given", "full_band", "no_cutoff", "silent"]
+Kind = Literal["cliff", "slope", "nyquist", "given", "full_band", "no_cutoff", "too_short", "silent"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,13 +121,15 @@ def judge(source: Source, *, cutoff_hz: float | None = None) -> Verdict:
             cutoff_hz=None, process=False, reason="empty: no samples", kind="silent", confidence=1.0
         )
     spectrum = measure_spectrum(source)
-    if float(spectrum.power.sum()) < _SILENCE_POWER:
+    silent = _of_silence(spectrum)
+    if silent is not None:
+        return silent
+    if source.frames < _NOTHING_S * source.sample_rate:
         return Verdict(
             cutoff_hz=None,
             process=False,
-            reason="silent: below -100 dBFS",
-            kind="silent",
-            confidence=1.0,
+            reason="too short to judge: less than 10 ms",
+            kind="too_short",
             spectrum=spectrum,
         )
     found = find_cutoff(spectrum) if source.frames >= _SHORTEST_S * source.sample_rate else None
@@ -280,6 +283,19 @@ def _given(source: Source, cutoff_hz: float) -> Verdict:
     )
 
 
+def _of_silence(spectrum: LongTermSpectrum) -> Verdict | None:
+    """The verdict on what has nothing to hear, or None."""
+    if float(spectrum.power.sum()) < _SILENCE_POWER:
+        reason = "silent: below -100 dBFS"
+    elif float(power_beside_offset(spectrum).sum()) < _SILENCE_POWER:
+        reason = "silent: a constant offset, and below -100 dBFS beside it"
+    else:
+        return None
+    return Verdict(
+        cutoff_hz=None, process=False, reason=reason, kind="silent", confidence=1.0, spectrum=spectrum
+    )
+
+
 def _placed(found: Cutoff) -> Cutoff:
     """A cutoff on a grid much finer than its error: an edit elsewhere in a file must not move it."""
     cutoff_hz = 2.0 ** (round(_PLACES_PER_OCTAVE * math.log2(found.cutoff_hz)) / _PLACES_PER_OCTAVE)
@@ -320,7 +336,7 @@ def _without_cutoff(spectrum: LongTermSpectrum) -> Verdict:
         cutoff_hz=None,
         process=False,
         reason=f"no cutoff found: fades out by itself towards {reach / 1000.0:.1f} kHz;"
-        " give cutoff_hz to restore it all the same",
+        " give a cutoff to restore it all the same",
         kind="no_cutoff",
         spectrum=spectrum,
     )

@@ -17,6 +17,7 @@ _CLASS_DB = 5.0  # stretches are sorted by level into classes of this width
 _CLASSES = 40
 _LOUD_CLASSES = 4  # the loudest 20 dB count for the mean level: codecs empty the quiet parts
 _FLOOR_POWER = 1e-24
+_ROUNDING = 1.01
 _ALL_DB = 50.0
 
 BAND_EDGES_HZ = 500.0 * 2.0 ** (np.arange(135) / 24.0)
@@ -97,6 +98,14 @@ def measure_spectrum(source: Source) -> LongTermSpectrum:
         if frames
         else np.full((5, BAND_EDGES_HZ.size - 1), 10.0 * math.log10(_FLOOR_POWER), np.float32),
     )
+
+
+def power_beside_offset(spectrum: LongTermSpectrum) -> NDArray[np.float64]:
+    """``power`` less what a constant in the signal puts into every bin, by the sidelobes of the window."""
+    lobes = np.abs(np.fft.rfft(np.hanning(spectrum.n_fft))) ** 2
+    of_offset = _ROUNDING * spectrum.power[0] / lobes[0] * lobes
+    beside: NDArray[np.float64] = np.maximum(spectrum.power - of_offset, 0.0)
+    return beside
 
 
 def band_means(level_db: NDArray[np.float64], bin_hz: float) -> NDArray[np.float32]:

@@ -52,7 +52,7 @@ def decide_stems(verdicts: Sequence[Verdict]) -> list[StemDecision]:
 
 
 def _decide(verdict: Verdict, shared: float, what: str) -> StemDecision:
-    if verdict.kind in ("silent", "full_band"):
+    if verdict.kind in ("silent", "full_band", "too_short"):
         return StemDecision(cutoff_hz=None, reason=f"not {what}: {verdict.kind.replace('_', ' ')}")
     if verdict.process:
         own = _cutoff(verdict)

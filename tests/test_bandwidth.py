@@ -194,7 +194,20 @@ def test_silence_is_left_alone(samples: int) -> None:
 def test_short_signals_get_a_verdict(samples: int, sample_rate: int) -> None:
     verdict = judge(ArraySource(noise(1.0, sample_rate)[:, :samples], sample_rate))
     assert verdict.reason
-    assert verdict.process == (sample_rate < 40_000)
+    is_too_short = samples < sample_rate / 100
+    assert verdict.process == (sample_rate < 40_000 and not is_too_short)
+    assert (verdict.kind == "too_short") == is_too_short
+    assert verdict.reason.startswith("too short to judge") == is_too_short
+
+
+@pytest.mark.parametrize("sample_rate", [16_000, 44_100, 48_000, 96_000])
+def test_a_constant_is_silent_and_no_full_band(sample_rate: int) -> None:
+    constant = np.full((2, 2 * sample_rate), 0.5, np.float32)
+    verdict = judge(ArraySource(constant, sample_rate))
+    assert (verdict.process, verdict.kind) == (False, "silent")
+    assert "a constant offset" in verdict.reason
+    hum = 1e-3 * np.sin(2 * np.pi * 100 * np.arange(2 * sample_rate) / sample_rate)
+    assert judge(ArraySource(constant + hum.astype(np.float32), sample_rate)).kind != "silent"
 
 
 def test_dark_but_unfiltered_material_is_left_alone_and_says_so() -> None:
