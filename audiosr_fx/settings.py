@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal, TypeAlias
 
@@ -95,18 +95,29 @@ QUALITIES: dict[str, dict[str, Quality]] = {
 class Region:
     """A stretch of a source in samples of its own rate; ``stop`` None means its end.
 
+    ``said_at_rate``: the rate at which it was given in seconds, for messages in seconds; None was samples.
+
     Raises:
         ParameterError: negative, or empty.
     """
 
     start: int
     stop: int | None = None
+    said_at_rate: int | None = field(default=None, compare=False, repr=False, kw_only=True)
 
     def __post_init__(self) -> None:
         if self.start < 0 or (self.stop is not None and self.stop <= self.start):
-            raise ParameterError(
-                f"region is {self.start} to {self.stop}; expected 0 <= start < stop, in samples"
-            )
+            raise ParameterError(f"region is {self}; expected 0 <= start < end")
+
+    def __str__(self) -> str:
+        stop = "the end" if self.stop is None else self._said(self.stop)
+        return f"{self._said(self.start)} to {stop}"
+
+    def _said(self, position: int) -> str:
+        """A position in the unit that the region was given in."""
+        if self.said_at_rate is None:
+            return f"sample {position}"
+        return f"{position / self.said_at_rate:.6f}".rstrip("0").rstrip(".") + " s"
 
     def within(self, frames: int) -> tuple[int, int]:
         """Start and stop of this region in a source of that many frames.
@@ -116,7 +127,8 @@ class Region:
         """
         stop = frames if self.stop is None else self.stop
         if not self.start < stop <= frames:
-            raise ParameterError(f"region is {self.start} to {stop}; the source has {frames} samples")
+            length = f"{frames} samples" if self.said_at_rate is None else self._said(frames)
+            raise ParameterError(f"region is {self}; the source has {length}")
         return self.start, stop
 
 
@@ -135,7 +147,8 @@ def parse_region(text: str, sample_rate: int) -> Region:
     if len(parts) != 2:
         raise ParameterError(_region_help(text))
     start = _parse_position(parts[0], sample_rate, text)
-    return Region(start, _parse_position(parts[1], sample_rate, text) if parts[1].strip() else None)
+    stop = _parse_position(parts[1], sample_rate, text) if parts[1].strip() else None
+    return Region(start, stop, said_at_rate=None if "s" in text else sample_rate)
 
 
 _POSITION = re.compile(r"(?:(?:(\d{1,4}):)?(\d{1,4}):)?(\d{1,9}(?:\.\d{0,9})?|\.\d{1,9})", re.ASCII)

@@ -43,6 +43,21 @@ def test_any_text_parses_or_is_refused(text: str) -> None:
     assert region.start >= 0
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("3-1", "region is 3 s to 1 s; expected 0 <= start < end"),
+        ("5-9.25", "region is 5 s to 9.25 s; the source has 6 s"),
+        ("1:00-", "region is 60 s to the end; the source has 6 s"),
+        ("100s-300000s", "region is sample 100 to sample 300000; the source has 264600 samples"),
+    ],
+)
+def test_a_region_is_refused_in_the_units_it_was_given_in(text: str, words: str) -> None:
+    with pytest.raises(ParameterError) as refused:
+        parse_region(text, 44_100).within(6 * 44_100)
+    assert str(refused.value) == words
+
+
 def test_a_region_beyond_the_end_is_refused() -> None:
     assert Region(10).within(100) == (10, 100)
     with pytest.raises(ParameterError, match="the source has 100 samples"):

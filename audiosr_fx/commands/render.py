@@ -88,7 +88,10 @@ def render_files(
         typer.Option("--format", help="File format.", show_default="by the name of the output or the input"),
     ] = None,
     bits: Annotated[
-        Bits, typer.Option("--bits", help="Bits per sample: 16 (dithered), 24, or 32 (float); auto is 24.")
+        Bits,
+        typer.Option(
+            "--bits", help="Bits per sample: 16 (dithered), 24, or 32 (float); auto keeps float, else 24."
+        ),
     ] = Bits.AUTO,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace outputs that exist; never an input.")
