@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from audiosr_fx.cache import RenderCache, chosen_cache
 from audiosr_fx.contract import AudioTypeError, check_call, check_rate_type
 from audiosr_fx.errors import AudioFormatError, ParameterError
+from audiosr_fx.model.catalogue import check_name
 from audiosr_fx.params import RENDER_CONTROLS
 from audiosr_fx.part import Part
 from audiosr_fx.render import SAMPLE_RATE, OnEvent, RenderStream, ShouldCancel, render, render_array
@@ -59,6 +60,7 @@ class AudioSR:
 
     Raises:
         ParameterError: a control outside its range.
+        CheckpointError: no model has that name. One that is known but not here is told at the first call.
     """
 
     is_effect = True
@@ -126,6 +128,8 @@ class AudioSR:
             mix=mix,
             deess_db=deess_db,
         )
+        if engine is None:
+            check_name(model)
         self.cache = cache
         self._device = device
         self._engine = engine
@@ -199,14 +203,16 @@ class AudioSR:
     def upsample(self, audio: Any, sample_rate: float) -> Any:
         """Bring a signal of any rate to 48 kHz with full bandwidth, such as the output of a generative model.
 
+        As in ``render``, a rate above 48 kHz is kept.
+
         Args:
             audio: array or torch tensor of any floating-point type, (samples,), (channels, samples) or
                 (items, channels, samples); never turned round. Each item is judged on its own.
             sample_rate: in Hz.
 
         Returns:
-            float32 of the same kind, same leading axes, ``ceil(samples * 48000 / sample_rate)`` samples; a
-            tensor is on the device of the one that came in.
+            float32 of the same kind, same leading axes, ``ceil(samples * 48000 / sample_rate)`` samples, or
+            as many as came in at 48 kHz and above; a tensor is on the device of the one that came in.
 
         Raises:
             AudioFormatError: as ``process``.
@@ -226,10 +232,11 @@ class AudioSR:
                 " or (items, channels, samples)"
             )
         items = array.reshape((1,) * (3 - array.ndim) + array.shape)
-        frames = position_at_rate(array.shape[-1], rate, SAMPLE_RATE)
+        rate_out = max(SAMPLE_RATE, rate)
+        frames = position_at_rate(array.shape[-1], rate, rate_out)
         out = np.empty((*items.shape[:2], frames), np.float32)
         for i, item in enumerate(items):
-            out[i] = self._render(item, rate, SAMPLE_RATE)
+            out[i] = self._render(item, rate, rate_out)
         return out.reshape(*array.shape[:-1], frames)
 
     def _render(self, audio: NDArray[Any], rate: int, rate_out: int) -> Audio:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from audiosr_fx.engine import Engine
-from audiosr_fx.errors import AudioFormatError, ParameterError
+from audiosr_fx.errors import AudioFormatError, CheckpointError, ParameterError
 from audiosr_fx.node import AudioSR
 from audiosr_fx.params import RENDER_CONTROLS
 
@@ -237,3 +237,16 @@ def test_upsampling_refuses_the_rest(audio: np.ndarray, node: AudioSR) -> None:
         node.upsample(audio, 16_000)
     with pytest.raises(AudioFormatError, match="expected floating point"):
         node.upsample(torch.zeros(10, dtype=torch.int16), 16_000)
+
+
+def test_upsample_keeps_a_rate_above_48_khz(engine: Engine) -> None:
+    audio = (0.1 * np.random.default_rng(0).standard_normal((1, 9_601))).astype(np.float32)
+    kept = AudioSR(engine=engine).upsample(audio, 96_000)
+    assert kept.shape == audio.shape
+    np.testing.assert_array_equal(kept, audio)
+
+
+def test_a_model_that_nobody_knows_is_refused_at_once() -> None:
+    with pytest.raises(CheckpointError, match="model is 'nope'; expected one of mini, basic, speech"):
+        AudioSR(model="nope")
+    assert AudioSR(model="basic").model == "basic", "it may be fetched before the first call"

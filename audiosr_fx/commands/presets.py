@@ -17,7 +17,7 @@ from audiosr_fx.commands.terminal import (
     say_error,
     say_json,
 )
-from audiosr_fx.errors import PresetError
+from audiosr_fx.errors import CheckpointError, PresetError
 
 app = typer.Typer(no_args_is_help=True, help="List, show, check and begin presets: chains of effects.")
 
@@ -96,7 +96,7 @@ def check_command(
         try:
             preset = load_preset(name)
             preset.build(sample_rate)
-        except PresetError as error:
+        except (PresetError, CheckpointError) as error:
             say_error(describe_error(error, about=Path(name)))
             codes.append(exit_code_of(error))
             continue

@@ -81,6 +81,16 @@ def find_model(name_or_path: str | Path) -> Path:
     raise CheckpointError(_way_out(name))
 
 
+def check_name(name: str) -> None:
+    """Hold a name against the models that are known, here or not; a path is left to whoever opens it.
+
+    Raises:
+        CheckpointError: no model is called that.
+    """
+    if name not in KNOWN_MODELS and not name.endswith(".safetensors"):
+        find_model(name)
+
+
 def list_models() -> list[ModelEntry]:
     """Known models, present or not, then others found in the models folder; by name within each."""
     found = {path.stem: path for folder in (PACKAGED, models_folder()) for path in _model_files(folder)}
