@@ -9,7 +9,6 @@ from types import FrameType
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from audiosr_fx import __version__
 from audiosr_fx.commands import (
@@ -26,13 +25,14 @@ from audiosr_fx.commands import (
     render,
     upstream,
 )
+from audiosr_fx.commands.help_text import FlowingHelp
 from audiosr_fx.commands.terminal import EXIT_CODES_HELP, INTERRUPTS, say, translated_errors
 from hosts.commands import midi, scripts, send, serve
 from watchfolder.commands import watch
 from watchfolder.service_commands import app as service
 
 
-class _Guarded(TyperGroup):
+class _Guarded(FlowingHelp):
     """Runs any command below it with errors translated."""
 
     def invoke(self, ctx: Any) -> Any:

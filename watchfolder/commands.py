@@ -16,7 +16,8 @@ from audiosr_fx.commands.options import QueueOption
 from audiosr_fx.commands.outputs import OutputFormat
 from audiosr_fx.commands.system import refuse_windows
 from audiosr_fx.commands.terminal import ExitCode, say, say_error
-from audiosr_fx.errors import ParameterError
+from audiosr_fx.errors import CheckpointError, ParameterError, PresetError
+from audiosr_fx.wording import shown
 from watchfolder.naming import DEFAULT_TEMPLATE, FIELDS
 from watchfolder.studio import After, FolderSettings, StudioSettings, read_studio
 
@@ -186,19 +187,26 @@ def _dry_run(studio: StudioSettings) -> None:
 
 
 def _check_names(studio: StudioSettings) -> None:
-    """Refuse a preset or a model that is not there, before the first stem comes.
+    """Refuse a folder, a preset or a model that is not there, before the first stem comes.
 
     Raises:
-        PresetError, CheckpointError: there is none of that name.
+        PresetError, CheckpointError, ParameterError: there is none of that name; of a studio file, it says
+            in which folder's table.
     """
     from audiosr_fx.model.catalogue import find_model
     from audiosr_fx.presets import load_preset
 
-    for settings in studio.folders:
-        if settings.preset:
-            load_preset(settings.preset)
-        if settings.model:
-            find_model(settings.model)
+    for number, settings in enumerate(studio.folders, 1):
+        place = "" if studio.source is None else f"{shown(studio.source)}: folder {number}: "
+        try:
+            if not settings.input.is_dir():
+                raise ParameterError(f"input is {shown(settings.input)}, which is no folder that is there")
+            if settings.preset:
+                load_preset(settings.preset)
+            if settings.model:
+                find_model(settings.model)
+        except (PresetError, CheckpointError, ParameterError) as error:
+            raise type(error)(f"{place}{error}") from error
 
 
 def _refuse_beside_config(context: typer.Context) -> None:

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from audiosr_fx.commands.help_text import FlowingHelp
 from audiosr_fx.commands.terminal import INTERRUPTS, ExitCode, say, say_note
 from audiosr_fx.training.export_cli import export
 from audiosr_fx.training.instruments_cli import instruments
@@ -37,6 +38,7 @@ from audiosr_fx.training.options import (
 from audiosr_fx.training.packages_cli import packages
 
 app = typer.Typer(
+    cls=FlowingHelp,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
