@@ -52,11 +52,10 @@ class Inspection:
 
     def __str__(self) -> str:
         verdict = "would be rendered" if self.needs_render else "would pass through untouched"
-        edge = "" if self.cutoff_hz is None else f" from {self.cutoff_hz:.0f} Hz"
         return (
             f"{printable(self.path)}\n"
             f"  {self.format}, {self.sample_rate} Hz, channels: {self.channels}, {self.duration_s:.2f} s\n"
-            f"  {verdict}{edge}: {self.reason}\n"
+            f"  {verdict}: {self.reason}\n"
             f"  loudness {_shown(self.loudness_lufs, 'LUFS')}, range {_shown(self.loudness_range_lu, 'LU')}, "
             f"most in 3 s {_shown(self.max_short_term_lufs, 'LUFS')}, "
             f"in 0.4 s {_shown(self.max_momentary_lufs, 'LUFS')}\n"

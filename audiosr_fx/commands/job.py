@@ -58,7 +58,8 @@ class Result:
         input, output: names; ``output`` is None where nothing was to be written.
         preset: what it went through, if not the model alone.
         rendered: whether a model made new highs.
-        bandwidth: the gate's verdict in a word, see ``audiosr_fx.bandwidth.Kind``; None where no model stood.
+        bandwidth: the gate's verdict in a word, see ``audiosr_fx.bandwidth.Kind``, or ``shared`` where a set
+            of stems gave the cutoff; None where no model stood.
         cutoff_hz: where the input's own highs end.
         intact_below_hz: up to where the input passed a model untouched; None where it did in all.
         reason: the gate's line on the verdict.
@@ -101,12 +102,11 @@ class Result:
         return cls(**{**told, "decisions": tuple(told["decisions"])})
 
     def __str__(self) -> str:
-        said = "; ".join(filter(None, (self.reason, *self.decisions)))
-        said = f" ({printable(said)})" if said else ""
+        said = printable("; ".join(filter(None, (self.reason, *self.decisions))))
         name = printable(self.input if self.output is None else self.output)
         text = (
-            f"{name}: {self._verdict}{said}; "
-            f"{self.duration_s:.1f} s in {self.render_s:.1f} s, {self.speed:.1f}x real time"
+            f"{name}: {self._verdict}{', ' if said else ''}{said}; "
+            f"{self.duration_s:.1f} s in {self.render_s:.1f} s, {speed_text(self.speed)} real time"
         )
         if self.blocks_reused:
             blocks = self.blocks_made + self.blocks_reused
@@ -121,7 +121,12 @@ class Result:
             return "left out, nothing to do"
         if self.preset is not None:
             return printable(self.preset)
-        return f"rendered from {self.cutoff_hz:.0f} Hz" if self.rendered else "passed through untouched"
+        return "rendered" if self.rendered else "passed through untouched"
+
+
+def speed_text(speed: float) -> str:
+    """Seconds of audio per second of work, with a figure that counts where the work is slow."""
+    return f"{speed:.1f}x" if speed >= 0.095 or speed <= 0.0 else f"{speed:.1g}x"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,6 +229,18 @@ def levels_before(source: Source) -> Levels | None:
         return measure(source)
     except AudioFormatError:
         return None
+
+
+def bandwidth_word(verdict: Verdict, task: Task) -> str:
+    """A verdict's kind, or that the cutoff is that of a set of stems."""
+    return "shared" if verdict.kind == "given" and task.cutoff_hz is not None else verdict.kind
+
+
+def own_reason(verdict: Verdict, task: Task) -> str:
+    """What the gate says of a file, without the cutoff that its set gave: the task's note tells of that."""
+    if verdict.kind != "given" or task.cutoff_hz is None:
+        return verdict.reason
+    return "; ".join(verdict.reason.split("; ")[1:])
 
 
 def intact_below_hz(verdict: Verdict, *, keeps_low_band: bool) -> float | None:

@@ -6,7 +6,15 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from audiosr_fx.commands.job import Job, Result, check_output, intact_below_hz, levels_before
+from audiosr_fx.commands.job import (
+    Job,
+    Result,
+    bandwidth_word,
+    check_output,
+    intact_below_hz,
+    levels_before,
+    own_reason,
+)
 from audiosr_fx.commands.outputs import Task
 from audiosr_fx.commands.terminal import interrupts_held, output_errors
 from audiosr_fx.settings import Region, RenderSettings, parse_region
@@ -83,10 +91,10 @@ class PlainRecipe:
             input=str(task.source),
             output=None if is_skipped else str(task.output),
             rendered=verdict.process,
-            bandwidth=verdict.kind,
+            bandwidth=bandwidth_word(verdict, task),
             cutoff_hz=verdict.cutoff_hz,
             intact_below_hz=intact_below_hz(verdict, keeps_low_band=settings.keep_low_band),
-            reason=verdict.reason,
+            reason=own_reason(verdict, task),
             decisions=(task.note,) if task.note else (),
             untouched=not verdict.process,
             lufs_before=before.integrated_lufs if before else None,

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from audiosr_fx.commands.job import Job, Result, check_output, intact_below_hz, levels_before
+from audiosr_fx.commands.job import (
+    Job,
+    Result,
+    bandwidth_word,
+    check_output,
+    intact_below_hz,
+    levels_before,
+    own_reason,
+)
 from audiosr_fx.commands.outputs import Task
 from audiosr_fx.commands.terminal import OutputError
 from audiosr_fx.errors import AudioFormatError, ParameterError
@@ -166,7 +174,7 @@ class PresetRecipe:
             input=str(task.source),
             output=str(task.output) if done.is_written else None,
             preset=self.chosen.name,
-            **self._verdict(done),
+            **self._verdict(done, task),
             decisions=(*((task.note,) if task.note else ()), *done.decisions),
             untouched=done.is_untouched,
             lufs_before=before.integrated_lufs if before else None,
@@ -184,7 +192,7 @@ class PresetRecipe:
             blocks_reused=done.blocks_reused,
         )
 
-    def _verdict(self, done: RenderedFile) -> dict[str, Any]:
+    def _verdict(self, done: RenderedFile, task: Task) -> dict[str, Any]:
         """What the models of the chain found, told by the first that rendered."""
         rendered = [verdict for verdict in done.verdicts if verdict.process]
         told: Verdict | None = next(iter((*rendered, *done.verdicts)), None)
@@ -193,10 +201,10 @@ class PresetRecipe:
         intact = [intact_below_hz(verdict, keeps_low_band=keeps_low_band) for verdict in rendered]
         return {
             "rendered": bool(rendered),
-            "bandwidth": None if told is None else told.kind,
+            "bandwidth": None if told is None else bandwidth_word(told, task),
             "cutoff_hz": None if told is None else told.cutoff_hz,
             "intact_below_hz": min((edge for edge in intact if edge is not None), default=None),
-            "reason": "; ".join(verdict.reason for verdict in done.verdicts),
+            "reason": "; ".join(filter(None, (own_reason(verdict, task) for verdict in done.verdicts))),
         }
 
 

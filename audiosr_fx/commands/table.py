@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from audiosr_fx.commands.job import Failure, Outcome, Result
+from audiosr_fx.commands.job import Failure, Outcome, Result, speed_text
 from audiosr_fx.commands.terminal import printable
 
 _WORDS: Final = {
@@ -20,8 +20,10 @@ _WORDS: Final = {
     "slope": "rolls off",
     "nyquist": "low rate",
     "given": "given",
+    "shared": "the set's",
     "full_band": "full band",
     "no_cutoff": "fades out",
+    "too_short": "too short",
     "silent": "silent",
 }
 _WIDTH: Final = 160  # where there is no terminal to ask
@@ -93,7 +95,7 @@ class Summary:
         told = ", ".join(f"{count} {words}" for count, words in counts if count)
         text = (
             f"{self.files} files: {told}; {_clock(self.duration_s)} of audio in {_clock(self.wall_s)},"
-            f" {self.speed:.1f}x real time"
+            f" {speed_text(self.speed)} real time"
         )
         return text if self.album_lufs is None else f"{text}; the album has {_level(self.album_lufs)} LUFS"
 
@@ -137,7 +139,7 @@ def _cells(outcome: Outcome, name_length: int) -> tuple[str, ...]:
         _level(outcome.true_peak_before_dbtp),
         _level(outcome.true_peak_after_dbtp),
         f"{outcome.render_s:.1f} s",
-        f"{outcome.speed:.1f}x",
+        speed_text(outcome.speed),
         _done(outcome),
     )
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from audiosr_fx import __version__
@@ -61,7 +62,7 @@ def render(
             subtype="FLOAT" if is_spliced else SUBTYPES[request.bits],
             overwrite=True,
             keep_metadata=request.keep_metadata,
-            preset=preset.name,
+            preset=Path(order.recipe_path).stem if order.recipe_path else preset.name,
             on_event=lambda event: on_progress(_fraction(event)),
             should_cancel=should_cancel,
             isolated=preset.has_plugins,

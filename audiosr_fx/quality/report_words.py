@@ -69,7 +69,7 @@ def _where(below_hz: float | None) -> str:
 
 
 def _gain(null: Null) -> str:
-    return f"{null.gain_db:+.1f} dB".replace("-", "\N{MINUS SIGN}") + (
+    return f"{round(null.gain_db, 1) + 0.0:+.1f} dB".replace("-", "\N{MINUS SIGN}") + (
         " and turned polarity" if null.is_inverted else ""
     )
 
