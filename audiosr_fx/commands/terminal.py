@@ -47,8 +47,9 @@ class ExitCode(IntEnum):
 
 
 EXIT_CODES_HELP = (
-    "Exit codes: 0 done, 1 some of several files failed, 2 wrong usage, 3 audio that cannot be read, "
-    "4 model, weights or plugin, 5 output cannot be written, 70 a fault of this program, 130 cancelled."
+    "Exit codes: 0 done, 1 some of several files or a server's render failed, 2 wrong usage or refused, "
+    "3 audio that cannot be read, 4 model, weights or plugin, 5 output cannot be written, "
+    "70 a fault of this program, 130 cancelled."
 )
 
 

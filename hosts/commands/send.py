@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from audiosr_fx.commands.terminal import ExitCode, printable, say, say_error
+from audiosr_fx.commands.terminal import printable, say
 from audiosr_fx.errors import ParameterError
 from hosts import protocol
-from hosts.client import OscClient, new_request, render_message
+from hosts.client import new_request, render_message
 from hosts.commands.send_lines import lines_command
 from hosts.commands.send_live import live_command
 from hosts.commands.sending import (
@@ -20,6 +20,7 @@ from hosts.commands.sending import (
     Server,
     follow,
     reaches_server,
+    say_answer,
     say_reply,
 )
 from hosts.osc import Argument, Message
@@ -103,7 +104,7 @@ def announce_command(
     render = _region_message(source, region, root, preset, tuple(changes or ()), None)
     said = Message(protocol.ANNOUNCE, render.arguments, render.types)
     with server.connect() as client:
-        _say_answer(client, said, json=json)
+        say_answer(client.ask(said, lambda replies: True)[0], json=json)
 
 
 app.command("lines")(lines_command)
@@ -123,7 +124,7 @@ def cancel_command(
     with server.connect() as client:
         client.send(Message(protocol.CANCEL, (request,)))
         said = Message(protocol.STATUS, (request,))
-        say_reply(client.ask(said, lambda replies: replies[-1].address in ends)[-1], json=json)
+        say_answer(client.ask(said, lambda replies: replies[-1].address in ends)[-1], json=json)
 
 
 @app.command("status")
@@ -140,7 +141,7 @@ def status_command(
     with server.connect() as client:
         said = Message(protocol.STATUS, (request,))
         for reply in client.ask(said, lambda replies: True):
-            say_reply(reply, json=json)
+            say_answer(reply, json=json)
 
 
 @app.command("presets")
@@ -161,7 +162,7 @@ def presets_command(
                 say(f"{reply[2]!s:>3}  {printable(str(reply[4])):<20} {printable(str(reply[5]))}")
 
 
-@app.command("param")
+@app.command("param", context_settings={"ignore_unknown_options": True})  # -2 is a value
 @reaches_server
 def param_command(
     *,
@@ -176,7 +177,7 @@ def param_command(
     given = () if value is None else (_typed(value),)
     with server.connect() as client:
         said = Message(protocol.PARAM, (new_request(), name, *given))
-        _say_answer(client, said, json=json)
+        say_answer(client.ask(said, lambda replies: True)[0], json=json)
 
 
 @app.command("ping")
@@ -189,15 +190,6 @@ def ping_command(
     """Say whether a server answers."""
     with server.connect() as client:
         say_reply(client.ask(Message(protocol.PING, (new_request(),)), lambda replies: True)[0], json=json)
-
-
-def _say_answer(client: OscClient, said: Message, *, json: bool) -> None:
-    """Say something that one reply answers, and print that; a refusal ends the command."""
-    reply = client.ask(said, lambda replies: True)[0]
-    if reply.address == protocol.ERROR:
-        say_error(str(reply.arguments[2]))
-        raise typer.Exit(ExitCode.USAGE)
-    say_reply(reply, json=json)
 
 
 def _are_all(replies: list[Message]) -> bool:

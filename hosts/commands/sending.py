@@ -92,13 +92,26 @@ def follow(client: OscClient, said: Message, name: str, *, wait: bool, quiet: bo
                 show(reply.arguments[2], str(reply.arguments[3]))
             if reply.address == protocol.ERROR:
                 say_error(str(reply.arguments[2]))
-                raise typer.Exit(ExitCode.SOME_FAILED)
+                raise typer.Exit(ExitCode.USAGE if is_refusal(reply) else ExitCode.SOME_FAILED)
             if reply.address == protocol.ACCEPTED and not wait:
                 if not json:
                     say(f"{reply.arguments[0]!s} {reply.arguments[1]!s}")
                 return
             if reply.address == protocol.DONE and not json:
                 say(printable(str(reply.arguments[2])))
+
+
+def is_refusal(reply: Message) -> bool:
+    """Whether an error answers what was said, and is not the end of a request, which has a job's name."""
+    return reply.address == protocol.ERROR and not reply.arguments[1]
+
+
+def say_answer(reply: Message, *, json: bool) -> None:
+    """Print a reply; a refusal is an error and ends the command."""
+    if is_refusal(reply):
+        say_error(str(reply.arguments[2]))
+        raise typer.Exit(ExitCode.USAGE)
+    say_reply(reply, json=json)
 
 
 def say_reply(reply: Message, *, json: bool) -> None:

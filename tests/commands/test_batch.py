@@ -249,7 +249,8 @@ def test_stems_share_a_cutoff_and_still_add_up(run: Run, songs: Path) -> None:
     files, summary = told(result)
     by_name = {Path(one["input"]).stem: one for one in files}
     assert by_name["dull"]["cutoff_hz"] == by_name["quiet"]["cutoff_hz"] == pytest.approx(6000, rel=0.06)
-    assert by_name["dull"]["bandwidth"] == "given"
+    assert by_name["dull"]["bandwidth"] == "shared"
+    assert by_name["dull"]["reason"] == "", "nobody gave one; the set's note tells of it"
     assert "the set's cutoff" in by_name["dull"]["decisions"][0]
     assert not by_name["full"]["rendered"]
     assert not by_name["silent"]["rendered"]
