@@ -35,9 +35,9 @@ def dull_file(folder: Path, seconds: float) -> Path:
 
 def rendered_directly(request: RenderRequest, target: Path) -> str:
     """The hash of what a board makes of a request, without a queue."""
-    board = parse_preset(place_order(request).recipe).build(48_000, device="cpu")
-    name = parse_preset(place_order(request).recipe).name
-    board.render_file(request.source, target, 48_000, preset=name)
+    preset = parse_preset(place_order(request).recipe)
+    board = preset.build(48_000, device="cpu")
+    board.render_file(request.source, target, 48_000, preset=request.preset or preset.name)
     return hash_file(target)
 
 
