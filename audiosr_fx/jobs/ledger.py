@@ -13,7 +13,7 @@ from typing import Any, Final
 from audiosr_fx.errors import JobError, ParameterError
 from audiosr_fx.jobs import rows
 from audiosr_fx.jobs.job import Job, new_job
-from audiosr_fx.jobs.manifest import Manifest, find_manifest
+from audiosr_fx.jobs.manifest import Manifest, find_manifest, is_of_another
 from audiosr_fx.jobs.names import RealNames, folded, is_on_disk, numbered
 from audiosr_fx.jobs.order import Order
 from audiosr_fx.jobs.request import Collision
@@ -63,6 +63,13 @@ class Ledger:
         )
         assert cursor.lastrowid is not None
         return new_job(cursor.lastrowid, key, order, now)
+
+    def ask_anew(self, job: Job, order: Order, real: RealNames) -> Job:
+        """Go by the newest request for what a job makes: its source may lie elsewhere by now."""
+        source = os.fsencode(real.file(order.request.source))
+        told = json.dumps(order.to_dict())
+        self.update(job.id, order_json=told, source=source, priority=order.request.priority)
+        return self.get(job.id)
 
     def delete(self, id: int) -> None:
         """Forget a job, its events and its name."""
@@ -136,8 +143,31 @@ class Ledger:
                 return None, None
             if order.request.collision is Collision.REPLACE:
                 self._replace(folder / name, holder)
-                return self._hold(job, folder_key, name), None
+                is_given_up = holder is not None and holder.state in _YIELDS_NAME  # before it replaced a file
+                made = find_manifest(folder / name, order.key) if may_adopt and is_given_up else None
+                return self._hold(job, folder_key, name), made
         raise AssertionError("numbered names do not end")
+
+    def has_output(self, job: Job, real: RealNames) -> bool:
+        """Whether the file under a done job's name is the one it made, and is to stay.
+
+        It is not where another job has had that name since, or is to get it. The content is only read where
+        nobody holds the name: an edit by hand is left alone.
+        """
+        if not os.path.lexists(job.output):
+            return False
+        holder = self._holder(folded(real.folder(job.order.request.folder)), job.output_name)
+        if holder is None:
+            return find_manifest(job.output, job.order.key) is not None
+        return holder.id == job.id and not is_of_another(job.output, job.order.key)
+
+    def keep_name(self, job: Job, real: RealNames) -> None:
+        """Give a job that is being published its name back, where a request older than now was to get it."""
+        folder_key = folded(real.folder(job.order.request.folder))
+        holder = self._holder(folder_key, job.output_name)
+        if holder is not None and holder.id != job.id and holder.state in _YIELDS_NAME:
+            self.move(holder, State.SUPERSEDED, "a newer request replaces its output")
+            self._hold(job, folder_key, job.output_name)
 
     def _holder(self, folder_key: bytes, name: str) -> Job | None:
         """The job that a name is reserved for."""

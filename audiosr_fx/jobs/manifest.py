@@ -101,6 +101,14 @@ def find_manifest(output: Path, key: str | None = None) -> Manifest | None:
         return None
 
 
+def is_of_another(output: Path, key: str) -> bool:
+    """Whether the manifest beside an output says that another order made it; the output is not read."""
+    try:
+        return read_manifest(manifest_path(output)).order.key != key
+    except (AudioSRError, OSError):
+        return False
+
+
 def find_manifests(folder: Path) -> Iterator[Manifest]:
     """Every manifest of a folder whose output is there and is what it says."""
     with suppress(OSError):

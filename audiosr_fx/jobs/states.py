@@ -34,7 +34,7 @@ MOVES: Final[Mapping[State, frozenset[State]]] = {
     State.RUNNING: frozenset(set(State) - {State.RUNNING, State.DONE}),
     State.PUBLISHING: frozenset({State.DONE, State.QUEUED, State.FAILED, State.SUPERSEDED}),
     State.PARKED: frozenset({State.QUEUED, State.CANCELLED, State.SUPERSEDED}),
-    State.DONE: frozenset({State.QUEUED}),  # where its output is gone
+    State.DONE: frozenset({State.QUEUED}),  # where its output is gone, or another's
     State.FAILED: frozenset({State.QUEUED}),
     State.CANCELLED: frozenset({State.QUEUED}),
     State.SUPERSEDED: frozenset({State.QUEUED}),

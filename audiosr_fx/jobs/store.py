@@ -141,8 +141,9 @@ class JobStore:
     def submit(self, order: Order) -> Submission:
         """Take an order in; on the disk when this returns.
 
-        A repeated order is the job it was, unless that is superseded, or done and its output is gone: then it
-        is queued again. What failed or was cancelled stays so until ``retry``.
+        A repeated order is the job it was, unless that is superseded, or done and its output is gone or was
+        replaced by that of another: then it is queued again. What failed or was cancelled stays so until
+        ``retry``.
 
         Raises:
             ParameterError: the output is the source of a job, or no name is left for it.
@@ -163,14 +164,14 @@ class JobStore:
             return [self._submit(order, real) for order in orders]
 
     def retry(self, job: int, reason: str = "asked for again") -> Job:
-        """Queue a job again that has ended without a file, or whose file is gone; it begins from nothing.
+        """Queue a job again that has ended without a file, or whose file is gone or replaced by another's.
 
         Raises:
             JobError: it has not ended, or its output is there or its name taken.
         """
         with self._changing():
             found = self._ledger.get(job)
-            if found.state is State.DONE and os.path.lexists(found.output):
+            if found.state is State.DONE and self._ledger.has_output(found, RealNames()):
                 raise JobError(f"job {job} is done, and {shown(found.output)} is there; remove that first")
             again = self._again(found, reason)
             if again is None:
@@ -353,7 +354,7 @@ class JobStore:
         key = order.key_in(real.folder(order.request.folder))
         known = self._ledger.find(key)
         if known is not None:
-            return self._repeat(known)
+            return self._repeat(known, order, real)
         job = self._ledger.insert(order, key, real)
         name, made = self._ledger.reserve(job, real)
         if name is None:
@@ -370,11 +371,14 @@ class JobStore:
         job = adopt(self._ledger, job, made)
         return Submission(outcome=Outcome.REPEATED, job=job, reason=job.reason)
 
-    def _repeat(self, job: Job) -> Submission:
-        is_gone = job.state is State.DONE and not os.path.lexists(job.output)
-        if not is_gone and job.state is not State.SUPERSEDED:
+    def _repeat(self, job: Job, order: Order, real: RealNames) -> Submission:
+        if job.state is State.PUBLISHING and order.output_is_replaced:
+            self._ledger.keep_name(job, real)
+        is_lost = job.state is State.DONE and not self._ledger.has_output(job, real)
+        if not is_lost and job.state is not State.SUPERSEDED:
             return Submission(outcome=Outcome.REPEATED, job=job, reason=f"is job {job.id}, {job.state}")
-        again = self._again(job, "its output is gone" if is_gone else "asked for again")
+        job = self._ledger.ask_anew(job, order, real)
+        again = self._again(job, "its output is gone or replaced" if is_lost else "asked for again")
         if again is None:
             return Submission(outcome=Outcome.SKIPPED, job=None, reason=f"{shown(job.output)} is taken")
         outcome = Outcome.REPEATED if again.state is State.DONE else Outcome.QUEUED

@@ -92,6 +92,90 @@ def test_a_done_job_whose_file_is_gone_is_made_again(tmp_path: Path, store: JobS
     assert (again.job.id, again.job.state, again.job.output) == (job.id, State.QUEUED, job.output)
 
 
+def published(store: JobStore, content: bytes) -> Job:
+    """The next job brought to its end with a file and a manifest, as a service does it."""
+    job, publisher = taken(store), Publisher(store)
+    staged = publisher.prepare(job)
+    staged.write_bytes(content)
+    return publisher.publish(job, hash_file(staged), {})
+
+
+def test_an_earlier_version_is_made_again_where_a_newer_one_replaced_it(
+    tmp_path: Path, store: JobStore
+) -> None:
+    orders = {name: new_order(tmp_path, content=name, collision=Collision.REPLACE) for name in (b"1", b"2")}
+    for name in (b"1", b"2", b"1", b"2"):
+        new_source(tmp_path / "in", "stem.wav", name)
+        assert store.submit(orders[name]).is_new
+        assert not store.submit(orders[name]).is_new
+        job = published(store, b"result " + name)
+        assert store.submit(orders[name]).job == job
+        assert job.output.read_bytes() == b"result " + name
+    assert [one.output_name for one in store.jobs()] == ["stem.wav", "stem.wav"]
+    new_source(tmp_path / "in", "stem.wav", b"1")
+    assert store.retry(1).state is State.QUEUED
+    assert published(store, b"result 1").output.read_bytes() == b"result 1"
+    with pytest.raises(JobError, match="is there; remove that first"):
+        store.retry(1)
+
+
+def test_an_earlier_version_that_still_stands_there_is_kept(tmp_path: Path, store: JobStore) -> None:
+    first = new_order(tmp_path, content=b"1", collision=Collision.REPLACE)
+    store.submit(first)
+    job = published(store, b"result 1")
+    second = store.submit(new_order(tmp_path, content=b"2", collision=Collision.REPLACE)).job
+    assert second is not None
+    again = store.submit(first)
+    assert (again.outcome, again.job and again.job.state) == (Outcome.REPEATED, State.DONE)
+    assert store.get(second.id).state is State.SUPERSEDED
+    assert job.output.read_bytes() == b"result 1"
+    assert store.take() is None
+
+
+@pytest.mark.parametrize("forgotten", [False, True])
+def test_a_file_that_another_made_is_not_taken_for_a_jobs_own(
+    forgotten: bool, tmp_path: Path, store: JobStore
+) -> None:
+    first, second = new_order(tmp_path, content=b"1"), new_order(tmp_path, content=b"2")
+    for order, content in ((first, b"1"), (second, b"2")):
+        new_source(tmp_path / "in", "stem.wav", content)
+        store.submit(order)
+        job = published(store, content)
+        if content == b"1":
+            job.output.unlink()  # so that the second gets the name
+    assert job.output_name == "stem.wav"
+    if forgotten:
+        store.clear([], ids=[job.id])
+    again = store.submit(first)
+    assert again.is_new
+    assert again.job is not None
+    assert again.job.output_name == "stem-2.wav"
+
+
+def test_what_is_asked_for_again_comes_from_where_it_lies_now(tmp_path: Path, store: JobStore) -> None:
+    store.submit(new_order(tmp_path))
+    published(store, b"result").output.unlink()
+    (tmp_path / "in" / "stem.wav").rename(tmp_path / "moved.wav")
+    order = make_order(tmp_path / "moved.wav", tmp_path / "out", "stem.wav", collision=Collision.REPLACE)
+    again = store.submit(order)
+    assert again.is_new
+    assert again.job is not None
+    assert (again.job.id, again.job.order) == (1, order)
+    assert store.find_source(tmp_path / "moved.wav") == 1
+
+
+def test_what_is_being_published_is_not_replaced_by_what_was_asked_for_before_it_was_again(
+    tmp_path: Path, store: JobStore
+) -> None:
+    first = new_order(tmp_path, content=b"1", collision=Collision.REPLACE)
+    store.submit(first)
+    job = taken(store)
+    store.begin_publishing(job.id, job.token, "0" * 64, {})
+    store.submit(new_order(tmp_path, content=b"2", collision=Collision.REPLACE))
+    assert store.submit(first).outcome is Outcome.REPEATED
+    assert [one.state for one in store.jobs()] == [State.PUBLISHING, State.SUPERSEDED]
+
+
 def test_what_failed_or_was_cancelled_stays_so_until_it_is_asked_for(tmp_path: Path, store: JobStore) -> None:
     order = new_order(tmp_path)
     store.submit(order)
