@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Final
 
 from audiosr_fx.errors import AudioSRError
 from audiosr_fx.jobs.job import Job
@@ -17,13 +19,18 @@ from audiosr_fx.jobs.names import RealNames
 from audiosr_fx.jobs.order import Order, order_from_dict
 from audiosr_fx.jobs.states import State
 
+_ROWS: Final = "SELECT id, order_json, output_name, state FROM job ORDER BY id"
+_DONE: Final = State.DONE.encode()
+_OVER: Final = frozenset(state.encode() for state in (State.FAILED, State.CANCELLED, State.SUPERSEDED))
 _log = logging.getLogger(__name__)
 
 
 def rebuild(ledger: Ledger, damaged: Path, folders: Iterable[Path]) -> int:
     """Fill a new store inside a transaction; returns how many jobs it holds then.
 
-    What was finished is known by its manifest and is not made again; what else can be read is queued again.
+    What was finished is known by its manifest and is not made again; what else can be read is queued again,
+    but for what nobody waits for: it failed, was cancelled or superseded, or is done and something has the
+    name of its output, be that an edit or what replaced it.
     """
     orders = {found.order.key: found.order for folder in folders for found in find_manifests(folder)}
     for order in _readable(damaged):
@@ -60,15 +67,24 @@ def _enter(ledger: Ledger, order: Order, key: str) -> None:
 
 
 def _readable(damaged: Path) -> Iterator[Order]:
-    """The orders that can still be read, as far as that goes."""
+    """The orders that can still be read and are to be made, as far as that goes; what waits comes last.
+
+    So what still waited goes before a done one of the same name, whichever was taken in first.
+    """
+    waiting: list[Order] = []
     with suppress(sqlite3.Error), closing(sqlite3.connect(damaged)) as connection:
         connection.text_factory = bytes
         last = 0
         with suppress(sqlite3.Error):
-            for id, text, state in connection.execute("SELECT id, order_json, state FROM job ORDER BY id"):
+            for id, text, name, state in connection.execute(_ROWS):
                 last = id
-                if state in (b"failed", b"cancelled"):
+                if state in _OVER:
                     continue
-                with suppress(AudioSRError, ValueError):
-                    yield order_from_dict(json.loads(text))
+                with suppress(AudioSRError, TypeError, ValueError):
+                    order = order_from_dict(json.loads(text))
+                    if state != _DONE:
+                        waiting.append(order)
+                    elif not os.path.lexists(order.request.folder / os.fsdecode(name)):
+                        yield order
         _log.warning("the damaged store could be read up to job %d", last)
+    yield from waiting

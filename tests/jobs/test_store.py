@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sqlite3
 import unicodedata
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -589,6 +591,56 @@ def test_of_a_damaged_database_what_can_be_read_is_queued_again(tmp_path: Path) 
         assert counts[State.DONE] == 1
         assert 5 < counts[State.QUEUED] <= 60
         assert store.get(1).state is State.DONE
+
+
+def damage_an_index(state: Path) -> None:
+    """Every row can still be read, but SQLite sees that not all is well."""
+    path = state / FILE_NAME
+    with closing(sqlite3.connect(path)) as connection:
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'event_job'").fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    content = bytearray(path.read_bytes())
+    content[(page - 1) * size : (page - 1) * size + 200] = b"\xff" * 200
+    path.write_bytes(content)
+
+
+def test_a_store_built_anew_replaces_no_newer_render_by_an_older_one(tmp_path: Path) -> None:
+    more = {"collision": Collision.REPLACE}
+    with JobStore(tmp_path / "state") as store:
+        for content in (b"1", b"2"):
+            store.submit(new_order(tmp_path, "replaced.wav", content, **more))
+            output = published(store, b"result " + content).output
+        for content in (b"3", b"4"):
+            store.submit(new_order(tmp_path, "waits.wav", content, **more))
+        store.submit(new_order(tmp_path, "gone.wav", b"5"))
+        assert taken(store).output_name == "waits.wav"
+        published(store, b"result 5").output.unlink()
+    damage_an_index(tmp_path / "state")
+    with JobStore(tmp_path / "state") as store:
+        jobs = {job.order.request.source.name: job for job in store.jobs()}
+        assert len(jobs) == len(store.jobs())
+        assert {name: job.state for name, job in jobs.items()} == {
+            "replaced.wav": State.DONE,
+            "waits.wav": State.QUEUED,
+            "gone.wav": State.QUEUED,
+        }
+        sources = [jobs[name].order.source.sha256 for name in ("replaced.wav", "waits.wav")]
+        assert sources == [hashlib.sha256(content).hexdigest() for content in (b"2", b"4")]
+    assert output.read_bytes() == b"result 2"
+
+
+def test_a_store_built_anew_makes_what_was_asked_for_last(tmp_path: Path) -> None:
+    orders = [new_order(tmp_path, content=content, collision=Collision.REPLACE) for content in (b"1", b"2")]
+    with JobStore(tmp_path / "state") as store:
+        for number in (0, 1):
+            new_source(tmp_path / "in", "stem.wav", (b"1", b"2")[number])
+            store.submit(orders[number])
+            output = published(store, b"result").output
+        output.unlink()
+        store.submit(orders[0])
+    damage_an_index(tmp_path / "state")
+    with JobStore(tmp_path / "state") as store:
+        assert [job.key for job in store.jobs([State.QUEUED])] == [orders[0].key]
 
 
 def test_a_database_of_a_newer_program_is_refused_and_left_alone(tmp_path: Path) -> None:
