@@ -83,6 +83,7 @@ class Daemon:
                 self._folders.append(self._watched(settings))
             self._claim_outputs(studio, self._outputs)
             self._memory = Memory(state)
+            self._memory.follow(service.store.identity)
         except BaseException:
             self._release()
             raise

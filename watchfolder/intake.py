@@ -192,7 +192,10 @@ class Intake:
         return done
 
     def _supersede_older(self, entries: Sequence[_Entry]) -> None:
-        """Give up jobs that have not ended and whose source has changed; their names are free then."""
+        """Give up jobs that have not ended and whose source has changed; their names are free then.
+
+        A job may be of another source: of one with the same content, which still wants it.
+        """
         names: dict[Path, list[str]] = {}
         for batch, name, *_ in entries:
             names.setdefault(batch.folder.settings.input, []).append(name)
@@ -204,7 +207,8 @@ class Intake:
     def _supersede(self, before: int, order: Order) -> None:
         try:
             job = self.service.store.get(before)
-            if job.state in LIVE and job.key != order.key:
+            is_of_it = job.order.request.source == order.request.source
+            if is_of_it and job.state in LIVE and job.key != order.key:
                 self.service.supersede(before, f"{shown(order.request.source)} has changed")
         except StorageError:
             raise

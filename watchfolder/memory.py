@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from watchfolder.memory_file import FILE_NAME, open_memory
 from watchfolder.snapshot import Stamp
 
-FILE_NAME: Final = "watched.sqlite3"
-_VERSION: Final = 1
+_NOTE_FACT: Final = "INSERT OR REPLACE INTO fact VALUES (?, ?)"
 _AT_ONCE: Final = 500
 _log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class Memory:
         """
         folder.mkdir(parents=True, exist_ok=True)
         self._guard = threading.Lock()
-        self._connection = _opened(folder / FILE_NAME)
+        self._connection = open_memory(folder / FILE_NAME)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -131,13 +131,32 @@ class Memory:
     @property
     def last_event(self) -> int:
         """The last event of the queue that was acted on; -1 where there is none yet."""
-        with self._guard:
-            found = self._connection.execute("SELECT value FROM fact WHERE name = 'event'").fetchone()
-        return -1 if found is None else int(found[0])
+        found = self._fact("event")
+        return -1 if found is None else found
 
     @last_event.setter
     def last_event(self, event: int) -> None:
-        self._write("INSERT OR REPLACE INTO fact VALUES ('event', ?)", [(event,)])
+        self._write(_NOTE_FACT, [("event", event)])
+
+    def follow(self, queue: int) -> None:
+        """Say which queue the numbers of jobs are of, by its identity; those of another mean nothing here.
+
+        What was taken for another is forgotten, because what was unfinished there is lost: each stem is read
+        once more, and the queue knows by its content, and by the manifest beside a result, what is done.
+        """
+        known = self._fact("queue")
+        if known == queue:
+            return
+        if known is not None:
+            _log.warning("the queue is another than before: what was taken is looked at once more")
+            self._write("DELETE FROM taken", [()])
+            self.last_event = 0
+        self._write(_NOTE_FACT, [("queue", queue)])
+
+    def _fact(self, name: str) -> int | None:
+        with self._guard:
+            found = self._connection.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
+        return None if found is None else int(found[0])
 
     def _write(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
         """Change it; a disk that takes no more costs a second look after the next start, nothing else."""
@@ -152,40 +171,3 @@ class Memory:
                 with suppress(sqlite3.Error):
                     self._connection.execute("ROLLBACK")
                 _log.warning("what was taken could not be noted (%s)", error)
-
-
-def _opened(path: Path) -> sqlite3.Connection:
-    """The file, or a new one where it is damaged or of another version; in memory where there can be none."""
-    try:
-        return _prepared(path)
-    except sqlite3.DatabaseError as error:
-        _log.warning("%s: begun anew (%s)", path, error)
-    with suppress(OSError):
-        path.unlink(missing_ok=True)
-    try:
-        return _prepared(path)
-    except sqlite3.Error:
-        return _prepared(Path(":memory:"))
-
-
-def _prepared(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    try:
-        connection.execute("PRAGMA synchronous=NORMAL")
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version not in (0, _VERSION):
-            raise sqlite3.DatabaseError(f"version {version}, expected {_VERSION}")
-        connection.execute(
-            "CREATE TABLE IF NOT EXISTS taken (folder BLOB, name BLOB, device TEXT, inode TEXT, size INTEGER,"
-            " mtime_ns INTEGER, job INTEGER, stem_set TEXT, PRIMARY KEY (folder, name)) WITHOUT ROWID"
-        )
-        connection.execute("CREATE INDEX IF NOT EXISTS taken_set ON taken (stem_set)")
-        connection.execute("CREATE INDEX IF NOT EXISTS taken_job ON taken (job)")
-        connection.execute(
-            "CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID"
-        )
-        connection.execute(f"PRAGMA user_version = {_VERSION}")
-    except BaseException:
-        connection.close()
-        raise
-    return connection

@@ -111,3 +111,8 @@ def list_events(
 def last_event(connection: sqlite3.Connection) -> int:
     """The id of the newest event; 0 where there is none."""
     return int(connection.execute("SELECT coalesce(max(id), 0) FROM event").fetchone()[0])
+
+
+def identity(connection: sqlite3.Connection) -> int:
+    """The number of the store itself, drawn by lot when it was made."""
+    return int(connection.execute("SELECT id FROM identity").fetchone()[0])

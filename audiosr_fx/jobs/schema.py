@@ -69,7 +69,13 @@ def _bounded_turns(connection: sqlite3.Connection) -> None:
     connection.execute(f"CREATE INDEX job_turn ON job (state, {TURN})")
 
 
-MIGRATIONS: Final[tuple[Callable[[sqlite3.Connection], None], ...]] = (_first, _bounded_turns)
+def _identity(connection: sqlite3.Connection) -> None:
+    """What tells one store from another that was made in its place: numbers of jobs begin anew in each."""
+    connection.execute("CREATE TABLE identity (id INTEGER NOT NULL)")
+    connection.execute("INSERT INTO identity VALUES (random())")
+
+
+MIGRATIONS: Final[tuple[Callable[[sqlite3.Connection], None], ...]] = (_first, _bounded_turns, _identity)
 
 
 def migrate(connection: sqlite3.Connection, steps: tuple[Callable[[sqlite3.Connection], None], ...]) -> None:

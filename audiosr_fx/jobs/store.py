@@ -47,6 +47,8 @@ class JobStore:
     Attributes:
         folder: where the database is.
         name: tells the temporary files of this store from those of others.
+        identity: another one for a store that is made in the place of a lost or damaged one; numbers of jobs
+            and events are those of a store of one identity only.
 
     Raises:
         JobError: another process owns the folder, it lies on a network file system, or a newer program
@@ -69,6 +71,7 @@ class JobStore:
         self._lock = FolderLock(folder / "lock", f"{shown(folder)}: the job queue")
         try:
             self._connection, damaged = open_database(folder)
+            self.identity = rows.identity(self._connection)
             self._ledger = Ledger(self._connection, wall_clock)
             self._folders = FolderList(folder / "folders.jsonl")
             if damaged is not None:

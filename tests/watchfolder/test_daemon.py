@@ -14,6 +14,7 @@ from audio_kinds import some_audio, write_kind
 from fake_renderers import expected_content
 
 from audiosr_fx.errors import JobError, StorageError
+from audiosr_fx.jobs.database import FILE_NAME
 from audiosr_fx.jobs.job import Job
 from audiosr_fx.jobs.service import Service
 from audiosr_fx.jobs.states import State
@@ -173,6 +174,37 @@ def test_after_a_restart_only_what_is_new_is_read(studio: Studio, monkeypatch: p
     studio.start()
     studio.wait(all_done(5))
     assert sorted(read[3:]) == ["1.wav", "3.wav"]
+
+
+def test_what_waited_in_a_queue_that_was_lost_is_rendered(studio: Studio) -> None:
+    slow = studio.drop("slow.wav", words=b" slow ")
+    studio.start()
+    studio.wait(lambda jobs: any(job.state is State.RUNNING for job in jobs))
+    studio.drop("a.wav", seed=1)
+    studio.wait(lambda jobs: len(jobs) == 2)
+    studio.stop()
+    (studio.state / FILE_NAME).unlink()
+    slow.unlink()
+    studio.start()
+    (job,) = studio.wait(all_done(1))
+    assert job.output.name == "a.wav"
+
+
+def test_no_stem_is_given_up_because_another_of_its_content_has_changed(studio: Studio) -> None:
+    slow = studio.drop("slow.wav", words=b" slow ")
+    studio.start()
+    studio.wait(lambda jobs: any(job.state is State.RUNNING for job in jobs))
+    studio.drop("a.wav", seed=1)
+    studio.wait(lambda jobs: len(jobs) == 2)
+    studio.drop("a.aiff", seed=1)  # a name that tells a lie, but the same bytes: the same job
+    while len(studio.daemon._memory.files_of(studio.input, 2)) < 2:
+        studio.service.events(studio.store.last_event(), wait_s=0.1)
+    studio.drop("a.aiff", seed=2)
+    studio.wait(lambda jobs: len(jobs) == 3)
+    assert studio.store.get(2).state is State.QUEUED
+    studio.service.cancel(1)
+    assert slow.exists()
+    studio.wait(lambda jobs: all(job.state in (State.DONE, State.CANCELLED) for job in jobs))
 
 
 def test_a_queue_that_takes_nothing_just_now_costs_nothing(

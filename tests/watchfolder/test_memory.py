@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from watchfolder.memory import FILE_NAME, Memory, Taken
+from watchfolder.memory import Memory, Taken
+from watchfolder.memory_file import FILE_NAME
 from watchfolder.snapshot import Stamp
 
 STAMP = Stamp(device=2**64 - 1, inode=2**63, size=2**40, mtime_ns=-5)
@@ -31,6 +32,16 @@ def test_what_was_taken_is_known_after_a_restart(tmp_path: Path) -> None:
     memory.forget(Path("/in"), ["a.wav", "not there"])
     assert sorted(memory.taken(Path("/in"))) == ["c.wav", "sub/\udcff.wav"]
     assert list(memory.taken(Path("/other"))) == ["a.wav"]
+    memory.close()
+
+
+def test_what_was_taken_for_another_queue_is_forgotten(tmp_path: Path) -> None:
+    memory = Memory(tmp_path)
+    memory.take(Path("/in"), {"a.wav": taken(1, "s")})
+    memory.last_event = 17
+    for queue, last, names in ((-(2**63), 17, ["a.wav"]), (-(2**63), 17, ["a.wav"]), (5, 0, [])):
+        memory.follow(queue)
+        assert (memory.last_event, list(memory.taken(Path("/in")))) == (last, names)
     memory.close()
 
 
