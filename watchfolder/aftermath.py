@@ -1,4 +1,7 @@
-"""What follows a job's end: it is told, its source may be moved aside, a finished set gets its report."""
+"""What follows a job's end: it is told, a finished set gets its report, and sources may be moved aside.
+
+The report reads the sources, so those of a set are moved when all of it has ended.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from audiosr_fx.errors import AudioSRError, JobError
+from audiosr_fx.errors import AudioSRError, JobError, StorageError
 from audiosr_fx.jobs.job import Event, Job
 from audiosr_fx.jobs.order import SourceIdentity, hash_file
 from audiosr_fx.jobs.service import Service
@@ -41,43 +44,50 @@ class Aftermath:
     @property
     def is_done(self) -> bool:
         """Whether everything that has happened so far was acted on."""
-        return self._memory.last_event >= self._service.store.last_event()
+        is_told = self._memory.last_event >= self._service.store.last_event()
+        return is_told and not self._memory.fresh_sets()
 
     def turn(self, folders: Sequence[FolderSettings], wait_s: float = 0.0) -> bool:
         """Act on what is new, waiting so long for it; whether there was anything."""
-        since = self._memory.last_event
-        events = self._service.events(since, wait_s=wait_s, limit=_PAGE)
-        if not events:
+        since, fresh = self._memory.last_event, self._memory.fresh_sets()
+        events = self._service.events(since, wait_s=0.0 if fresh else wait_s, limit=_PAGE)
+        if not events and not fresh:
             return False
-        sets: set[str] = set()
+        told: set[str] = set()
         for event in events:
             if self._should_stop():
                 return True
             if event.is_move:
-                sets |= self._act(event, folders)
+                told |= self._act(event, folders)
             since = event.id
-        for stem_set in sorted(sets):
-            self._report(stem_set)
-        self._memory.last_event = since
+        for stem_set in sorted(told | fresh.keys()):
+            self._end_set(stem_set, folders, is_news=stem_set in told)
+            if self._should_stop():
+                return True
+        self._memory.looked_at(fresh)
+        if events:
+            self._memory.last_event = since
         return True
 
     def _act(self, event: Event, folders: Sequence[FolderSettings]) -> set[str]:
-        """Act on one move; the set of the job, where it has ended."""
+        """Act on one move; the sets of the job, where it has ended."""
         if event.new in LIVE and not _log.isEnabledFor(
             logging.DEBUG
         ):  # thousands where a full folder is found
             return set()
         try:
             job = self._service.store.get(event.job)
+        except StorageError:
+            raise
         except JobError:  # cleared since
             return set()
         if job.order.request.origin != ORIGIN:
             return set()
         _tell(event, job)
-        if event.new is State.DONE and job.state is State.DONE:
+        sets = self._memory.sets_of(job.id)
+        if event.new is State.DONE and job.state is State.DONE and not sets:
             self._move(job, folders)
-        stem_set = self._memory.set_of(job.id)
-        return {stem_set} if stem_set and event.new not in LIVE else set()
+        return set() if event.new in LIVE else sets
 
     def _move(self, job: Job, folders: Iterable[FolderSettings]) -> None:
         """Put away every file that the job was for: one content may have been dropped more than once."""
@@ -95,18 +105,46 @@ class Aftermath:
                 if _is_content(settings.input / name, rendered, identity):
                     put_away(settings, name, rendered)
 
-    def _report(self, stem_set: str) -> None:
-        """Write the report of a set, once all of it has ended and something came of it."""
+    def _end_set(self, stem_set: str, folders: Iterable[FolderSettings], *, is_news: bool) -> None:
+        """Write the report of a set once all of it has ended, and only then put its sources away.
+
+        Args:
+            stem_set: which may have ended or not.
+            folders: that are watched.
+            is_news: whether one of its jobs ended just now; otherwise a report that is there will do.
+        """
+        jobs = self._jobs(self._memory.members(stem_set))
+        if any(job.state in LIVE for job in jobs):
+            return
+        self._report([job for job in jobs if job.state is not State.SUPERSEDED], is_news=is_news)
+        if self._should_stop():  # it is all done again after the next start
+            return
+        for job in jobs:
+            if job.state is State.DONE:
+                self._move(job, folders)
+        if all(job.state in (State.DONE, State.SUPERSEDED) for job in jobs):  # the others may be tried again
+            self._memory.end_set(stem_set)
+
+    def _jobs(self, ids: Iterable[int]) -> list[Job]:
+        """Those that have not been cleared."""
         jobs = []
-        for id in self._memory.members(stem_set):
+        for id in ids:
             try:
                 jobs.append(self._service.store.get(id))
+            except StorageError:
+                raise
             except JobError:
                 continue
+        return jobs
+
+    def _report(self, jobs: Sequence[Job], *, is_news: bool) -> None:
+        """Write the report of a set of which something came; not over one with sources that are gone now."""
         done = [job for job in jobs if job.state is State.DONE]
-        if not done or len(jobs) < 2 or any(job.state in LIVE for job in jobs):
+        if not done or len(jobs) < 2:
             return
         path = done[0].order.request.folder / REPORT_NAME
+        if path.exists() and not (is_news and all(job.order.request.source.exists() for job in done)):
+            return
         try:
             write_set_report(path, jobs, self._should_stop)
             _log.info("%s tells of a set of %d stems", shown(path), len(jobs))

@@ -120,20 +120,24 @@ class Intake:
         return []
 
     def _note(self, entries: Sequence[_Entry], submissions: Sequence[Submission]) -> None:
-        """Remember what was taken, and say so; what was rendered before is put away at once."""
+        """Remember what was taken, and say so; what was rendered before is put away at once.
+
+        But for the stems of a set, which stay until all of it has ended: ``Aftermath`` sees to that.
+        """
         by_folder: dict[Path, dict[str, Taken]] = {}
         for (batch, name, stem_set, order), done in zip(entries, submissions, strict=True):
             folder = batch.folder.settings.input
             _tell(folder / name, done)
             job = 0 if done.job is None else done.job.id
-            if done.job is not None and done.job.state is State.DONE:  # before it counts as taken
+            is_done = done.job is not None and done.job.state is State.DONE
+            if is_done and not stem_set:  # before it counts as taken
                 put_away(batch.folder.settings, name, order.source)
             taken = Taken(stamp=batch.stamps[name], job=job, stem_set=stem_set)
             by_folder.setdefault(folder, {})[name] = taken
         for folder, files in by_folder.items():
             self.memory.take(folder, files)
-        for (batch, name, _, order), done in zip(entries, submissions, strict=True):
-            if self._has_ended_since(done):  # and nobody knew then that this file was of it
+        for (batch, name, stem_set, order), done in zip(entries, submissions, strict=True):
+            if not stem_set and self._has_ended_since(done):  # and nobody knew then that this file was of it
                 put_away(batch.folder.settings, name, order.source)
 
     def _has_ended_since(self, done: Submission) -> bool:

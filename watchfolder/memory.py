@@ -45,6 +45,7 @@ class Memory:
         folder.mkdir(parents=True, exist_ok=True)
         self._guard = threading.Lock()
         self._connection = open_memory(folder / FILE_NAME)
+        self._fresh: dict[str, int] = dict.fromkeys(self._open_sets(), 0)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -80,14 +81,6 @@ class Memory:
             found |= {os.fsdecode(name): int(job) for name, job in rows}
         return found
 
-    def set_of(self, job: int) -> str:
-        """The set that a job belongs to; empty where it is in none."""
-        with self._guard:
-            found = self._connection.execute(
-                "SELECT stem_set FROM taken WHERE job = ? AND stem_set != ''", (job,)
-            ).fetchone()
-        return "" if found is None else str(found[0])
-
     def files_of(self, folder: Path, job: int) -> dict[str, Stamp]:
         """The files of a watched folder that were taken as a job, by name, as they were then."""
         with self._guard:
@@ -101,7 +94,9 @@ class Memory:
         }
 
     def take(self, folder: Path, files: Mapping[str, Taken]) -> None:
-        """Remember files that are in the queue now."""
+        """Remember files that are in the queue now, and which of their jobs are a set."""
+        members = [(one.stem_set, one.job) for one in files.values() if one.stem_set and one.job]
+        self._write("INSERT OR IGNORE INTO member VALUES (?, ?)", members)
         rows = [
             (
                 os.fsencode(folder),
@@ -116,17 +111,50 @@ class Memory:
             for name, one in files.items()
         ]
         self._write("INSERT OR REPLACE INTO taken VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        with self._guard:
+            for stem_set, _ in members:
+                self._fresh[stem_set] = self._fresh.get(stem_set, 0) + 1
 
     def forget(self, folder: Path, names: Iterable[str]) -> None:
         """Forget files that are gone."""
         rows = [(os.fsencode(folder), os.fsencode(name)) for name in names]
         self._write("DELETE FROM taken WHERE folder = ? AND name = ?", rows)
 
+    # Sets, from when they are taken until they have ended, whatever becomes of their files
+
     def members(self, stem_set: str) -> list[int]:
-        """The jobs of a set."""
+        """The jobs of a set that has not ended."""
         with self._guard:
-            found = self._connection.execute("SELECT job FROM taken WHERE stem_set = ?", (stem_set,))
-            return sorted({job for (job,) in found})
+            found = self._connection.execute(
+                "SELECT job FROM member WHERE stem_set = ? ORDER BY job", (stem_set,)
+            )
+            return [job for (job,) in found]
+
+    def sets_of(self, job: int) -> set[str]:
+        """The sets that a job belongs to and that have not ended."""
+        with self._guard:
+            found = self._connection.execute("SELECT stem_set FROM member WHERE job = ?", (job,))
+            return {stem_set for (stem_set,) in found}
+
+    def end_set(self, stem_set: str) -> None:
+        """Forget a set: all that follows its end is done."""
+        self._write("DELETE FROM member WHERE stem_set = ?", [(stem_set,)])
+
+    def fresh_sets(self) -> dict[str, int]:
+        """Sets to look at, which were taken lately or had not ended at the start; for ``looked_at``."""
+        with self._guard:
+            return dict(self._fresh)
+
+    def looked_at(self, sets: Mapping[str, int]) -> None:
+        """Say that sets were looked at, as they were when ``fresh_sets`` told of them."""
+        with self._guard:
+            for stem_set, count in sets.items():
+                if self._fresh.get(stem_set) == count:
+                    del self._fresh[stem_set]
+
+    def _open_sets(self) -> list[str]:
+        found = self._connection.execute("SELECT DISTINCT stem_set FROM member")
+        return [stem_set for (stem_set,) in found]
 
     @property
     def last_event(self) -> int:
@@ -150,6 +178,8 @@ class Memory:
         if known is not None:
             _log.warning("the queue is another than before: what was taken is looked at once more")
             self._write("DELETE FROM taken", [()])
+            self._write("DELETE FROM member", [()])
+            self._fresh.clear()
             self.last_event = 0
         self._write(_NOTE_FACT, [("queue", queue)])
 

@@ -38,7 +38,11 @@ def _prepared(path: Path) -> sqlite3.Connection:
             "CREATE TABLE IF NOT EXISTS taken (folder BLOB, name BLOB, device TEXT, inode TEXT, size INTEGER,"
             " mtime_ns INTEGER, job INTEGER, stem_set TEXT, PRIMARY KEY (folder, name)) WITHOUT ROWID"
         )
-        connection.execute("CREATE INDEX IF NOT EXISTS taken_set ON taken (stem_set)")
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS member (stem_set TEXT, job INTEGER, PRIMARY KEY (stem_set, job))"
+            " WITHOUT ROWID"
+        )
+        connection.execute("CREATE INDEX IF NOT EXISTS member_job ON member (job)")
         connection.execute("CREATE INDEX IF NOT EXISTS taken_job ON taken (job)")
         connection.execute(
             "CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID"

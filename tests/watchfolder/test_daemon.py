@@ -4,7 +4,7 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -256,6 +256,79 @@ def test_a_rendered_source_is_moved_aside_where_that_is_asked_for(
         assert f"Path={path}\n" in told
 
 
+def test_the_sources_of_a_set_are_moved_aside_after_its_report(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from watchfolder import aftermath
+
+    told: list[dict[str, bytes]] = []
+
+    def note(path: Path, jobs: Sequence[Job], should_cancel: Callable[[], bool]) -> None:
+        told.append({job.output.name: job.order.request.source.read_bytes() for job in jobs})
+        path.write_text("the report", "utf-8")
+
+    monkeypatch.setattr(aftermath, "write_set_report", note)
+    studio.settings = replace(studio.settings, after=After.MOVE)
+    names = ("a", "b", "c")
+    contents = {f"{name}.wav": studio.drop(f"song/{name}.wav", seed=ord(name)).read_bytes() for name in names}
+    for _ in range(2):  # dropped again, they are moved aside again, and there is nothing new to tell
+        studio.start(once=True)
+        studio.end()
+        assert told == [contents]
+        assert not list((studio.input / "song").iterdir())
+        for name in names:
+            studio.drop(f"song/{name}.wav", seed=ord(name))
+    aside = studio.input / "_rendered" / "song"
+    assert len(list(aside.iterdir())) == 6
+
+
+def test_a_stem_of_a_set_that_is_tried_again_is_told_of_again(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from watchfolder import aftermath
+
+    told: list[list[State]] = []
+
+    def note(path: Path, jobs: Sequence[Job], should_cancel: Callable[[], bool]) -> None:
+        told.append([job.state for job in jobs])
+
+    monkeypatch.setattr(aftermath, "write_set_report", note)
+    studio.drop("song/a.wav")
+    studio.drop("song/bad.wav", seed=1, words=b" bad-audio ")
+    studio.start()
+    while not told:
+        time.sleep(0.02)
+    studio.service.retry(2)
+    while len(told) < 2:
+        time.sleep(0.02)
+    assert told == [[State.DONE, State.FAILED]] * 2
+
+
+def test_a_set_of_which_a_stem_is_bounced_again_meanwhile_is_moved_aside_too(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from watchfolder import aftermath
+
+    told: list[list[str]] = []
+
+    def note(path: Path, jobs: Sequence[Job], should_cancel: Callable[[], bool]) -> None:
+        told.append([job.output.name for job in jobs])
+
+    monkeypatch.setattr(aftermath, "write_set_report", note)
+    studio.settings = replace(studio.settings, after=After.MOVE)
+    for name in ("a", "b"):
+        studio.drop(f"song/{name}.wav", seed=ord(name))
+    studio.drop("song/slow.wav", words=b" slow ")
+    studio.start()
+    studio.wait(lambda jobs: len(jobs) == 3 and jobs[2].state is State.RUNNING)
+    assert len(list((studio.input / "song").iterdir())) == 3
+    studio.drop("song/slow.wav", seed=7)
+    studio.wait(lambda jobs: len(jobs) == 4 and jobs[3].state is State.DONE)
+    while list((studio.input / "song").iterdir()):
+        time.sleep(0.02)
+    assert told == [["a.wav", "b.wav"]]
+
+
 def test_what_is_dropped_again_after_it_was_rendered_is_moved_aside_too(studio: Studio) -> None:
     studio.settings = replace(studio.settings, after=After.MOVE)
     path = studio.drop("a.wav")
@@ -425,9 +498,11 @@ def test_a_second_daemon_is_refused_whatever_state_it_has(studio: Studio) -> Non
 
 
 @pytest.mark.slow
-def test_a_finished_set_gets_a_report_beside_its_results(studio: Studio) -> None:
+@pytest.mark.parametrize("after", [After.KEEP, After.MOVE])
+def test_a_finished_set_gets_a_report_beside_its_results(after: After, studio: Studio) -> None:
     from watchfolder import aftermath
 
+    studio.settings = replace(studio.settings, after=after)
     for name in ("a", "b"):
         studio.drop(f"song/{name}.wav", seed=ord(name))
     studio.drop("alone.wav")

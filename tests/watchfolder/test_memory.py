@@ -26,12 +26,33 @@ def test_what_was_taken_is_known_after_a_restart(tmp_path: Path) -> None:
     memory = Memory(tmp_path)
     assert memory.taken(Path("/in")) == files
     assert memory.members("s") == [1, 2]
-    assert (memory.set_of(2), memory.set_of(3)) == ("s", "")
+    assert (memory.sets_of(2), memory.sets_of(3)) == ({"s"}, set())
     assert memory.jobs_of(Path("/in"), ["c.wav", "x", "sub/\udcff.wav"]) == {"c.wav": 3, "sub/\udcff.wav": 2}
     assert memory.last_event == 17
     memory.forget(Path("/in"), ["a.wav", "not there"])
     assert sorted(memory.taken(Path("/in"))) == ["c.wav", "sub/\udcff.wav"]
     assert list(memory.taken(Path("/other"))) == ["a.wav"]
+    memory.close()
+
+
+def test_a_set_is_known_until_it_has_ended_whatever_becomes_of_its_files(tmp_path: Path) -> None:
+    memory = Memory(tmp_path)
+    memory.take(
+        Path("/in"), {"x/a.wav": taken(1, "s"), "x/b.wav": taken(2, "s"), "skipped.wav": taken(0, "s")}
+    )
+    memory.forget(Path("/in"), ["x/a.wav"])
+    memory.take(Path("/in"), {"x/b.wav": taken(3, "t")})
+    assert (memory.members("s"), memory.members("t")) == ([1, 2], [3])
+    seen = memory.fresh_sets()
+    assert seen.keys() == {"s", "t"}
+    memory.take(Path("/in"), {"x/b.wav": taken(3, "t")})  # while they are looked at
+    memory.looked_at(seen)
+    assert memory.fresh_sets().keys() == {"t"}
+    memory.end_set("t")
+    memory.close()
+    memory = Memory(tmp_path)
+    assert memory.fresh_sets().keys() == {"s"}
+    assert (memory.members("t"), memory.sets_of(3)) == ([], set())
     memory.close()
 
 
