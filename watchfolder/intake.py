@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,15 +17,20 @@ from audiosr_fx.jobs.order import Order, RecipeBook, is_unchanged, place_order
 from audiosr_fx.jobs.request import Collision, RenderRequest
 from audiosr_fx.jobs.service import Service
 from audiosr_fx.jobs.states import LIVE, State
-from audiosr_fx.preset import parse_preset
+from audiosr_fx.preset import Preset, parse_preset
 from audiosr_fx.wording import shown
 from watchfolder.folder import ReadyBatch
 from watchfolder.memory import Memory, Taken
 from watchfolder.plans import Planned, PutOff, plan_batches
+from watchfolder.set_gains import SetGain, SetPlace
 from watchfolder.trash import put_away
 
 ORIGIN: Final = "watch"
 _CHANGED: Final = "%s changed while it was taken; it is waited for again"
+_KEPT_GAIN: Final = (
+    "%d stems get the %+.2f dB that their set got before, so that its balance stays; %s is measured anew when"
+    " all of it is bounced again, or its preset changes"
+)
 _log = logging.getLogger(__name__)
 Refused: TypeAlias = list[tuple[ReadyBatch, PutOff]]
 """Files that cannot be rendered as things are, each with the batch that it came in."""
@@ -88,7 +94,7 @@ class Intake:
         Raises:
             RenderCancelled: should_cancel said so.
         """
-        orders = self._with_gain(placed.orders)
+        orders = self._with_gain(placed)
         return replace(placed, orders={n: order for n, order in orders.items() if _is_as_placed(order)})
 
     def enter(self, placed: Sequence[Placed]) -> Refused:
@@ -174,26 +180,43 @@ class Intake:
             return None
         return order
 
-    def _with_gain(self, orders: Mapping[str, Order]) -> dict[str, Order]:
+    def _with_gain(self, placed: Placed) -> dict[str, Order]:
         """Orders with the gain of their set, where their presets ask for one; sets go by preset."""
-        by_recipe: dict[str, list[str]] = {}
-        for name, order in orders.items():
-            by_recipe.setdefault(order.recipe, []).append(name)
-        done = dict(orders)
-        for recipe, names in by_recipe.items():
+        by_recipe: dict[str, dict[str, Order]] = {}
+        for name, order in placed.orders.items():
+            by_recipe.setdefault(order.recipe, {})[name] = order
+        done = dict(placed.orders)
+        for recipe, orders in by_recipe.items():
             if not _may_be_album(recipe):
                 continue
-            from watchfolder.albums import decide_album, is_album, with_fixed_gain  # large, to measure with
+            from watchfolder.albums import is_album, with_fixed_gain  # large, to measure with
 
-            preset = parse_preset(recipe, orders[names[0]].recipe_path or "the preset")
+            preset = parse_preset(recipe, next(iter(orders.values())).recipe_path or "the preset")
             if not is_album(preset):
                 continue
-            stems = [orders[name].request.source for name in names]
-            decision = decide_album(preset, stems, should_cancel=self.should_cancel)
-            fixed = with_fixed_gain(preset, decision.gain_db).to_toml()
-            _log.info("%d stems share one gain: %s", len(names), decision.reason)
-            done |= {name: replace(orders[name], recipe=fixed) for name in names}
+            fixed = with_fixed_gain(preset, self._gain_db(preset, recipe, placed.batch, orders)).to_toml()
+            done |= {name: replace(order, recipe=fixed) for name, order in orders.items()}
         return done
+
+    def _gain_db(self, preset: Preset, recipe: str, batch: ReadyBatch, orders: Mapping[str, Order]) -> float:
+        """The gain of the set that stems belong to: kept from before, or measured over these."""
+        from watchfolder.albums import decide_album
+
+        folder, sub_folder = batch.folder.settings.input, next(iter(orders)).rpartition("/")[0]
+        place = SetPlace(folder=folder, place=sub_folder, recipe=recipe)
+        is_set = batch.folder.settings.album and bool(sub_folder)
+        stems = {name: order.source.sha256 for name, order in orders.items()}
+        kept = self.memory.gain_of(place) if is_set else None
+        if kept is not None and kept.is_for(stems):
+            self.memory.keep_gain(place, kept.with_stems(stems))
+            _log.info(_KEPT_GAIN, len(stems), kept.gain_db, shown(folder / sub_folder))
+            return kept.gain_db
+        sources = [order.request.source for order in orders.values()]
+        decision = decide_album(preset, sources, should_cancel=self.should_cancel)
+        _log.info("%d stems share one gain: %s", len(stems), decision.reason)
+        if is_set and decision.measured_lufs is not None and math.isfinite(decision.measured_lufs):
+            self.memory.keep_gain(place, SetGain(gain_db=decision.gain_db, stems=stems))
+        return decision.gain_db
 
     def _supersede_older(self, entries: Sequence[_Entry]) -> None:
         """Give up jobs that have not ended and whose source has changed; their names are free then.

@@ -1,7 +1,7 @@
 """What was taken from watched folders, kept over restarts so that a full folder is not read anew.
 
-It holds nothing that cannot be found out again: where it is lost or damaged, each stem is read once more, and
-the queue knows its jobs by their content.
+Where it is lost or damaged, each stem is read once more, and the queue knows its jobs by their content; only
+the gains of sets are measured anew.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from watchfolder.memory_file import FILE_NAME, open_memory
+from watchfolder.set_gains import SetGain, SetPlace, read_gain
 from watchfolder.snapshot import Stamp
 
 _NOTE_FACT: Final = "INSERT OR REPLACE INTO fact VALUES (?, ?)"
@@ -151,6 +152,19 @@ class Memory:
             for stem_set, count in sets.items():
                 if self._fresh.get(stem_set) == count:
                     del self._fresh[stem_set]
+
+    def gain_of(self, place: SetPlace) -> SetGain | None:
+        """The gain that was kept for a set; None where there is none."""
+        with self._guard:
+            found = self._connection.execute(
+                "SELECT gain_db, stems FROM gain WHERE folder = ? AND place = ? AND recipe = ?", place.key
+            ).fetchone()
+        return None if found is None else read_gain(*found)
+
+    def keep_gain(self, place: SetPlace, gain: SetGain) -> None:
+        """Keep the gain of a set, for as long as this file is there: it is of no queue."""
+        row = (*place.key, gain.gain_db, gain.stems_json())
+        self._write("INSERT OR REPLACE INTO gain VALUES (?, ?, ?, ?, ?)", [row])
 
     def _open_sets(self) -> list[str]:
         found = self._connection.execute("SELECT DISTINCT stem_set FROM member")

@@ -42,6 +42,10 @@ def _prepared(path: Path) -> sqlite3.Connection:
             "CREATE TABLE IF NOT EXISTS member (stem_set TEXT, job INTEGER, PRIMARY KEY (stem_set, job))"
             " WITHOUT ROWID"
         )
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS gain (folder BLOB, place BLOB, recipe TEXT, gain_db REAL, stems TEXT,"
+            " PRIMARY KEY (folder, place, recipe)) WITHOUT ROWID"
+        )
         connection.execute("CREATE INDEX IF NOT EXISTS member_job ON member (job)")
         connection.execute("CREATE INDEX IF NOT EXISTS taken_job ON taken (job)")
         connection.execute(
