@@ -17,7 +17,7 @@ from audiosr_fx.files import FilePath, FileSource
 from audiosr_fx.limiter import LimiterSettings, LimiterStream, TruePeakLimiter
 from audiosr_fx.loudness import LoudnessNormalize, LoudnessSettings, apply_gain, decide_gain
 from audiosr_fx.mastering import MasterTo
-from audiosr_fx.meters import Meter, integrated_lufs
+from audiosr_fx.meters import Meter, integrated_lufs, weights_of
 from audiosr_fx.node import AudioSR
 from audiosr_fx.part import region_at_rate
 from audiosr_fx.plugins import VST3
@@ -179,7 +179,7 @@ class Album:
         region = self.region_of(file.sample_rate)
         if region is not None:
             region = region_at_rate(region, file, source.sample_rate)
-        meter = Meter(source.sample_rate, source.channels)
+        meter = Meter(source.sample_rate, source.channels, channel_weights=weights_of(source))
         stream = None if limiter is None else LimiterStream(limiter, source.sample_rate, source.channels)
         for block in Bounce(board.compile(), source, region=region, should_cancel=should_cancel):
             loud = apply_gain(block, gain_db)

@@ -22,7 +22,7 @@ from audiosr_fx.program import EffectStage, ParallelStage, Program, Stage
 from audiosr_fx.progress import OnEvent, PassProgress, ShouldCancel
 from audiosr_fx.recent import stop_if_asked
 from audiosr_fx.settings import Region
-from audiosr_fx.sources import ArraySource, Audio, Source, check_finite
+from audiosr_fx.sources import ArraySource, Audio, Source, check_finite, speakers_of
 from audiosr_fx.spool import SpoolSource
 
 if TYPE_CHECKING:
@@ -198,13 +198,14 @@ class Bounce:
             audio = stage.process(audio, source.sample_rate, BUFFER_SIZE, True)
             check_finite(audio, f"{stage} gives")
         self._progress.advance(source.frames / source.sample_rate)
-        return ArraySource(audio, source.sample_rate)
+        return ArraySource(audio, source.sample_rate, speakers_of(source))
 
     def _whole(self, signal: _Signal) -> _Signal:
         """The signal as one that is read from a source: as it is, or by way of a temporary file."""
         if signal.once is None:
             return signal
-        spool = SpoolSource(signal.sample_rate, signal.channels, self._folder)
+        speakers = speakers_of(signal.origin)
+        spool = SpoolSource(signal.sample_rate, signal.channels, self._folder, speakers=speakers)
         for block in self._counted(signal.blocks()):
             spool.append(block)
         return _Signal(spool, signal.maker, signal.part.from_its_start())

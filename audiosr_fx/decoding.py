@@ -49,6 +49,7 @@ class DecodedFile:
         self.sample_rate = info.sample_rate
         self.channels = info.channels
         self.frames = info.frames
+        self.speakers = info.speakers
         self._spool = spool
 
     def __enter__(self) -> DecodedFile:

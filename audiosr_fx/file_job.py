@@ -222,6 +222,7 @@ def _open(job: FileJob, info: AudioInfo, sample_rate: int, metadata: Metadata | 
         job.destination,
         sample_rate,
         info.channels,
+        speakers=info.speakers,
         subtype=job.subtype or info.subtype_in(job.format or job.destination.suffix.lstrip(".")),
         format=job.format,
         expected_frames=end - first,

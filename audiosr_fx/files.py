@@ -19,6 +19,7 @@ from audiosr_fx.chunks import OPEN_LENGTHS, DataClaim, chunks, claimed_data
 from audiosr_fx.errors import AudioFormatError
 from audiosr_fx.plain_file import open_plain_file
 from audiosr_fx.sources import MAX_CHANNELS, Audio, GridSource, check_sample_rate
+from audiosr_fx.speakers import read_speakers
 from audiosr_fx.wording import one_line, shown
 
 _log = logging.getLogger(__name__)
@@ -38,7 +39,10 @@ SUBTYPES: Final = {"auto": None, "16": "PCM_16", "24": "PCM_24", "32": "FLOAT"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioInfo:
-    """What a file's header says, and what was found wrong with it (``warning``: one line, or None)."""
+    """What a file's header says, and what was found wrong with it (``warning``: one line, or None).
+
+    ``speakers`` is a mask of who plays its channels, None where it says nothing; see ``audiosr_fx.speakers``.
+    """
 
     path: Path
     format: str
@@ -46,6 +50,7 @@ class AudioInfo:
     sample_rate: int
     channels: int
     frames: int
+    speakers: int | None = None
     is_truncated: bool = False
     warning: str | None = None
 
@@ -111,6 +116,7 @@ class FileSource(GridSource):
             channels=self.info.channels,
             frames=self.info.frames,
             block_frames=BLOCK_FRAMES,
+            speakers=self.info.speakers,
         )
         self._position = 0
 
@@ -267,6 +273,7 @@ def _describe(file: soundfile.SoundFile, path: Path, claim: DataClaim | None) ->
         sample_rate=file.samplerate,
         channels=file.channels,
         frames=frames,
+        speakers=read_speakers(path, file.channels),
         is_truncated=is_truncated,
         warning=warning,
     )

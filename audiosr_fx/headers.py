@@ -164,7 +164,7 @@ _W64_WAVE: Final = b"wave" + _W64_TAIL
 
 def _w64(stream: BinaryIO, head: bytes, size: int) -> Header:
     codec: str | None = None
-    for chunk in _some(_w64_chunks(stream, size)):
+    for chunk in _some(w64_chunks(stream, size)):
         if chunk.name == b"fmt ":
             codec = _wav_codec(_payload(stream, chunk, 40), "<")
         if chunk.name == b"data":
@@ -176,7 +176,7 @@ def _w64(stream: BinaryIO, head: bytes, size: int) -> Header:
     return _foreign("w64", codec) if codec else _short("w64", "its samples have not begun yet")
 
 
-def _w64_chunks(stream: BinaryIO, size: int) -> Iterator[Chunk]:
+def w64_chunks(stream: BinaryIO, size: int) -> Iterator[Chunk]:
     """The chunks of a Wave64: names of 16 bytes, sizes of 8 that count their own header, aligned to 8."""
     at = 40
     while at + 24 <= size:

@@ -23,6 +23,7 @@ from audiosr_fx.meters import (
     read_blocks,
     sample_peak_dbfs,
     true_peak_dbtp,
+    weights_of,
     why_undefined,
 )
 from audiosr_fx.part import Part
@@ -178,7 +179,7 @@ class LoudnessNormalize:
                     "mode is 'album', and no set is known; call learn() with all of it first"
                 )
             return decide_gain(self._learned[0], self.settings, "the set has nothing that can be measured")
-        why = why_undefined(source.sample_rate, source.channels, source.frames)
+        why = why_undefined(source.sample_rate, source.channels, source.frames, weights_of(source))
         meter = None if why else meter_source(source, should_cancel=should_cancel)
         return decide_gain(None if meter is None else integrated_lufs([meter]), self.settings, why)
 

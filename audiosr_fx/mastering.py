@@ -15,7 +15,7 @@ from audiosr_fx.contract import BUFFER_SIZE, check_call
 from audiosr_fx.errors import ParameterError
 from audiosr_fx.limiter import LimiterSettings, LimiterStream
 from audiosr_fx.loudness import apply_gain
-from audiosr_fx.meters import Levels, Meter, measure, read_blocks, why_undefined
+from audiosr_fx.meters import Levels, Meter, measure, read_blocks, weights_of, why_undefined
 from audiosr_fx.part import Part
 from audiosr_fx.progress import OnEvent, ShouldCancel
 from audiosr_fx.setting import Setting, check_settings, describe_settings
@@ -91,7 +91,7 @@ def find_mastering(
     rounds = _Rounds(source, settings, should_cancel)
     loudness = before.integrated_lufs
     if loudness is None:
-        why = why_undefined(source.sample_rate, source.channels, source.frames)
+        why = why_undefined(source.sample_rate, source.channels, source.frames, weights_of(source))
         return rounds.end(before, rounds.play(0.0), "undefined", f"{why}: only its peaks are limited")
     if not math.isfinite(loudness):
         first = rounds.play(0.0)
@@ -131,7 +131,8 @@ class _Rounds:
         """Limit the source at that gain, and measure."""
         self._count += 1
         limited = _Limited(self._source, self._settings, gain_db, self._should_cancel)
-        meter = Meter(self._source.sample_rate, self._source.channels)
+        weights = weights_of(self._source)
+        meter = Meter(self._source.sample_rate, self._source.channels, channel_weights=weights)
         for block in limited:
             meter.write(block)
         return _Round(gain_db=gain_db, limiting_db=limited.limiting_db, levels=meter.levels())

@@ -22,7 +22,8 @@ from audiosr_fx.errors import AudioFormatError
 from audiosr_fx.peaks import AFTER, BEFORE, FRAME, decibels, interval_peaks
 from audiosr_fx.progress import ShouldCancel
 from audiosr_fx.recent import stop_if_asked
-from audiosr_fx.sources import Audio, Source, check_audio, check_sample_rate
+from audiosr_fx.sources import Audio, Source, check_audio, check_sample_rate, speakers_of
+from audiosr_fx.speakers import known_layouts, loudness_weights
 
 GATING_BLOCK_S: Final = 0.4
 LOWEST_RATE: Final = 4_000
@@ -37,22 +38,6 @@ _INTEGRATED_GATE_LU: Final = -10.0
 _RANGE_GATE_LU: Final = -20.0
 _OFFSET_LU: Final = -0.691
 _BLOCK_FRAMES: Final = 65_536
-
-_SIDE: Final = (
-    1.41  # between 60 and 120 degrees to the side; elsewhere 1, and the bass channel does not count
-)
-_WEIGHTS: Final[dict[int, tuple[float, ...]]] = {
-    1: (1.0,),
-    2: (1.0, 1.0),
-    3: (1.0, 1.0, 1.0),
-    4: (1.0, 1.0, _SIDE, _SIDE),
-    5: (1.0, 1.0, 1.0, _SIDE, _SIDE),
-    6: (1.0, 1.0, 1.0, 0.0, _SIDE, _SIDE),
-    7: (1.0, 1.0, 1.0, 0.0, 1.0, _SIDE, _SIDE),
-    8: (1.0, 1.0, 1.0, 0.0, 1.0, 1.0, _SIDE, _SIDE),
-    10: (1.0, 1.0, 1.0, 0.0, _SIDE, _SIDE, 1.0, 1.0, 1.0, 1.0),
-    12: (1.0, 1.0, 1.0, 0.0, 1.0, 1.0, _SIDE, _SIDE, 1.0, 1.0, 1.0, 1.0),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +72,7 @@ class Meter:
         Args:
             sample_rate: in Hz.
             channels: 1 to 32.
-            channel_weights: one per channel; None takes BS.1770's for 1 (mono), 2, 3 (L R C), 4 (L R Ls Rs),
-                5 (L R C Ls Rs), 6 (5.1), 7 (6.1), 8 (7.1), 10 (5.1.4) or 12 (7.1.4), in the order of WAV.
+            channel_weights: one per channel; None takes what ``loudness_weights`` has for so many.
 
         Raises:
             AudioFormatError: an absurd rate, or another number of weights than of channels.
@@ -103,7 +87,7 @@ class Meter:
         self._bins = np.zeros(0)
         self._open_bin = 0.0
         self._closed_bins = 0
-        weights = _WEIGHTS.get(channels) if channel_weights is None else tuple(channel_weights)
+        weights = loudness_weights(channels) if channel_weights is None else tuple(channel_weights)
         if weights is not None and len(weights) != channels:
             raise AudioFormatError(
                 f"{len(weights)} channel_weights for {channels} channels; give one for each"
@@ -238,10 +222,16 @@ def meter_source(
     should_cancel: ShouldCancel | None = None,
 ) -> Meter:
     """The meter that has seen all of a source, for questions about several of them."""
-    meter = Meter(source.sample_rate, source.channels, channel_weights=channel_weights)
+    weights = weights_of(source) if channel_weights is None else channel_weights
+    meter = Meter(source.sample_rate, source.channels, channel_weights=weights)
     for block in read_blocks(source, should_cancel):
         meter.write(block)
     return meter
+
+
+def weights_of(source: Source) -> tuple[float, ...] | None:
+    """How much each channel of a source counts, by its speakers where those are known."""
+    return loudness_weights(source.channels, speakers_of(source))
 
 
 def read_blocks(source: Source, should_cancel: ShouldCancel | None = None) -> Iterator[Audio]:
@@ -307,8 +297,8 @@ def why_undefined(
     needed = math.ceil(GATING_BLOCK_S * sample_rate)
     if sample_rate < LOWEST_RATE:
         return f"sample_rate is {sample_rate}; loudness needs {LOWEST_RATE} or more"
-    if channels not in _WEIGHTS and channel_weights is None:
-        known = ", ".join(map(str, _WEIGHTS))
+    if channel_weights is None and loudness_weights(channels) is None:
+        known = ", ".join(map(str, known_layouts()))
         return f"audio has {channels} channels; loudness is known for {known}: give channel_weights"
     if samples < needed:
         return (

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from audiosr_fx.settings import Region
-from audiosr_fx.sources import Audio, Source, position_at_rate
+from audiosr_fx.sources import Audio, Source, position_at_rate, speakers_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +89,7 @@ class PartSource:
         self.sample_rate = source.sample_rate
         self.channels = channels or source.channels
         self.frames = max(0, stop - start)
+        self.speakers = speakers_of(source) if channels in (None, source.channels) else None
         self._source = source
         self._start = start
 

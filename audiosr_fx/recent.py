@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from audiosr_fx.errors import RenderCancelled
-from audiosr_fx.sources import Audio, GridSource, Source
+from audiosr_fx.sources import Audio, GridSource, Source, speakers_of
 
 T = TypeVar("T")
 
@@ -48,6 +48,7 @@ class RecentSource(GridSource):
             frames=source.frames,
             block_frames=source.sample_rate,
             blocks_kept=math.ceil(seconds) + 1,
+            speakers=speakers_of(source),
         )
         self._source = source
         self._should_cancel = should_cancel

@@ -28,7 +28,10 @@ MAX_CHANNELS = 32
 
 
 class Source(Protocol):
-    """Anything that hands out samples by absolute position."""
+    """Anything that hands out samples by absolute position.
+
+    It may have ``speakers`` on top, a mask of who plays its channels; see ``audiosr_fx.speakers``.
+    """
 
     @property
     def sample_rate(self) -> int:
@@ -44,6 +47,12 @@ class Source(Protocol):
 
     def read(self, start: int, stop: int) -> Audio:
         """Samples ``start`` to ``stop``: a new float32 (channels, stop - start), zeros outside the signal."""
+
+
+def speakers_of(source: Source) -> int | None:
+    """The mask of who plays the channels of a source; None where that is not known."""
+    speakers: int | None = getattr(source, "speakers", None)
+    return speakers
 
 
 def check_sample_rate(sample_rate: float) -> int:
@@ -158,8 +167,9 @@ def _as_it_is(audio: Audio) -> Audio:
 class ArraySource:
     """A source over an array in memory, which it neither copies nor changes."""
 
-    def __init__(self, audio: NDArray[Any], sample_rate: float) -> None:
+    def __init__(self, audio: NDArray[Any], sample_rate: float, speakers: int | None = None) -> None:
         """``audio``: floating point (channels, samples). Raises AudioFormatError as ``check_audio`` does."""
+        self.speakers = speakers
         self._audio = check_audio(audio, sample_rate)
         self.sample_rate = int(sample_rate)
         self.channels, self.frames = self._audio.shape
@@ -181,11 +191,19 @@ class GridSource(ABC):
     """
 
     def __init__(
-        self, *, sample_rate: int, channels: int, frames: int, block_frames: int, blocks_kept: int = 4
+        self,
+        *,
+        sample_rate: int,
+        channels: int,
+        frames: int,
+        block_frames: int,
+        blocks_kept: int = 4,
+        speakers: int | None = None,
     ) -> None:
         self.sample_rate = sample_rate
         self.channels = channels
         self.frames = frames
+        self.speakers = speakers
         self._block_frames = block_frames
         self._blocks_kept = blocks_kept
         self._blocks: OrderedDict[int, Audio] = OrderedDict()
@@ -246,6 +264,7 @@ class ResampledSource(GridSource):
             channels=source.channels,
             frames=position_at_rate(source.frames, source.sample_rate, rate),
             block_frames=self._periods * self._period_out,
+            speakers=speakers_of(source),
         )
 
     def read(self, start: int, stop: int) -> Audio:

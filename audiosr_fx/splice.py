@@ -116,6 +116,7 @@ def splice_file(
             destination,
             rate,
             original.channels,
+            speakers=original.info.speakers,
             subtype=subtype,
             format=format,
             expected_frames=original.frames if whole else take.frames,

@@ -17,7 +17,14 @@ from audiosr_fx.sources import Audio
 class SpoolSource:
     """A source on disk, filled once from blocks: float32 in a file without a name, gone with the object."""
 
-    def __init__(self, sample_rate: int, channels: int, folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        sample_rate: int,
+        channels: int,
+        folder: Path | None = None,
+        *,
+        speakers: int | None = None,
+    ) -> None:
         """``folder``: where there is room for it; None is the system's temporary folder.
 
         Raises:
@@ -26,6 +33,7 @@ class SpoolSource:
         self.sample_rate = sample_rate
         self.channels = channels
         self.frames = 0
+        self.speakers = speakers
         self._lock = threading.Lock()
         with _told():
             self._file = TemporaryFile(dir=folder)  # noqa: SIM115 - closed with the object

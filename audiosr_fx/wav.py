@@ -1,6 +1,6 @@
 """WAV files laid out by hand: chunks before and after the samples, RF64 beyond 4 GB, no clock in the header.
 
-libsndfile writes WAV too, but no chunks of our choosing; without any, the bytes here are the same as its own.
+libsndfile writes WAV too, but no chunks and no speakers of our choosing; else the bytes here are its own.
 Sources: RIFF (Microsoft, 1991), WAVEFORMATEXTENSIBLE, EBU Tech 3306 (RF64).
 """
 
@@ -16,12 +16,13 @@ from typing import Any, BinaryIO, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from audiosr_fx.speakers import default_speakers
+
 ChunkData: TypeAlias = tuple[bytes, bytes]
 """A chunk's name and payload."""
 
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _BYTES: Final = {"PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4}
-_SPEAKERS: Final = {1: 0x4, 2: 0x3, 4: 0x33, 6: 0x3F, 8: 0xFF}
 _GUID_TAIL: Final = bytes.fromhex("0000000010008000 00aa00389b71")
 _IN_DS64: Final = 0xFFFFFFFF
 
@@ -36,6 +37,7 @@ class WavFile:
         channels: int,
         subtype: str,
         *,
+        speakers: int | None = None,
         is_rf64: bool = False,
         before: Sequence[ChunkData] = (),
     ) -> None:
@@ -44,8 +46,9 @@ class WavFile:
         Args:
             path: the file, which is emptied.
             sample_rate: in Hz.
-            channels: more than two make it extensible.
+            channels: more than two make it extensible, as do speakers other than one or two in front.
             subtype: PCM_16, PCM_24, PCM_32 or FLOAT.
+            speakers: the mask of who plays them; None takes ``default_speakers``.
             is_rf64: write an RF64.
             before: chunks in front of the samples, of even lengths because libsndfile's RF64 reader knows no
                 padding. The attribute may be changed until ``close``, but for the lengths.
@@ -53,7 +56,10 @@ class WavFile:
         assert not any(len(payload) % 2 for _, payload in before)
         self.before = list(before)
         self.after: list[ChunkData] = []
-        self._format = _format_chunk(sample_rate, channels, subtype, is_extensible=is_rf64 or channels > 2)
+        usual = default_speakers(channels)
+        is_extensible = is_rf64 or channels > 2 or speakers not in (None, 0, usual)
+        mask = (usual if speakers is None else speakers) if is_extensible else None
+        self._format = _format_chunk(sample_rate, channels, subtype, mask)
         self._channels, self._subtype, self._is_rf64 = channels, subtype, is_rf64
         self._frames = 0
         self._peaks = np.zeros(channels, np.float32)
@@ -166,11 +172,12 @@ def _joined(chunks: Iterable[ChunkData], size_format: str = "<I") -> bytes:
     )
 
 
-def _format_chunk(sample_rate: int, channels: int, subtype: str, *, is_extensible: bool) -> bytes:
+def _format_chunk(sample_rate: int, channels: int, subtype: str, mask: int | None) -> bytes:
+    """The ``fmt`` chunk, extensible where there is a mask."""
     width = _BYTES[subtype]
     tag = _FLOAT if subtype == "FLOAT" else _PCM
     rates = struct.pack("<IIHH", sample_rate, sample_rate * channels * width, channels * width, 8 * width)
-    if not is_extensible:
+    if mask is None:
         return struct.pack("<HH", tag, channels) + rates
-    extension = struct.pack("<HHIH", 22, 8 * width, _SPEAKERS.get(channels, 0), tag)
+    extension = struct.pack("<HHIH", 22, 8 * width, mask, tag)
     return struct.pack("<HH", _EXTENSIBLE, channels) + rates + extension + _GUID_TAIL

@@ -21,9 +21,11 @@ from audiosr_fx.chunks import chunks
 from audiosr_fx.dither import Quantizer, choose_dither
 from audiosr_fx.errors import NO_ROOM, AudioFormatError, NoRoom
 from audiosr_fx.files import BLOCK_FRAMES, FilePath, native_name
+from audiosr_fx.metadata.flac import comment_block, insert_blocks
 from audiosr_fx.metadata.parts import Loudness, Metadata
 from audiosr_fx.metadata.writing import Layout
 from audiosr_fx.sources import MAX_CHANNELS, check_finite, check_sample_rate
+from audiosr_fx.speakers import loudness_weights, speaker_comments
 from audiosr_fx.wav import WavFile, append_aiff_chunks, chunks_size
 from audiosr_fx.wording import one_line, shown
 
@@ -62,6 +64,7 @@ class AudioWriter:
         channels: int,
         *,
         subtype: str = "PCM_24",
+        speakers: int | None = None,
         format: str | None = None,
         expected_frames: int | None = None,
         overwrite: bool = False,
@@ -78,6 +81,7 @@ class AudioWriter:
             sample_rate: in Hz.
             channels: 1 to 32 (FLAC: 8).
             subtype: PCM_16, PCM_24, PCM_32, FLOAT; FLAC has the first two.
+            speakers: the mask of who plays the channels, as ``AudioInfo`` has it; None is the usual one.
             format: WAV, AIFF or FLAC; None takes it from the name.
             expected_frames: samples per channel to come; a WAV that will pass 4 GB becomes an RF64.
             overwrite: replace a file of that name.
@@ -99,6 +103,7 @@ class AudioWriter:
         self.channels = channels
         self.sample_rate = check_sample_rate(sample_rate)
         self.subtype = subtype
+        self._speakers = speakers
         self.format = _writable_format(self.path, format, subtype, channels, self.sample_rate)
         self._overwrite = overwrite
         self._sources = [Path(source) for source in sources]
@@ -209,6 +214,7 @@ class AudioWriter:
                 self.sample_rate,
                 self.channels,
                 self.subtype,
+                speakers=self._speakers,
                 is_rf64=container == "RF64",
                 before=[] if self._layout is None else self._layout.before(),
             )
@@ -224,7 +230,8 @@ class AudioWriter:
     def _new_meter(self) -> Meter:
         from audiosr_fx.meters import Meter
 
-        return Meter(self.sample_rate, self.channels)
+        weights = loudness_weights(self.channels, self._speakers)
+        return Meter(self.sample_rate, self.channels, channel_weights=weights)
 
     def _measured(self) -> Loudness | None:
         """What the broadcast fields say of the samples that were written; None where there are none."""
@@ -259,7 +266,9 @@ class AudioWriter:
                     _flac_header(self.sample_rate, self.channels, _BITS[self.subtype])
                 )
             if self._layout is not None:
-                self._layout.insert_into_flac(self._temporary, self.frames)
+                self._layout.insert_into_flac(self._temporary, self.frames, self._speakers)
+            elif self._speakers is not None:
+                insert_blocks(self._temporary, [comment_block(speaker_comments(self._speakers))])
 
     def _write_piece(self, audio: NDArray[np.floating[Any]]) -> None:
         assert self._file is not None

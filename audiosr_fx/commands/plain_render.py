@@ -145,6 +145,7 @@ def _write(
                 task.output,
                 stream.sample_rate,
                 stream.channels,
+                speakers=source.info.speakers,
                 subtype=SUBTYPES[job.bits] or source.info.subtype_in(task.format),
                 format=task.format.upper(),
                 expected_frames=stream.frames,

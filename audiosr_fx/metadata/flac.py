@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -17,8 +18,9 @@ from audiosr_fx.metadata.comments import (
     pictures_in,
 )
 from audiosr_fx.metadata.findings import MAX_CHUNKS, Findings
-from audiosr_fx.metadata.parts import CueSheet, CueTrack, Metadata
+from audiosr_fx.metadata.parts import CueSheet, CueTrack, Metadata, Tag
 from audiosr_fx.metadata.tags import merged
+from audiosr_fx.speakers import speaker_comments
 
 _STREAM_INFO, _PADDING, _SEEK_TABLE, _COMMENTS, _CUE_SHEET, _PICTURE = 0, 1, 3, 4, 5, 6
 _NAMES: Final = {_COMMENTS: "the comment block", _CUE_SHEET: "the cue sheet", _PICTURE: "a picture"}
@@ -42,9 +44,9 @@ def read_flac(stream: BinaryIO, start: int, metadata: Metadata, findings: Findin
     return metadata
 
 
-def blocks_of(metadata: Metadata, frames: int, findings: Findings) -> list[bytes]:
+def blocks_of(metadata: Metadata, frames: int, speakers: int | None, findings: Findings) -> list[bytes]:
     """The blocks of a file of so many samples, with their headers; none is marked as the last."""
-    made = [(_COMMENTS, build_comments(comments_of(metadata)))]
+    made = [(_COMMENTS, build_comments([*comments_of(metadata), *speaker_comments(speakers)]))]
     if metadata.cue_sheet is not None and metadata.cue_sheet.tracks:
         made.append((_CUE_SHEET, _cue_sheet_payload(metadata.cue_sheet, frames)))
     made += [(_PICTURE, build_picture(picture)) for picture in metadata.pictures]
@@ -55,6 +57,11 @@ def blocks_of(metadata: Metadata, frames: int, findings: Findings) -> list[bytes
         else:
             blocks.append(_block(kind, payload))
     return blocks
+
+
+def comment_block(tags: Iterable[Tag]) -> bytes:
+    """A block of nothing but these comments, with its header."""
+    return _block(_COMMENTS, build_comments(tags))
 
 
 def insert_blocks(path: Path, blocks: list[bytes]) -> None:

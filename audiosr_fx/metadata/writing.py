@@ -62,8 +62,8 @@ class Layout:
             _log.warning("%s", warning)
         return made
 
-    def insert_into_flac(self, path: Path, frames: int) -> None:
-        """Put the blocks into a finished FLAC file.
+    def insert_into_flac(self, path: Path, frames: int, speakers: int | None = None) -> None:
+        """Put the blocks into a finished FLAC file, with the mask of its speakers.
 
         Raises:
             OSError: the disk takes no more.
@@ -71,7 +71,7 @@ class Layout:
         findings = Findings()
         metadata = within(replace(self._metadata, frames=frames), findings)
         with _packing():
-            blocks = flac.blocks_of(metadata, frames, findings)
+            blocks = flac.blocks_of(metadata, frames, speakers, findings)
         flac.insert_blocks(path, blocks)
         for warning in findings.warnings:
             _log.warning("%s: %s", shown(path), warning)
