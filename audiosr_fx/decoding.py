@@ -62,6 +62,9 @@ class DecodedFile:
         """Let go of the samples; further reads fail."""
         self._spool.close()
 
+    def check_unchanged(self) -> None:
+        """See ``FileSource``: these samples are all of the bytes that were hashed."""
+
     @property
     def descriptor(self) -> int:
         """Of the unnamed file with the samples, for a child process to inherit."""

@@ -113,7 +113,7 @@ def run_job(
             cache=job.cache,
         )
         try:
-            return _write(board, bounce, job, source, file.info)
+            return _write(board, bounce, job, source, file)
         finally:
             board.reset()
 
@@ -234,18 +234,19 @@ def _open(job: FileJob, info: AudioInfo, sample_rate: int, metadata: Metadata | 
 
 
 def _write(
-    board: Rack, bounce: Bounce, job: FileJob, source: ResampledSource, info: AudioInfo
+    board: Rack, bounce: Bounce, job: FileJob, source: ResampledSource, file: FileSource | DecodedFile
 ) -> RenderedFile:
-    metadata = _metadata(job, info, source.sample_rate) if job.keep_metadata else None
+    metadata = _metadata(job, file.info, source.sample_rate) if job.keep_metadata else None
     blocks = iter(bounce)
     first = [block for block in [next(blocks, None)] if block is not None]  # now all verdicts are known
     if metadata is not None:
         metadata = metadata.with_provenance(*board_records(board.leaves(), bounce.renders, job.preset))
     likeness = _Likeness(source, bounce.first_sample)
-    with _open(job, info, source.sample_rate, metadata) as writer:
+    with _open(job, file.info, source.sample_rate, metadata) as writer:
         for block in chain(first, blocks):
             writer.write(block)
             likeness.hear(block)
+        file.check_unchanged()
         is_written = not (job.skip_untouched and likeness.holds)
         if not is_written:
             writer.abort()

@@ -10,7 +10,7 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import BinaryIO, Final, TypeAlias
 
 import numpy as np
 import soundfile
@@ -104,11 +104,16 @@ class FileSource(GridSource):
         Raises:
             AudioFormatError: as ``read_info``, and for a file that is shorter than its header says.
         """
-        self._file, self.info = _open(Path(path))
+        self._watched = _Watched(Path(path))
+        try:
+            self._file, self.info = _open(Path(path))
+        except BaseException:
+            self._watched.close()
+            raise
         self._allow_truncated = allow_truncated
         if self.info.warning is not None:
             if self.info.is_truncated and not allow_truncated:
-                self._file.close()
+                self.close()
                 raise AudioFormatError(self.info.warning)
             _log.warning("%s", self.info.warning)
         super().__init__(
@@ -129,6 +134,21 @@ class FileSource(GridSource):
     def close(self) -> None:
         """Let go of the file; further reads fail."""
         self._file.close()
+        self._watched.close()
+
+    def check_unchanged(self) -> None:
+        """Make sure that all samples so far are of one and the same file; ask before a result is published.
+
+        A file that is replaced by another is still read as it was; only one that is written into changes.
+
+        Raises:
+            AudioFormatError: somebody wrote into the file since it was opened.
+        """
+        if self._watched.has_changed():
+            raise AudioFormatError(
+                f"{shown(self.info.path)}: changed while it was read;"
+                " wait until it is written, and start again"
+            )
 
     def _make_block(self, index: int) -> Audio:
         start = index * BLOCK_FRAMES
@@ -141,6 +161,7 @@ class FileSource(GridSource):
         except (soundfile.LibsndfileError, RuntimeError) as cause:
             self._position = -1
             if not self._allow_truncated:
+                self.check_unchanged()
                 raise AudioFormatError(
                     f"{shown(self.info.path)}: cannot decode samples {start} to {start + wanted}"
                     f" ({one_line(cause)}); the file is damaged: copy or export it again"
@@ -148,6 +169,7 @@ class FileSource(GridSource):
             return block
         self._position = start + len(samples)
         if len(samples) < wanted and not self._allow_truncated:
+            self.check_unchanged()
             raise AudioFormatError(
                 f"{shown(self.info.path)}: ends after {self._position} of {self.frames} samples;"
                 " the file is truncated: copy or export it again"
@@ -160,6 +182,31 @@ class FileSource(GridSource):
         self._file.seek(start - run_up)
         if run_up:
             self._file.read(run_up, dtype="float32")
+
+
+class _Watched:
+    """A file that is held open to see whether it changes; nothing where it cannot be opened."""
+
+    def __init__(self, path: Path) -> None:
+        self._stream: BinaryIO | None = None
+        with suppress(OSError, ValueError):  # what is wrong with it is told when it is decoded
+            if path.is_file():
+                self._stream = path.open("rb")
+        self._before = self._state()
+
+    def has_changed(self) -> bool:
+        """Whether its size or time of change is another."""
+        return self._state() != self._before
+
+    def close(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+
+    def _state(self) -> tuple[int, int] | None:
+        if self._stream is None:
+            return None
+        status = os.fstat(self._stream.fileno())
+        return status.st_size, status.st_mtime_ns
 
 
 def _open(path: Path) -> tuple[soundfile.SoundFile, AudioInfo]:

@@ -128,6 +128,8 @@ def splice_file(
             for block in _whole(joint, subtype) if whole else joint.blocks():
                 stop_if_asked(should_cancel)
                 writer.write(block)
+            original.check_unchanged()
+            take.check_unchanged()
     return SplicedFile(
         frames=writer.frames,
         sample_rate=rate,

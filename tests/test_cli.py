@@ -332,6 +332,22 @@ def test_missing_weights_have_their_own_exit_code(dull: Path, tmp_path: Path) ->
     assert result.stderr.count("\n") == 1
 
 
+def test_an_input_that_is_written_into_meanwhile_is_refused(
+    run: Run, dull: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def overwriting(*_: object) -> Engine:
+        with dull.open("r+b") as file:
+            file.write(dull.read_bytes())
+        return engine
+
+    monkeypatch.setattr("audiosr_fx.engine.load_engine", overwriting)
+    result = run("render", dull, "-o", "out.wav")
+    assert result.exit_code == ExitCode.BAD_AUDIO
+    assert "dull.wav: changed while it was read; wait until it is written, and start again" in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert [path.name for path in dull.parent.iterdir()] == ["dull.wav"]
+
+
 def test_a_fault_of_ours_is_one_line_without_debug(
     run: Run, dull: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

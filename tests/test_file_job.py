@@ -217,6 +217,32 @@ def test_nothing_is_left_of_what_fails(make: Made, tmp_path: Path) -> None:
     assert names(tmp_path) == ["in.wav"]
 
 
+def test_a_source_that_is_written_into_meanwhile_is_refused(make: Made) -> None:
+    source = make(30 * RATE)
+    other = make(30 * RATE, name="other.wav")
+
+    def overwrite(event: ProgressEvent) -> None:
+        with source.open("r+b") as file:
+            file.write(other.read_bytes())
+
+    with pytest.raises(AudioFormatError, match=r"in.wav: changed while it was read; wait until"):
+        Board([Gain(0.0)]).render_file(source, source.with_name("out.wav"), on_event=overwrite)
+    assert names(source.parent) == ["in.wav", "other.wav"]
+
+
+def test_a_source_that_is_replaced_meanwhile_is_read_as_it_was(make: Made) -> None:
+    source = make(30 * RATE)
+    before = load(source)
+    other = make(100, name="other.wav")
+
+    def replace_it(event: ProgressEvent) -> None:
+        if other.exists():
+            other.replace(source)
+
+    Board([Gain(0.0)]).render_file(source, source.with_name("out.wav"), on_event=replace_it)
+    assert np.array_equal(load(source.with_name("out.wav")), before)
+
+
 def test_what_is_not_finite_in_a_file_is_named(make: Made, signals: type) -> None:
     audio = signals.noise(100_000, RATE, channels=2)
     audio[1, 70_000] = np.nan

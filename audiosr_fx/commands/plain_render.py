@@ -83,6 +83,7 @@ class PlainRecipe:
                 cache=job.cache,
             )
             verdict = stream.verdict
+            source.check_unchanged()
             is_skipped = job.skip_untouched and not verdict.process
             written = _Written() if is_skipped else _write(task, job, settings, source, stream, region)
         render_s = time.perf_counter() - started
@@ -157,6 +158,7 @@ def _write(
         for block in stream:
             with output_errors():
                 writer.write(block)
+        source.check_unchanged()
         with output_errors():
             writer.close()
     except BaseException:
