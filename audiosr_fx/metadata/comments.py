@@ -212,7 +212,7 @@ def _with_loop(metadata: Metadata) -> Metadata:
     if int(length) == 0 or metadata.instrument is not None:
         return replace(metadata, tags=tags)
     loop = Loop(start=int(start), stop=int(start) + int(length))
-    return replace(metadata, tags=tags, instrument=Instrument(loops=(loop,)))
+    return replace(metadata, tags=tags, instrument=Instrument(has_note=False, loops=(loop,)))
 
 
 def _with_broadcast(metadata: Metadata) -> Metadata:

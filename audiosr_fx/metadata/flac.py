@@ -1,4 +1,8 @@
-"""Metadata blocks of FLAC files: comments, pictures and cue sheets. Source: RFC 9639, section 8."""
+"""Metadata blocks of FLAC files: comments, pictures, cue sheets, and the chunks of a WAV for samplers.
+
+Sources: RFC 9639, section 8; the application ``riff`` of ``flac --keep-foreign-metadata``, whose blocks are
+chunks with their headers.
+"""
 
 from __future__ import annotations
 
@@ -19,29 +23,41 @@ from audiosr_fx.metadata.comments import (
 )
 from audiosr_fx.metadata.findings import MAX_CHUNKS, Findings
 from audiosr_fx.metadata.parts import CueSheet, CueTrack, Metadata, Tag
+from audiosr_fx.metadata.sampler import build_inst, build_smpl, read_instrument
 from audiosr_fx.metadata.tags import merged
 from audiosr_fx.speakers import speaker_comments
 
-_STREAM_INFO, _PADDING, _SEEK_TABLE, _COMMENTS, _CUE_SHEET, _PICTURE = 0, 1, 3, 4, 5, 6
-_NAMES: Final = {_COMMENTS: "the comment block", _CUE_SHEET: "the cue sheet", _PICTURE: "a picture"}
+_STREAM_INFO, _PADDING, _APPLICATION, _SEEK_TABLE, _COMMENTS, _CUE_SHEET, _PICTURE = range(7)
+_NAMES: Final = {
+    _APPLICATION: "a chunk of a WAV",
+    _COMMENTS: "the comment block",
+    _CUE_SHEET: "the cue sheet",
+    _PICTURE: "a picture",
+}
 _LARGEST_BLOCK: Final = (1 << 24) - 1
 _LEAD_OUT, _LEAD_OUT_CD = 255, 170
 _SHEET: Final = struct.Struct(">128sQB258sB")
 _TRACK: Final = struct.Struct(">QB12sB13sB")
 _INDEX: Final = struct.Struct(">QB3s")
 _COPY_BYTES: Final = 1 << 20
+_RIFF: Final = b"riff"
 
 
 def read_flac(stream: BinaryIO, start: int, metadata: Metadata, findings: Findings) -> Metadata:
     """Add what the blocks of a FLAC stream say that begins at a position of a file."""
+    found: dict[bytes, list[bytes]] = {}
     for kind, at, size in _blocks(stream, start, findings):
-        if kind not in _NAMES:
+        if kind not in _NAMES or (kind == _APPLICATION and not _is_for_samplers(stream, at)):
             continue
         payload = findings.take(stream, at, size, _NAMES[kind])
         if payload is not None:
+            if kind == _APPLICATION:
+                length = int.from_bytes(payload[8:12], "little")
+                found.setdefault(payload[4:8], []).append(payload[12 : 12 + length])
+                continue
             with findings.dropping(_NAMES[kind]):
                 metadata = _with_block(metadata, kind, payload, findings)
-    return metadata
+    return replace(metadata, instrument=read_instrument(found, findings))
 
 
 def blocks_of(metadata: Metadata, frames: int, speakers: int | None, findings: Findings) -> list[bytes]:
@@ -49,6 +65,10 @@ def blocks_of(metadata: Metadata, frames: int, speakers: int | None, findings: F
     made = [(_COMMENTS, build_comments([*comments_of(metadata), *speaker_comments(speakers)]))]
     if metadata.cue_sheet is not None and metadata.cue_sheet.tracks:
         made.append((_CUE_SHEET, _cue_sheet_payload(metadata.cue_sheet, frames)))
+    if metadata.instrument is not None and metadata.instrument.has_note:
+        made.append((_APPLICATION, _chunk(b"smpl", build_smpl(metadata.instrument, metadata.sample_rate))))
+        if metadata.instrument.has_range:
+            made.append((_APPLICATION, _chunk(b"inst", build_inst(metadata.instrument))))
     made += [(_PICTURE, build_picture(picture)) for picture in metadata.pictures]
     blocks = []
     for kind, payload in made:
@@ -137,6 +157,17 @@ def _blocks(stream: BinaryIO, start: int, findings: Findings) -> list[tuple[int,
         stream.seek(size, os.SEEK_CUR)
     findings.drop("the rest of the FLAC blocks", "none of them is marked as the last")
     return found
+
+
+def _chunk(name: bytes, payload: bytes) -> bytes:
+    """A chunk of a WAV as the payload of an application block."""
+    return _RIFF + name + struct.pack("<I", len(payload)) + payload + bytes(len(payload) % 2)
+
+
+def _is_for_samplers(stream: BinaryIO, start: int) -> bool:
+    """Whether an application block holds a chunk that is read; of others there may be many and long ones."""
+    stream.seek(start)
+    return stream.read(8) in (_RIFF + b"smpl", _RIFF + b"inst")
 
 
 def _with_block(metadata: Metadata, kind: int, payload: bytes, findings: Findings) -> Metadata:

@@ -70,12 +70,14 @@ class Loop:
 class Instrument:
     """How a sampler plays the audio: MIDI notes, tuning, key and velocity range, loops.
 
-    ``fine_tune_cents`` is what the recording lies above ``base_note``. ``has_range`` says whether the source
-    stated key range, velocity range and gain. The last four are kept for RIFF's ``smpl`` chunk.
+    ``fine_tune_cents`` is what the recording lies above ``base_note``. ``has_note`` says whether the source
+    stated the two, ``has_range`` whether it stated key range, velocity range and gain. The last four are kept
+    for RIFF's ``smpl`` chunk.
     """
 
     base_note: int = 60
     fine_tune_cents: float = 0.0
+    has_note: bool = True
     has_range: bool = False
     gain_db: int = 0
     low_note: int = 0

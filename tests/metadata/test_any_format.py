@@ -45,7 +45,7 @@ FULL = Metadata(
     ),
     pictures=(Picture(data=b"\x89PNG data", mime="image/png", description="Cövér"),),
     markers=(Marker(position=0, label="Start", number=1), Marker(position=12_345, label="Vërse", number=2)),
-    instrument=Instrument(loops=(Loop(start=100, stop=40_000),)),
+    instrument=Instrument(base_note=40, fine_tune_cents=25.0, loops=(Loop(start=100, stop=40_000),)),
     broadcast=Broadcast(
         description="Scene 12",
         originator="Rundfunk",
@@ -80,6 +80,7 @@ def test_from_every_format_to_every_other(tmp_path: Path, first: str, second: st
     assert [(m.position, m.label) for m in after.markers] == [(0, "Start"), (12_345, "Vërse")]
     assert after.instrument is not None
     assert after.instrument.loops == (Loop(start=100, stop=40_000),)
+    assert (after.instrument.base_note, after.instrument.fine_tune_cents) == (40, 25.0)
     assert after.provenance == (FIRST, SECOND)
     assert after.broadcast is not None
     assert FULL.broadcast is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import os
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -98,7 +99,7 @@ def test_every_block_is_read(full: Path, caplog: pytest.LogCaptureFixture) -> No
     }
     assert metadata.pictures == (OURS,)
     assert metadata.markers == (Marker(position=11_025, label="Verse", number=1),)
-    assert metadata.instrument == Instrument(loops=(Loop(start=441, stop=1323),))
+    assert metadata.instrument == Instrument(has_note=False, loops=(Loop(start=441, stop=1323),))
     assert metadata.broadcast == Broadcast(time_reference=44_100)
     assert metadata.ixml == IXML.strip()
     assert metadata.cue_sheet == CueSheet(
@@ -151,6 +152,51 @@ def test_mutagen_agrees_and_it_all_comes_back(full: Path, tmp_path: Path) -> Non
     after = read_metadata(tmp_path / "out.flac")
     for name in ("markers", "instrument", "pictures", "cue_sheet", "provenance"):
         assert getattr(after, name) == getattr(before, name), name
+
+
+def test_what_a_sampler_reads_of_a_wav_goes_through_a_flac(tmp_path: Path) -> None:
+    played = Instrument(
+        base_note=40,
+        fine_tune_cents=12.5,
+        has_range=True,
+        gain_db=-3,
+        low_note=36,
+        high_note=43,
+        loops=(Loop(start=100, stop=200, kind=1, number=7), Loop(start=300, stop=40_000, number=8)),
+    )
+    for name in ("there.flac", "back.wav", "again.flac"):
+        with AudioWriter(
+            tmp_path / name, RATE, 1, metadata=Metadata(sample_rate=RATE, instrument=played)
+        ) as out:
+            out.write(noise(RATE, 1))
+        assert read_metadata(tmp_path / name).instrument == played
+        played = read_metadata(tmp_path / name).instrument or Instrument()
+    assert FLAC(tmp_path / "there.flac")["loopstart"] == ["100"]
+    blocks = FLAC(tmp_path / "there.flac").metadata_blocks
+    assert [block.data[:8] for block in blocks if block.code == 2] == [b"riffsmpl", b"riffinst"]
+
+
+def test_a_loop_alone_makes_up_no_note(tmp_path: Path) -> None:
+    looped = Instrument(has_note=False, loops=(Loop(start=441, stop=1323),))
+    with AudioWriter(
+        tmp_path / "out.flac", RATE, 1, metadata=Metadata(sample_rate=RATE, instrument=looped)
+    ) as output:
+        output.write(noise(RATE, 1))
+    assert b"smpl" not in (tmp_path / "out.flac").read_bytes()[:4096]
+    assert read_metadata(tmp_path / "out.flac").instrument == looped
+
+
+def test_application_blocks_of_others_are_passed_over(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = sound(tmp_path / "in.flac", "FLAC", "PCM_16", 1000)
+    content = path.read_bytes()
+    strange = (b"othr" + bytes(5_000_000), b"riffsmpl", b"riffinst\xff\xff\xff\xff\1", b"")
+    blocks = [struct.pack(">I", 2 << 24 | len(payload)) + payload for payload in (*strange[:1] * 4, *strange)]
+    path.write_bytes(content[:4] + content[4:42] + b"".join(blocks) + content[42:])
+    assert read_metadata(path).instrument is None
+    assert read_info(path).frames == 1000
+    assert not any("a file's metadata may have" in message for message in caplog.messages)
 
 
 def test_markers_keep_their_sample_at_any_rate(tmp_path: Path) -> None:
