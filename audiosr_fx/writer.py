@@ -43,6 +43,8 @@ _BYTES_PER_SAMPLE: Final = {"PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4}
 _LARGEST_32_BIT_FILE: Final = 0xFFFFFFFF - 65_536  # leaves room for the header and its chunks
 _FLAC_MAX_CHANNELS: Final = 8
 _FLAC_MAX_SAMPLE_RATE: Final = 655_350
+_FLAC_ODD_RATES_END: Final = 65_535
+"""In Hz; above it the headers of FLAC's frames count in tens."""
 
 
 class AudioWriter:
@@ -104,7 +106,7 @@ class AudioWriter:
         self.sample_rate = check_sample_rate(sample_rate)
         self.subtype = subtype
         self._speakers = speakers
-        self.format = _writable_format(self.path, format, subtype, channels, self.sample_rate)
+        self.format = check_format(self.path, format, subtype, channels, self.sample_rate)
         self._overwrite = overwrite
         self._sources = [Path(source) for source in sources]
         bits = _BITS.get(subtype)
@@ -331,7 +333,12 @@ class AudioWriter:
         return kind(f"{shown(self.path)}: cannot be written ({reason}); check the folder and the disk")
 
 
-def _writable_format(path: Path, format: str | None, subtype: str, channels: int, sample_rate: int) -> str:
+def check_format(path: Path, format: str | None, subtype: str, channels: int, sample_rate: int) -> str:
+    """The format of a file to write, by what was asked for or by its name: WAV, AIFF or FLAC.
+
+    Raises:
+        AudioFormatError: one we do not write, or one that cannot hold such samples.
+    """
     name_shown = shown(path)
     name = format.upper() if format else _FORMAT_OF_SUFFIX.get(path.suffix.lower())
     if name not in _WRITABLE:
@@ -348,6 +355,11 @@ def _writable_format(path: Path, format: str | None, subtype: str, channels: int
     if name == "FLAC" and sample_rate > _FLAC_MAX_SAMPLE_RATE:
         raise AudioFormatError(
             f"{name_shown}: sample_rate is {sample_rate}; FLAC takes up to {_FLAC_MAX_SAMPLE_RATE}: write WAV"
+        )
+    if name == "FLAC" and sample_rate > _FLAC_ODD_RATES_END and sample_rate % 10:
+        raise AudioFormatError(
+            f"{name_shown}: sample_rate is {sample_rate}; above {_FLAC_ODD_RATES_END} FLAC takes multiples of"
+            " 10 alone: write WAV, or another rate"
         )
     return name
 

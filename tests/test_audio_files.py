@@ -450,6 +450,12 @@ def test_more_than_two_channels_become_extensible(tmp_path: Path) -> None:
         ("out.wav", {"channels": 33}, "33 channels"),
         ("out.flac", {"channels": 9}, "FLAC takes 1 to 8"),
         ("out.wav", {"sample_rate": 10}, "sample_rate is 10"),
+        (
+            "out.flac",
+            {"sample_rate": 96_096},
+            "sample_rate is 96096; above 65535 FLAC .* write WAV, or another",
+        ),
+        ("out.flac", {"sample_rate": 95_904}, "FLAC takes multiples of 10 alone"),
     ],
 )
 def test_what_cannot_be_written_is_one_clear_line(
@@ -459,6 +465,15 @@ def test_what_cannot_be_written_is_one_clear_line(
     with pytest.raises(AudioFormatError, match=words):
         AudioWriter(tmp_path / name, **arguments)  # type: ignore[arg-type]
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("rate", [1_001, 65_535, 65_540, 88_200, 96_000, 655_350])
+def test_a_flac_takes_every_other_rate(tmp_path: Path, rate: int) -> None:
+    write(tmp_path / "out.flac", noise(1, 5_000), rate)
+    assert (read_info(tmp_path / "out.flac").sample_rate, read_info(tmp_path / "out.flac").frames) == (
+        rate,
+        5_000,
+    )
 
 
 def test_a_block_of_another_shape_is_refused(tmp_path: Path) -> None:

@@ -348,6 +348,19 @@ def test_an_input_that_is_written_into_meanwhile_is_refused(
     assert [path.name for path in dull.parent.iterdir()] == ["dull.wav"]
 
 
+def test_a_rate_that_the_format_cannot_hold_is_refused_before_anything_is_rendered(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rendered: list[object] = []
+    monkeypatch.setattr("audiosr_fx.render.render", lambda *args, **_: rendered.append(args))
+    soundfile.write(tmp_path / "pulled_up.wav", np.zeros((1000, 1)), 96_096)
+    result = run("render", "pulled_up.wav", "-o", "out.flac")
+    assert result.exit_code == ExitCode.OUTPUT
+    assert "out.flac: sample_rate is 96096; above 65535 FLAC takes multiples of 10 alone" in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert not rendered
+
+
 def test_a_fault_of_ours_is_one_line_without_debug(
     run: Run, dull: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

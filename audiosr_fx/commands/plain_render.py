@@ -71,6 +71,7 @@ class PlainRecipe:
         started = time.perf_counter()
         with FileSource(task.source) as source:
             region = None if job.region is None else parse_region(job.region, source.sample_rate)
+            _check_format(task, job, source)
             start, stop = (0, source.frames) if region is None else region.within(source.frames)
             before = levels_before(PartSource(source, start, stop))
             stream = render(
@@ -126,6 +127,22 @@ def _settings_for(task: Task, job: Job) -> RenderSettings:
     return job.settings if task.cutoff_hz is None else replace(job.settings, cutoff_hz=task.cutoff_hz)
 
 
+def _check_format(task: Task, job: Job, source: FileSource) -> None:
+    """Refuse what the output's format cannot hold before anything is rendered."""
+    from audiosr_fx.render import SAMPLE_RATE
+    from audiosr_fx.writer import check_format
+
+    rate = job.sample_rate_out or max(SAMPLE_RATE, source.sample_rate)
+    with output_errors():
+        check_format(task.output, task.format, _subtype(task, job, source), source.channels, rate)
+
+
+def _subtype(task: Task, job: Job, source: FileSource) -> str:
+    from audiosr_fx.files import SUBTYPES
+
+    return SUBTYPES[job.bits] or source.info.subtype_in(task.format)
+
+
 def _write(
     task: Task,
     job: Job,
@@ -135,7 +152,6 @@ def _write(
     region: Region | None,
 ) -> _Written:
     """Write a render to its file."""
-    from audiosr_fx.files import SUBTYPES
     from audiosr_fx.writer import AudioWriter
 
     metadata = _metadata(source, stream, settings, region) if job.keep_metadata else None
@@ -147,7 +163,7 @@ def _write(
                 stream.sample_rate,
                 stream.channels,
                 speakers=source.info.speakers,
-                subtype=SUBTYPES[job.bits] or source.info.subtype_in(task.format),
+                subtype=_subtype(task, job, source),
                 format=task.format.upper(),
                 expected_frames=stream.frames,
                 overwrite=job.overwrite,
