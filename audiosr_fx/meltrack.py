@@ -36,7 +36,7 @@ WINDOW_HOP = WINDOW_FRAMES - OVERLAP_FRAMES
 _MEL_CONTEXT = 784  # samples that a frame's window reaches beyond its hop, on each side
 _WINDOW_PEAK = 0.5
 _SILENT_WINDOW = 1e-6
-_MAX_GAIN = 1024.0  # 60 dB
+_MAX_GAIN = 10_000.0  # 80 dB: bands keep their level under recordings down to some -85 dBFS
 _MIRRORED = 4096  # samples
 
 
@@ -240,7 +240,7 @@ def window_count(frames: int) -> int:
 
 
 def normalising_gains(peaks: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What brings each channel to a peak of 0.5, at most 60 dB: (channels,) -> (channels,).
+    """What brings each channel to a peak of 0.5, at most 80 dB: (channels,) -> (channels,).
 
     Channels are levelled one by one: the model's answer depends a little on level, and what is panned must
     stay where it is in the new band.

@@ -39,10 +39,11 @@ def test_polarity_passes_through_the_new_band(excited: Engine, noise: np.ndarray
     assert np.linalg.norm(plus + minus) < 1e-4 * np.linalg.norm(plus)
 
 
-def test_level_passes_through_the_new_band(excited: Engine, noise: np.ndarray) -> None:
+@pytest.mark.parametrize("gain", [0.5, 2.0**-11])
+def test_level_passes_through_the_new_band(gain: float, excited: Engine, noise: np.ndarray) -> None:
     loud = band(noise, excited)
-    soft = band(0.5 * noise, excited)
-    assert np.linalg.norm(soft - 0.5 * loud) < 1e-3 * np.linalg.norm(soft)
+    soft = band(np.float32(gain) * noise, excited)
+    assert np.linalg.norm(soft - gain * loud) < 1e-3 * np.linalg.norm(soft)
 
 
 def test_the_new_band_is_in_proportion_and_without_low_end(excited: Engine, noise: np.ndarray) -> None:
