@@ -96,6 +96,7 @@ class Region:
     """A stretch of a source in samples of its own rate; ``stop`` None means its end.
 
     ``said_at_rate``: the rate at which it was given in seconds, for messages in seconds; None was samples.
+    A ``stop`` in seconds may lie a little beyond the end of a source, see ``end_slack``.
 
     Raises:
         ParameterError: negative, or empty.
@@ -126,10 +127,22 @@ class Region:
             ParameterError: it reaches beyond the end.
         """
         stop = frames if self.stop is None else self.stop
+        slack = 0 if self.said_at_rate is None else end_slack(self.said_at_rate)
+        if frames < stop <= frames + slack:
+            stop = frames
         if not self.start < stop <= frames:
             length = f"{frames} samples" if self.said_at_rate is None else self._said(frames)
             raise ParameterError(f"region is {self}; the source has {length}")
         return self.start, stop
+
+
+def end_slack(sample_rate: int) -> int:
+    """How many samples the end of a region that is told as a time may lie beyond the end of its source.
+
+    It is a millisecond: people and hosts tell times that are rounded to it, and the tempo of a MIDI file, in
+    whole microseconds a quarter note, is off by as much after the 2000 quarters of a long song.
+    """
+    return round(sample_rate / 1000)
 
 
 def parse_region(text: str, sample_rate: int) -> Region:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from audiosr_fx.errors import MessageError, ParameterError
 from audiosr_fx.files import AudioInfo
+from audiosr_fx.settings import end_slack
 from audiosr_fx.wording import shown
 from hosts.osc import Argument
 from hosts.protocol import check_request_id
@@ -253,14 +254,21 @@ class Span:
         scale = Fraction(info.sample_rate, rate or 1)
         start = round(first * scale)
         stop = round((first + length) * scale) if length else info.frames
-        if rate not in (0, info.sample_rate) and stop == info.frames + 1:
-            stop = info.frames  # the same end, rounded at another rate
+        if info.frames < stop <= info.frames + self._slack(rate, info.sample_rate):
+            stop = info.frames
         if not 0 <= start < stop <= info.frames:
             raise ParameterError(
                 f"the region is {start} to {stop}; {shown(info.path)} has {info.frames} samples"
                 f" at {info.sample_rate} Hz"
             )
         return start, stop
+
+    @staticmethod
+    def _slack(rate: int, sample_rate: int) -> int:
+        """Samples by which rounding takes the end of a file beyond itself."""
+        if rate == 0:
+            return end_slack(sample_rate)
+        return 0 if rate == sample_rate else 1
 
 
 def _rate(rate: Argument) -> int:

@@ -221,9 +221,9 @@ def _span(region: str | None, source: Path | None) -> tuple[Argument, Argument, 
     if region is None:
         return 0, 0, 0
     if source is not None:
-        rate = read_info(source).sample_rate
-        read = parse_region(region, rate)
-        return read.start, 0 if read.stop is None else read.stop - read.start, rate
+        info = read_info(source)
+        start, stop = parse_region(region, info.sample_rate).within(info.frames)
+        return start, stop - start, info.sample_rate
     if "s" in region:
         raise ParameterError(f"region is {region!r}; expected seconds, as the file lies below a root there")
     read = parse_region(region, _MICRO)
