@@ -24,6 +24,7 @@ from audiosr_fx.errors import MessageError, ParameterError
 from hosts.connections import MAX_CONNECTIONS, Connection, bind
 from hosts.inbox import Inbox
 from hosts.limits import Limiter, Rates
+from hosts.nonces import Nonces
 from hosts.osc import MAX_DATAGRAM, MAX_FRAME, Message, parse_packet
 from hosts.peers import Peer
 from hosts.protocol import BY_PATH
@@ -88,9 +89,18 @@ class OscServer:
     """Listens from ``start`` to ``stop``; ``send`` answers from any thread."""
 
     def __init__(
-        self, settings: ServerSettings | None = None, *, clock: Callable[[], float] = time.monotonic
+        self,
+        settings: ServerSettings | None = None,
+        *,
+        nonces: Nonces | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ):
         """Bind the sockets.
+
+        Args:
+            settings: where to listen, and to whom.
+            nonces: of signed messages that were taken before; None is none.
+            clock: monotonic, in seconds.
 
         Raises:
             ParameterError: the port is taken, or the address is not of this machine.
@@ -100,8 +110,9 @@ class OscServer:
         self.received: Inbox[Received] = Inbox(MAX_WAITING)
         self._clock = clock
         self._limiter = Limiter(self.settings.rates, clock)
-        self._verifier = None if self.settings.secret is None else Verifier(self.settings.secret)
         self._is_loopback = ipaddress.ip_address(self.settings.host).is_loopback
+        secret = self.settings.secret
+        self._verifier = None if secret is None else Verifier(secret, nonces=nonces)
         self._udp, self._listener = bind(self.settings.host, self.settings.port)
         self.port: int = self._udp.getsockname()[1]
         self._connections: dict[int, Connection] = {}

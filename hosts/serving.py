@@ -18,6 +18,8 @@ from audiosr_fx.looking import get_ready_to_look
 from hosts.bridge import Bridge
 from hosts.ledger import Ledger
 from hosts.midi import MidiFront, MidiSettings
+from hosts.nonces import FILE_NAME as NONCES
+from hosts.nonces import Nonces
 from hosts.oscquery import OscQuery
 from hosts.roots import Roots
 from hosts.server import OscServer, ServerSettings
@@ -82,14 +84,18 @@ class HostServer:
 
         Raises:
             ParameterError: a folder that is none, or a port that is taken.
-            JobError: the ledger cannot be used.
+            JobError, StorageError: the ledger or the nonces cannot be used.
             MessageError: the tempo map is none.
         """
         folder = service.store.folder
         with ExitStack() as undo:
             self._ledger = Ledger(folder)
             undo.callback(self._ledger.close)
-            self.osc = OscServer(settings.osc)
+            self._nonces: Nonces | None = None
+            if settings.osc.secret is not None:
+                self._nonces = Nonces(folder / NONCES)
+                undo.callback(self._nonces.close)
+            self.osc = OscServer(settings.osc, nonces=self._nonces)
             undo.callback(self.osc.stop)
             self.bridge = Bridge(
                 service,
@@ -122,6 +128,8 @@ class HostServer:
         """Answer no more; what is open goes on with the next start."""
         for part in reversed(self._parts):
             part.stop()
+        if self._nonces is not None:
+            self._nonces.close()
         self._ledger.close()
 
 

@@ -2,7 +2,7 @@
 
 A signed message ends with three more arguments: the time it was signed in whole seconds since 1970 (i or h),
 a nonce (s, 16 to 64 characters), and a blob: HMAC-SHA256, under the shared secret, of the message as bytes
-with all arguments but that blob. Each nonce is good once, within 30 seconds.
+with all arguments but that blob. Each nonce is good once, within 30 seconds, across restarts too.
 """
 
 from __future__ import annotations
@@ -11,18 +11,15 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from audiosr_fx.errors import MessageError, ParameterError
+from hosts.nonces import WINDOW_S, Nonces
 from hosts.osc import Message
 
-WINDOW_S: Final = 30
 MIN_SECRET_BYTES: Final = 16
-MAX_NONCES: Final = 100_000
-_NONCE_LENGTH: Final = range(16, 65)
 
 
 def read_secret(path: Path) -> bytes:
@@ -71,16 +68,28 @@ def sign(message: Message, secret: bytes, *, clock: Callable[[], float] = time.t
 class Verifier:
     """Checks signatures, and remembers nonces so that a message that was overheard is worth nothing."""
 
-    def __init__(self, secret: bytes, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, secret: bytes, *, nonces: Nonces | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
+        """Listen to who has the secret.
+
+        Args:
+            secret: that messages are signed with.
+            nonces: that were used; None begins with none, and forgets them with this.
+            clock: seconds since 1970.
+
+        Raises:
+            ParameterError: the secret is too short.
+        """
         self._secret = check_secret(secret)
         self._clock = clock
-        self._seen: OrderedDict[str, float] = OrderedDict()
+        self._nonces = nonces or Nonces()
 
     def verify(self, message: Message) -> Message:
         """The message without time, nonce and signature.
 
         Raises:
-            MessageError: unsigned, signed otherwise, too old, from the future, or seen before.
+            MessageError: unsigned, signed otherwise, too old, from the future, or used before.
         """
         if message.type_tags[-3:] not in ("hsb", "isb"):
             raise MessageError("a message is not signed")
@@ -94,15 +103,8 @@ class Verifier:
         now = self._clock()
         if abs(now - stamp) > WINDOW_S:
             raise MessageError(f"a message was signed {now - stamp:.0f} s ago; check both clocks")
-        self._use(nonce, now)
+        self._nonces.use(nonce, now)
         return Message(message.address, tuple(arguments), message.type_tags[:-3])
-
-    def _use(self, nonce: str, now: float) -> None:
-        while self._seen and next(iter(self._seen.values())) < now - 2 * WINDOW_S:
-            self._seen.popitem(last=False)
-        if len(nonce) not in _NONCE_LENGTH or nonce in self._seen or len(self._seen) >= MAX_NONCES:
-            raise MessageError("a message's nonce was used before, or is not of 16 to 64 characters")
-        self._seen[nonce] = now
 
 
 def _signature(message: Message, secret: bytes) -> bytes:

@@ -278,15 +278,24 @@ def test_with_a_secret_only_signed_messages_are_answered(tmp_path: Path) -> None
             pytest.raises(NoAnswer, match="nothing answers"),
         ):
             stranger.ask(message("/audiosr/ping", "hello"), lambda replies: True)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-            sender.settimeout(30)
-            packet = sign(message("/audiosr/ping", "once"), SECRET).encode()
-            sender.sendto(packet, ("127.0.0.1", desk.port))
+
+
+def test_a_message_that_was_overheard_is_not_taken_again_after_a_restart(
+    tmp_path: Path,
+) -> None:
+    packet = sign(message("/audiosr/ping", "once"), SECRET).encode()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.settimeout(30)
+        with studio(tmp_path, secret=SECRET) as desk:
+            server = ("127.0.0.1", desk.port)
+            sender.sendto(packet, server)
             assert parse_packet(sender.recv(9000))[0].arguments[0] == "once"
-            sender.sendto(packet, ("127.0.0.1", desk.port))
-            sender.settimeout(0.3)
-            with pytest.raises(TimeoutError):
-                sender.recv(9000)
+        for _ in range(2):
+            with studio(tmp_path, port=server[1], secret=SECRET) as desk:
+                sender.sendto(packet, server)
+                sender.sendto(sign(message("/audiosr/ping", "next"), SECRET).encode(), server)
+                assert parse_packet(sender.recv(9000))[0].arguments[0] == "next"
+                assert desk.server.osc.counts.refused == 1
 
 
 def test_watched_folders_and_osc_share_one_queue(tmp_path: Path) -> None:
