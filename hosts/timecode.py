@@ -5,6 +5,7 @@ Source: MIDI 1.0, MTC (RP-004) and MMC (RP-013).
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Final
@@ -12,10 +13,18 @@ from typing import Final
 _RATES: Final = (Fraction(24), Fraction(25), Fraction(30_000, 1001), Fraction(30))
 _DROP: Final = 2
 MMC_LOCATE: Final = 0x44
+_FRAMES_LATE: Final = {tuple(range(8)): 2, tuple(range(7, -1, -1)): 0}
 
 
-def seconds_of(hours_and_rate: int, minutes: int, seconds: int, frames: int) -> Fraction | None:
-    """A time as MTC writes it, bits 5 and 6 of the hours being the rate; None where it cannot be."""
+def seconds_of(
+    hours_and_rate: int, minutes: int, seconds: int, frames: int, *, later: int = 0
+) -> Fraction | None:
+    """A time as MTC writes it, bits 5 and 6 of the hours being the rate; None where it cannot be.
+
+    Args:
+        hours_and_rate, minutes, seconds, frames: as they are sent.
+        later: frames that have gone by since.
+    """
     rate_code, hours = hours_and_rate >> 5 & 3, hours_and_rate & 31
     nominal = (24, 25, 30, 30)[rate_code]
     if hours > 23 or minutes > 59 or seconds > 59 or frames >= nominal:
@@ -24,7 +33,7 @@ def seconds_of(hours_and_rate: int, minutes: int, seconds: int, frames: int) -> 
     if rate_code == _DROP:  # two frame numbers are left out each minute, but for every tenth
         total_minutes = hours * 60 + minutes
         count -= 2 * (total_minutes - total_minutes // 10)
-    return count / _RATES[rate_code]
+    return (count + later) / _RATES[rate_code]
 
 
 def read_sysex(data: Sequence[int]) -> tuple[int | None, Fraction | None]:
@@ -46,22 +55,21 @@ def read_sysex(data: Sequence[int]) -> tuple[int | None, Fraction | None]:
 
 
 class QuarterFrames:
-    """Puts the eight pieces of a time code together."""
+    """Puts the eight pieces of a time code together, whichever way the transport runs.
+
+    A piece is sent each quarter of a frame, and all eight tell the time at which piece 0 is. Forwards that is
+    the first of them, and two frames have gone by when they are read; backwards it is the last.
+    """
 
     def __init__(self) -> None:
-        self._pieces: dict[int, int] = {}
+        self._heard: deque[tuple[int, int]] = deque(maxlen=8)
 
     def feed(self, piece: int, value: int) -> Fraction | None:
         """Take a piece, 0 to 7; gives the time when the last of eight in a row has come."""
-        if piece == 0:
-            self._pieces.clear()
-        elif piece != len(self._pieces):
-            self._pieces.clear()
+        self._heard.append((piece, value))
+        late = _FRAMES_LATE.get(tuple(piece for piece, _ in self._heard))
+        if late is None:
             return None
-        self._pieces[piece] = value
-        if len(self._pieces) < 8:
-            return None
-        frames, seconds, minutes, hours = (
-            self._pieces[2 * i] | self._pieces[2 * i + 1] << 4 for i in range(4)
-        )
-        return seconds_of(hours, minutes, seconds, frames)
+        nibbles = [value for _, value in sorted(self._heard)]
+        frames, seconds, minutes, hours = (nibbles[i] | nibbles[i + 1] << 4 for i in range(0, 8, 2))
+        return seconds_of(hours, minutes, seconds, frames, later=late)

@@ -156,7 +156,7 @@ def test_song_position_time_code_and_locates_move_the_playhead(desk: Desk) -> No
     play(handler, mido.Message("sysex", data=(0x7F, 0x7F, 1, 1, 0x60, 0, 10, 15)), part)
     play(handler, mido.Message("start"), part)
     hour = 3600 + 2 * 60 + 3
-    expected = [2, 4, hour + Fraction(1, 5), hour + Fraction(4, 25), Fraction(21, 2), 0]
+    expected = [2, 4, hour + Fraction(1, 5), hour + Fraction(6, 25), Fraction(21, 2), 0]
     assert desk.all_done() == [("part", seconds) for seconds in expected]
 
 
@@ -168,10 +168,36 @@ def test_drop_frame_time_code_stays_with_the_clock() -> None:
     assert seconds_of(0x60, 60, 0, 0) is None
 
 
+def pieces_of(hours: int, minutes: int, seconds: int, frames: int) -> list[tuple[int, int]]:
+    values = (frames, seconds, minutes, hours)
+    return [
+        (2 * place + half, value >> 4 * half & 15) for place, value in enumerate(values) for half in (0, 1)
+    ]
+
+
+def test_running_time_code_tells_where_the_transport_is_when_it_has_been_heard() -> None:
+    """The eight pieces take two frames, and tell the time at piece 0: it comes first, or backwards last."""
+    frames = QuarterFrames()
+    code = pieces_of(0x20 | 1, 0, 0, 0)
+    for told in (code, code[::-1], code):
+        assert [frames.feed(*piece) for piece in told][:7] == [None] * 7
+    assert [frames.feed(*piece) for piece in code[::-1]][-1] == 3600
+    assert [frames.feed(*piece) for piece in code][-1] == 3600 + Fraction(2, 25)
+    assert [frames.feed(*piece) for piece in pieces_of(0x20 | 1, 0, 0, 2)][-1] == 3600 + Fraction(4, 25)
+
+
+def test_running_drop_frame_time_code_stays_with_the_clock() -> None:
+    before_the_minute = pieces_of(0x40, 0, 59, 28)
+    assert [QuarterFrames().feed(*piece) for piece in before_the_minute] == [None] * 8
+    frames = QuarterFrames()
+    assert [frames.feed(*piece) for piece in before_the_minute][-1] == seconds_of(0x40, 1, 0, 2)
+
+
 def test_broken_time_code_is_passed_over() -> None:
     frames = QuarterFrames()
     assert [frames.feed(piece, 0) for piece in (3, 4, 0, 1, 2, 4, 5, 6, 7)] == [None] * 9
-    assert [frames.feed(piece, 0) for piece in range(8)][-1] == 0
+    assert [frames.feed(piece, 0) for piece in range(8)][-1] == Fraction(2, 24)
+    assert [frames.feed(piece, 0) for piece in (7, 6, 5, 4, 4, 3, 2, 1, 0)] == [None] * 9
     for data in (
         (),
         (0x7F,),
