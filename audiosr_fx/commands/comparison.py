@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from audiosr_fx.quality.systems import System
     from audiosr_fx.quality.tables import Table
     from audiosr_fx.training.data import Clip
+    from audiosr_fx.training.trained_on import TrainedOn
 
 _CURVES = {"lsd_over_cutoff.png": "draw_over_cutoff", "lsd_over_steps.png": "draw_over_steps"}
+_EMBEDDED = "mini"  # whose held-out sources are known by name
 _PANELS = "spectrograms_{kind}.png"
 
 
@@ -93,7 +95,13 @@ def compare(
     conditions = conditions_of(
         plan.cutoffs_hz, plan.families, plan.codecs, order=plan.order, hiss=plan.hiss, tones=plan.tones
     )
-    clips = choose_clips(folder, everything=everything, limit=plan.limit, grouped=plan.grouped)
+    clips = choose_clips(
+        folder,
+        everything=everything,
+        trained_on=None if everything else _trained_on(plan.models),
+        limit=plan.limit,
+        grouped=plan.grouped,
+    )
     if not any(clips.values()):
         raise AudioFormatError(f"{folder}: holds no clip that was held out of training; --all takes all")
     systems = _systems(plan, outputs, conditions, device)
@@ -153,6 +161,21 @@ def report(done: Comparison, plan: Plan, results: Results) -> None:
             write_text(results.markdown, text + "\n")
         if results.plots is not None:
             _draw(done, results.plots)
+
+
+def _trained_on(models: Sequence[str]) -> TrainedOn:
+    """What the models say they were trained on; a line names those that do not."""
+    from audiosr_fx.model.catalogue import read_card
+    from audiosr_fx.training.trained_on import TrainedOn
+
+    told = TrainedOn().also(*(TrainedOn.from_text(read_card(name).trained_on, name) for name in models))
+    unknown = sorted(told.unknown - {_EMBEDDED})
+    if unknown:
+        say_note(
+            f"{', '.join(unknown)}: it is not known what it was trained on;"
+            " if these clips are among it, its scores are too good"
+        )
+    return told
 
 
 def _systems(

@@ -140,7 +140,7 @@ def evaluate(
     everything: Annotated[
         bool,
         typer.Option(
-            "--all", help="Also clips that mini was trained on; otherwise those held out, where known."
+            "--all", help="Also clips that a model was trained on; otherwise those held out, where known."
         ),
     ] = False,
     limit: Annotated[

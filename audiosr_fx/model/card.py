@@ -16,7 +16,7 @@ from audiosr_fx.model.config_json import config_from_json
 
 FORMAT = "audiosr-fx 1"
 
-NOTES = ("description", "licence", "attribution", "recipe_sha256")
+NOTES = ("description", "licence", "attribution", "recipe_sha256", "trained_on")
 """What a trained model's file says of itself beside its card."""
 
 
@@ -32,6 +32,7 @@ class ModelCard:
     licence: str = ""
     attribution: str = ""
     recipe_sha256: str = ""
+    trained_on: str = ""
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,9 @@ from audiosr_fx.training.data import (
 )
 from audiosr_fx.training.folders import load_data
 from audiosr_fx.training.samples import FULL_SCALE
+from audiosr_fx.training.trained_on import TrainedOn
+
+logger = logging.getLogger(__name__)
 
 _GROUPS = {"speech": "speech", "fx": "effects", "drums": "effects"}
 _ROOM = 1.05  # times the cutoff: less than that above it is nothing to restore
@@ -50,17 +54,20 @@ def choose_clips(
     folder: Path,
     *,
     everything: bool = False,
+    trained_on: TrainedOn | None = None,
     limit: int | None = None,
     grouped: bool = True,
 ) -> dict[str, list[Clip]]:
     """The clips to compare on, by kind.
 
     Of a folder whose index names the sources that the embedded model was trained on, only those held out of
-    training are taken, unless ``everything`` is asked for. Of stereo recordings the first channel is taken.
+    training are taken, and of any folder none that ``trained_on`` has, unless ``everything`` is asked for. Of
+    stereo recordings the first channel is taken.
 
     Args:
         folder: with an ``INDEX.csv``, or any folder of audio, whose sub-folders are kinds.
         everything: take clips that training may have seen.
+        trained_on: what the models were trained on that are compared.
         limit: clips per kind, spread over the sources; None for all.
         grouped: put the kinds of an index together as speech, music and effects (drums among them).
 
@@ -70,6 +77,15 @@ def choose_clips(
     clips = [clip for clip in load_data([DataFolder(path=folder)]) if clip.name == clip.file]
     if not everything and HELD_OUT_SOURCES & {clip.source for clip in clips}:
         clips = split_corpus(clips)[2]
+    if not everything and trained_on is not None:
+        known = len(clips)
+        clips = [clip for clip in clips if not trained_on.has(clip)]
+        if len(clips) < known:
+            logger.warning(
+                "%d of %d clips are left out, because a model was trained on them; --all takes all",
+                known - len(clips),
+                known,
+            )
     has_index = (folder / INDEX_NAME).is_file()
     by_kind: dict[str, list[Clip]] = defaultdict(list)
     for clip in clips:

@@ -23,6 +23,7 @@ from audiosr_fx.training.predictor import PredictorStage
 from audiosr_fx.training.recipes import NEEDS, STAGES, Recipe
 from audiosr_fx.training.segments import SegmentMaker
 from audiosr_fx.training.stage import BatchMaker, Stage
+from audiosr_fx.training.trained_on import join_records
 from audiosr_fx.training.vae import VAEStage
 from audiosr_fx.training.vocoder import ExciterStage
 
@@ -206,7 +207,10 @@ def trained_model(
         start = str(inits.pop())
         model = load_start(start)
         if Path(start).is_dir():
-            records = {**trained_model(Path(start))[1], **records}
+            before = trained_model(Path(start))[1]
+            twice = before.keys() & records.keys()
+            joined = {name: join_records(before[name], records[name]) for name in twice}
+            records = {**before, **records, **joined}
     else:
         config = config_from_json(configs.pop()) if configs else recipe.model if recipe else None
         if config is None:

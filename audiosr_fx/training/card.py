@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from audiosr_fx.training.data import Clip
+from audiosr_fx.training.trained_on import TrainedOn
 
 NOT_STATED = "not stated"
 
@@ -19,6 +20,7 @@ class Card:
     licence: str
     attribution: str
     recipe_sha256: str
+    trained_on: str
     text: str
 
 
@@ -46,6 +48,7 @@ def write_card(
     description: str = "",
     notes: str = "",
     ancestor: tuple[str, str] | None = None,
+    ancestor_trained_on: str = "",
 ) -> Card:
     """Put the card of a model together.
 
@@ -57,7 +60,11 @@ def write_card(
         description: one line.
         notes: text of the maker's own, added at the end.
         ancestor: name and card of the model whose weights the run started from.
+        ancestor_trained_on: what that says of its own training.
     """
+    trained_on = TrainedOn.of_records(records.values(), name)
+    if ancestor:
+        trained_on = trained_on.also(TrainedOn.from_text(ancestor_trained_on, ancestor[0]))
     data = _all_data(records)
     attribution = _attribution(data)
     hashes = {str(record["recipe_sha256"]) for record in records.values() if "recipe_sha256" in record}
@@ -82,6 +89,7 @@ def write_card(
         licence=licence,
         attribution=attribution,
         recipe_sha256=", ".join(sorted(hashes)),
+        trained_on=trained_on.to_text(),
         text="\n\n".join(parts) + "\n",
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -85,6 +86,7 @@ def export(
             "licence": text.licence,
             "attribution": text.attribution,
             "recipe_sha256": text.recipe_sha256,
+            "trained_on": text.trained_on,
         },
     )
     say(str(path))
@@ -124,13 +126,14 @@ def _write_card(
 ) -> Card:
     from audiosr_fx.training.card import write_card
 
-    init = init or next((str(record["init"]) for record in records.values() if record.get("init")), None)
-    ancestor = None
-    if init is not None and not Path(init).is_dir():
-        try:
-            ancestor = (Path(init).stem, read_card(init).card)
-        except CheckpointError:
-            ancestor = (Path(init).stem, "")
+    inits = [init] if init else [str(record["init"]) for record in records.values() if record.get("init")]
+    start = next((each for each in inits if not Path(each).is_dir()), None)  # runs are among the records
+    ancestor, ancestor_trained_on = None, ""
+    if start is not None:
+        ancestor = (Path(start).stem, "")
+        with suppress(CheckpointError):
+            found = read_card(start)
+            ancestor, ancestor_trained_on = (Path(start).stem, found.card), found.trained_on
     return write_card(
         name,
         records,
@@ -139,4 +142,5 @@ def _write_card(
         description=description,
         notes=notes,
         ancestor=ancestor,
+        ancestor_trained_on=ancestor_trained_on,
     )

@@ -30,6 +30,7 @@ from audiosr_fx.training.compute import Compute
 from audiosr_fx.training.data import Clip, DataFolder, choose_validation, split_corpus
 from audiosr_fx.training.folders import load_data
 from audiosr_fx.training.recipes import DataSettings, Recipe, load_recipe
+from audiosr_fx.training.trained_on import KEY, TrainedOn
 from audiosr_fx.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
@@ -190,7 +191,7 @@ def _train_stage(
         compute=compute,
         workers=_workers(request.workers, compute),
         board=request.board,
-        record=_record(request, model, [*training, *validation]),
+        record=_record(request, model, training, validation),
         should_stop=should_stop,
     )
     if trainer.run():
@@ -207,7 +208,9 @@ def _load_what_it_builds_on(model: AudioSRModel, name: str, request: TrainReques
     load_stages(model, request.runs, [*there, *(missing if request.init is None else [])])
 
 
-def _record(request: TrainRequest, model: AudioSRModel, clips: Sequence[Clip]) -> dict[str, Any]:
+def _record(
+    request: TrainRequest, model: AudioSRModel, training: Sequence[Clip], validation: Sequence[Clip]
+) -> dict[str, Any]:
     return {
         "version": __version__,
         "config": config_to_json(model.config),
@@ -215,7 +218,8 @@ def _record(request: TrainRequest, model: AudioSRModel, clips: Sequence[Clip]) -
         "recipe": request.recipe.to_json(),
         "recipe_sha256": request.recipe.sha256,
         "init": request.init,
-        "data": data_rows(clips),
+        "data": data_rows([*training, *validation]),
+        KEY: TrainedOn.these(training).to_text(),
     }
 
 

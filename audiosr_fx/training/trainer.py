@@ -22,6 +22,7 @@ from audiosr_fx.training.compute import Compute
 from audiosr_fx.training.figures import append_figures
 from audiosr_fx.training.segments import Batch
 from audiosr_fx.training.stage import Stage, TrainSettings
+from audiosr_fx.training.trained_on import join_records
 
 logger = logging.getLogger(__name__)
 
@@ -273,7 +274,7 @@ class Trainer:
                 self.critics_optimizer.load_state_dict(state["critics_optimizer"])
             self.step = int(state["step"])
             self._best, self._waited = state.get("best"), int(state.get("waited", 0))
-            self.record = {**dict(state.get("record") or {}), **self.record}
+            self.record = join_records(state.get("record") or {}, self.record)
         except (KeyError, TypeError, ValueError, RuntimeError, EOFError, UnpicklingError) as error:
             raise CheckpointError(
                 f"{self.checkpoint_path} does not fit this stage ({error}); move it away to start afresh"

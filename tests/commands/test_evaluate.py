@@ -16,6 +16,9 @@ from typer.testing import CliRunner, Result
 from audiosr_fx.cli import app
 from audiosr_fx.commands.terminal import ExitCode
 from audiosr_fx.engine import Engine
+from audiosr_fx.model.checkpoint import save_model
+from audiosr_fx.training.folders import scan_folder
+from audiosr_fx.training.trained_on import TrainedOn
 
 RATE = 48_000
 QUICK = ("--qualities", "draft", "--seconds", "0.3")
@@ -94,6 +97,21 @@ def test_another_system_is_a_row_and_what_it_lacks_is_named_in_a_line(run: Run) 
     assert theirs["kind"] == "speech"
     assert theirs["lsd"] == pytest.approx(0.0, abs=1e-3)
     assert theirs["over_clips"] is None  # of one clip there is no spread
+
+
+def test_models_that_do_not_say_what_they_were_trained_on_are_named_in_a_line(run: Run) -> None:
+    save_model(tiny_model(config=WITH_PREDICTOR), "theirs.safetensors")
+    trained_on = TrainedOn.these(scan_folder(Path("clips", "speech"))).to_text()
+    save_model(tiny_model(config=WITH_PREDICTOR), "mine.safetensors", notes={"trained_on": trained_on})
+    rows = ("--models", "theirs.safetensors,mine.safetensors", "--no-predictor", "--no-baselines")
+    result = run("clips", *QUICK, *rows)
+    assert result.exit_code == ExitCode.OK, result.output
+    assert "theirs.safetensors: it is not known what it was trained on; if" in result.stderr
+    assert "1 of bells from 1 source" in result.stdout
+    assert "of speech" not in result.stdout
+    everything = run("clips", *QUICK, *rows, "--all")
+    assert "1 of speech, 1 of bells from 2 sources" in everything.stdout
+    assert everything.stderr == ""
 
 
 def test_ctrl_c_prints_what_there_is(run: Run, mini: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,11 @@ import soundfile
 from audiosr_fx.errors import AudioFormatError
 from audiosr_fx.quality.cases import choose_clips, make_case, spread
 from audiosr_fx.quality.conditions import Condition
-from audiosr_fx.training.data import HELD_OUT_SOURCES, Clip
+from audiosr_fx.training.data import HELD_OUT_SOURCES, Clip, DataFolder
+from audiosr_fx.training.folders import load_data
+from audiosr_fx.training.recipes import load_recipe
+from audiosr_fx.training.run import split_data
+from audiosr_fx.training.trained_on import TrainedOn
 
 RATE = 48_000
 
@@ -68,6 +72,19 @@ def test_of_a_plain_folder_sub_folders_are_kinds_and_stereo_counts_once(tmp_path
         "bells": ["bells/b.wav"],
         "voice": ["voice/a.wav"],
     }
+
+
+def test_of_a_folder_that_a_model_was_trained_on_only_what_was_held_out_is_taken(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number, name in enumerate("abcdefghijklm"):
+        write(tmp_path / "voices" / f"voice_{name}.wav", 0.1 + number / 1000, channels=1 + number % 2)
+    training, held_out = split_data(load_data([DataFolder(path=tmp_path)]), load_recipe("finetune").data)
+    trained_on = TrainedOn.these(training)
+    chosen = choose_clips(tmp_path, trained_on=trained_on)["voices"]
+    assert {clip.file for clip in chosen} == {clip.file for clip in held_out}
+    assert f"{13 - len(chosen)} of 13 clips are left out" in caplog.text
+    assert len(choose_clips(tmp_path, trained_on=trained_on, everything=True)["voices"]) == 13
 
 
 def test_an_empty_folder_says_so(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from audiosr_fx.training.board import Board, draw_mels
 from audiosr_fx.training.card import data_rows, write_card
 from audiosr_fx.training.data import Clip
 from audiosr_fx.training.stage import Example
+from audiosr_fx.training.trained_on import TrainedOn
 
 
 def clip(seconds: float, **credit: str) -> Clip:
@@ -62,6 +63,7 @@ def test_a_card_says_licences_attribution_recipe_steps_and_figures() -> None:
     )
     assert card.licence == "CC0-1.0"
     assert card.recipe_sha256 == "ab" * 32
+    assert TrainedOn.from_text(card.trained_on, "other").unknown == {"mine", "mini"}
     assert card.attribution.splitlines() == ["- Anna (CC-BY-4.0)", "- Ben | Co Ltd (CC0-1.0)"]
     for words in (
         "# mine\n",

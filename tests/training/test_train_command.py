@@ -20,7 +20,9 @@ import audiosr_fx
 from audiosr_fx.cli import app
 from audiosr_fx.model.catalogue import read_card
 from audiosr_fx.model.checkpoint import load_model, verify
+from audiosr_fx.training.data import load_corpus
 from audiosr_fx.training.figures import read_figures
+from audiosr_fx.training.trained_on import TrainedOn
 
 ROOT = Path(audiosr_fx.__file__).parent.parent
 RECIPE = """
@@ -93,6 +95,9 @@ def test_from_a_folder_of_audio_to_a_model_that_renders(run: Run, corpus_folder:
         assert words in card
     assert read_card(path).recipe_sha256 in card
     assert run("models", "verify", "mine").stdout.startswith("mine: whole, a mine model")
+    told = TrainedOn.from_text(read_card(path).trained_on, "mine")
+    assert not told.unknown
+    assert [told.has(clip) for clip in load_corpus(corpus_folder)] == [True, True, True, True, False]
     sine = 0.3 * np.sin(2 * np.pi * 440 * np.arange(24_000) / 48_000)
     soundfile.write("dull.wav", sine, 48_000)
     rendered = run(
