@@ -40,7 +40,7 @@ _READERS = 8  # threads that decode clips
 _LIMIT_STEP_HZ = 500.0  # clips of one source that are trusted as high as that are one line
 _GAP_SHARE, _GAP_MEAN_S = 0.3, 0.2
 _TAPS = 48  # of the interpolation that changes a clip's speed
-_STRETCHED_LIMIT_HZ = 21_500.0  # where that interpolation begins to fall off
+_STRETCHED_LIMIT_HZ = 21_500.0  # where that interpolation begins to fall off; lower where it slows down
 _ORDERS = range(2, 11)
 _GRID = 16_384  # places of a stored response
 _LOG_PLACES = (math.log(1e-3), math.log(1e4))  # the first and last of them, in cutoffs
@@ -110,7 +110,7 @@ class DeviceSegmentMaker:
         sound *= self._to(10 ** (gain_db / 20))[:, None]
         mixture = torch.zeros(size, self._length, device=self.device)
         mixture.index_add_(0, torch.from_numpy(owner).to(self.device), sound)
-        most_hz = np.where(ratio == 1.0, SAMPLE_RATE / 2, _STRETCHED_LIMIT_HZ)
+        most_hz = np.where(ratio == 1.0, SAMPLE_RATE / 2, _STRETCHED_LIMIT_HZ * np.minimum(ratio, 1.0))
         limits = np.minimum(self._lines.limit_hz[line] * ratio, most_hz)
         return mixture, np.minimum.reduceat(limits, np.flatnonzero(is_first))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from brightness import top_db
 
 from audiosr_fx.errors import ParameterError
 from audiosr_fx.training.assemble import build_stage, fresh_model
@@ -94,6 +95,15 @@ def test_a_faster_clip_sounds_higher() -> None:
         far = np.concatenate([spectrum[:1_000], spectrum[1_400:]])
         assert far.max() < 0.05 * spectrum.max()
     assert float(batch.limit_hz.min()) <= 21_500.0
+
+
+@pytest.mark.parametrize("speed", [0.8, 0.93, 1.0, 1.1, 1.25])
+def test_a_clip_whose_speed_was_changed_is_as_bright_as_it_is_trusted(speed: float) -> None:
+    noise = (3_000 * np.random.default_rng(7).standard_normal(150_000)).astype(np.int16)
+    clip = Clip(name="a", kind="mix", source="a", limit_hz=24_000.0, samples=noise)
+    changed = replace(BARE, seconds=1.28, speed_probability=1.0, speed_range=(speed, speed))
+    batch = DeviceSegmentMaker([clip], changed).make_batch(np.random.default_rng(0), 4)
+    assert top_db(batch.target.numpy(), float(batch.limit_hz[0])) > -1.0
 
 
 def test_even_octaves_draw_half_of_the_cutoffs_in_half_of_the_octaves(clips: list[Clip]) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from brightness import top_db
 
 from audiosr_fx.training.data import Clip
 from audiosr_fx.training.degrade import LOWPASS_ONLY, DegradeSettings
@@ -83,6 +84,16 @@ def test_layers_are_laid_where_their_onsets_meet() -> None:
         return float(np.mean([np.mean(np.abs(target) > 0.02 * np.abs(target).max()) for target in filled]))
 
     assert unlike(1.0) < 0.8 * unlike(0.0)  # attacks that coincide fill less of the time
+
+
+@pytest.mark.parametrize("speed", [0.8, 0.93, 1.1, 1.25])
+def test_a_clip_whose_speed_was_changed_is_as_bright_as_it_is_trusted(speed: float) -> None:
+    noise = (3_000 * np.random.default_rng(7).standard_normal(150_000)).astype(np.int16)
+    clip = Clip(name="a", kind="mix", source="a", limit_hz=24_000.0, samples=noise)
+    changed = replace(PLAIN, seconds=1.28, layer_weights=(1.0,), equaliser_probability=0.0)
+    maker = SegmentMaker([clip], replace(changed, speed_probability=1.0, speed_range=(speed, speed)))
+    made = [maker.make(np.random.default_rng(seed)) for seed in range(4)]
+    assert top_db(np.stack([one.target for one in made]), made[0].limit_hz) > -1.0
 
 
 def test_a_target_stays_clean_when_its_input_is_not(clips: list[Clip]) -> None:
