@@ -18,7 +18,7 @@ from typing import Final
 from audiosr_fx import __version__
 from audiosr_fx.errors import AudioSRError, ParameterError, StorageError
 from audiosr_fx.presets import find_presets, read_preset
-from audiosr_fx.wording import one_line
+from audiosr_fx.wording import one_line, shown
 from hosts import protocol
 from hosts.asks import Ask, Span, with_seed
 from hosts.controls import Controls
@@ -138,6 +138,13 @@ class Bridge:
         finally:  # it is on the disk: whatever becomes of the reply, it is rendered
             if is_new:
                 self._handing_on.put(entry.number)
+                _log.info(
+                    "%s asks for %s, samples %d to %d",
+                    ask.request,
+                    shown(ask.sources[0]),
+                    ask.start,
+                    ask.stop,
+                )
         if not is_new and entry.is_ended:
             self._replies.end_again(entry)
         return entry

@@ -48,6 +48,7 @@ class OscClient:
     ) -> None:
         self._where = f"{host} port {port}"
         self._secret, self._give_up_s, self._over_tcp = secret, give_up_s, over_tcp
+        self._is_refused = False
         self._replies: queue.SimpleQueue[Message] = queue.SimpleQueue()
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         kind = socket.SOCK_STREAM if over_tcp else socket.SOCK_DGRAM
@@ -57,6 +58,7 @@ class OscClient:
             self._socket.connect((host, port))
         except OSError as cause:
             self._socket.close()
+            self._is_refused = isinstance(cause, ConnectionRefusedError)
             raise self._no_answer() from cause
         self._socket.settimeout(None)
         self._thread = threading.Thread(target=self._listen, name="osc client", daemon=True)
@@ -143,6 +145,7 @@ class OscClient:
             try:
                 data = self._socket.recv(65_536 if self._over_tcp else MAX_DATAGRAM)
             except ConnectionRefusedError:
+                self._is_refused = True
                 time.sleep(0.05)  # nobody there yet; a UDP socket is told so, and lives
                 continue
             except OSError:
@@ -155,7 +158,14 @@ class OscClient:
                         self._replies.put(each)
 
     def _no_answer(self) -> NoAnswer:
-        return NoAnswer(f"nothing answers at {self._where}; start it with: audiosr-fx serve --root FOLDER")
+        """Nobody has the port, as this machine can tell of itself, or whoever has it does not hear us."""
+        if self._is_refused:
+            way_out = "start it with: audiosr-fx serve --root FOLDER"
+        elif self._secret is None:
+            way_out = "it is not started there, or takes signed messages only: --secret FILE"
+        else:
+            way_out = "it is not started there, or has another secret or another time"
+        return NoAnswer(f"nothing answers at {self._where}; {way_out}")
 
 
 def new_request() -> str:

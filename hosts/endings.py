@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 from audiosr_fx.errors import AudioSRError, JobError, StorageError
 from audiosr_fx.jobs.job import Event
 from audiosr_fx.jobs.states import State
-from audiosr_fx.wording import one_line
+from audiosr_fx.wording import one_line, shown
 from hosts.ledger import Entry, Ledger
 from hosts.receipts import Receipts
 from hosts.render_queue import RenderQueue
@@ -73,6 +74,8 @@ class Endings:
             ended = self._ledger.end(entry.number, output=output, error=error)
         if ended is not None:  # else another thread came first, and has told it
             self._replies.end(ended)
+            what = f"is done: {shown(Path(output))}" if output else f"has ended: {error}"
+            _log.info("%s %s", entry.ask.request, what)
 
     def cancel(self, job: int) -> None:
         """Stop a job; one that has just ended is left to its events.

@@ -37,6 +37,7 @@ MAX_WAITING: Final = 2000
 IDLE_S: Final = 30.0
 """A connection that has begun a frame and not ended it for so long is closed."""
 _BATCH: Final = 256
+_COMPLAIN_S: Final = 60.0
 _log = logging.getLogger(__name__)
 
 Received: TypeAlias = tuple[Message, Peer]
@@ -110,6 +111,7 @@ class OscServer:
         self.received: Inbox[Received] = Inbox(MAX_WAITING)
         self._clock = clock
         self._limiter = Limiter(self.settings.rates, clock)
+        self._complained_at: float | None = None
         self._is_loopback = ipaddress.ip_address(self.settings.host).is_loopback
         secret = self.settings.secret
         self._verifier = None if secret is None else Verifier(secret, nonces=nonces)
@@ -198,13 +200,24 @@ class OscServer:
         try:
             for message in parse_packet(packet, max_bytes=max_bytes):
                 if self._verifier is not None:
-                    message = self._verifier.verify(message)
+                    message = self._verified(self._verifier, message, peer)
                 if message.address not in BY_PATH:
                     raise MessageError(f"there is no address {message.address}")
                 self._queue(message, peer)
         except MessageError as error:
             self.counts.refused += 1
             _log.debug("a packet from %s is refused: %s", peer.host, error)
+
+    def _verified(self, verifier: Verifier, message: Message, peer: Peer) -> Message:
+        """A message whose signature is good; of others, which nobody answers, the log has a line a minute."""
+        try:
+            return verifier.verify(message)
+        except MessageError as error:
+            now = self._clock()
+            if self._complained_at is None or now - self._complained_at >= _COMPLAIN_S:
+                self._complained_at = now
+                _log.warning("not heard, from %s: %s", peer.host, error)
+            raise
 
     def _queue(self, message: Message, peer: Peer) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,7 +34,8 @@ def one_reply(desk: Studio, said: Message) -> Message:
     return desk.client.ask(said, lambda replies: True)[0]
 
 
-def test_a_region_comes_back_as_a_file(desk: Studio) -> None:
+def test_a_region_comes_back_as_a_file(desk: Studio, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     desk.stem("vocal.wav", frames=2 * RATE)
     said = Message(RENDER, ("vocal-1", "stems", "vocal.wav", 9_600, 48_001, RATE), "sssiii")
     replies = desk.replies(said)
@@ -45,6 +47,9 @@ def test_a_region_comes_back_as_a_file(desk: Studio) -> None:
     assert Path(str(manifest)).is_file()
     before, after = soundfile.read(desk.stems / "vocal.wav")[0], soundfile.read(str(output))[0]
     assert np.array_equal(after, before[9_600:57_601])
+    stem = desk.stems / "vocal.wav"
+    assert f"vocal-1 asks for {stem}, samples 9600 to 57601" in caplog.messages
+    assert f"vocal-1 is done: {output}" in caplog.messages
 
 
 def test_a_repeated_request_is_answered_alike_and_rendered_once(desk: Studio) -> None:

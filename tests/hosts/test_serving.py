@@ -268,16 +268,23 @@ def test_a_render_completes_and_is_told_after_the_service_was_killed(tmp_path: P
     assert len(desk.renders("unlucky.wav")) == 2
 
 
-def test_with_a_secret_only_signed_messages_are_answered(tmp_path: Path) -> None:
+def test_with_a_secret_only_signed_messages_are_answered(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with studio(tmp_path, secret=SECRET) as desk:
         desk.stem("signed.wav")
         said = render_message(str(desk.stems / "signed.wav"))
         assert desk.replies(said)[-1].address == "/audiosr/done"
         with (
             OscClient(port=desk.port, give_up_s=1.0) as stranger,
-            pytest.raises(NoAnswer, match="nothing answers"),
+            pytest.raises(NoAnswer, match="takes signed messages only: --secret FILE"),
         ):
             stranger.ask(message("/audiosr/ping", "hello"), lambda replies: True)
+        other = OscClient(port=desk.port, give_up_s=1.0, secret=b"another secret of enough bytes")
+        with other, pytest.raises(NoAnswer, match="another secret or another time"):
+            other.ask(message("/audiosr/ping", "hello"), lambda replies: True)
+        complaints = [record.message for record in caplog.records if "not heard" in record.message]
+        assert complaints == ["not heard, from 127.0.0.1: a message is not signed"], "one a minute"
 
 
 def test_a_message_that_was_overheard_is_not_taken_again_after_a_restart(
