@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -58,6 +58,23 @@ def load_start(init: str) -> AudioSRModel:
         CheckpointError: no such weights.
     """
     return trained_model(Path(init))[0] if Path(init).is_dir() else load_model(init)
+
+
+def first_weights(init: str | None, records: Iterable[Mapping[str, Any]]) -> str | None:
+    """The model or file that a run, and the runs it went on from, began with; None for random weights.
+
+    Args:
+        init: as given; None takes what the records say.
+        records: of the run's stages.
+
+    Raises:
+        CheckpointError: a checkpoint of a run that it went on from cannot be read.
+    """
+    start = init or next((str(record["init"]) for record in records if record.get("init")), None)
+    if start is None or not Path(start).is_dir():
+        return start
+    stages = [name for name in STAGES if (Path(start) / f"{name}.pt").is_file()]
+    return first_weights(None, [_record(read_stage(Path(start), name)) for name in stages])
 
 
 def fresh_model(config: ModelConfig, seed: int = 0) -> AudioSRModel:

@@ -24,6 +24,22 @@ class Card:
     text: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ancestor:
+    """The model whose weights a run started from, and what its file says of itself."""
+
+    name: str
+    licence: str = ""
+    card: str = ""
+    trained_on: str = ""
+
+    @property
+    def licence_id(self) -> str:
+        """The licence without what is said about it; empty where none is stated."""
+        stated = self.licence.partition(",")[0].strip()
+        return "" if stated.lower().startswith(NOT_STATED) else stated
+
+
 def data_rows(clips: Iterable[Clip]) -> list[dict[str, Any]]:
     """Clips counted by origin, licence and author, the most seconds first; plain values."""
     rows: dict[tuple[str, str, str], dict[str, Any]] = {}
@@ -47,8 +63,7 @@ def write_card(
     licence: str = "",
     description: str = "",
     notes: str = "",
-    ancestor: tuple[str, str] | None = None,
-    ancestor_trained_on: str = "",
+    ancestor: Ancestor | None = None,
 ) -> Card:
     """Put the card of a model together.
 
@@ -56,24 +71,24 @@ def write_card(
         name: of the model.
         records: what each stage's checkpoint says of its run.
         parameters: how many the model has.
-        licence: of the weights, as their maker states it.
+        licence: of the weights, as their maker states it; that of the ancestor where they state none.
         description: one line.
         notes: text of the maker's own, added at the end.
-        ancestor: name and card of the model whose weights the run started from.
-        ancestor_trained_on: what that says of its own training.
+        ancestor: whose weights the run started from; None where it began with random ones.
     """
     trained_on = TrainedOn.of_records(records.values(), name)
     if ancestor:
-        trained_on = trained_on.also(TrainedOn.from_text(ancestor_trained_on, ancestor[0]))
+        trained_on = trained_on.also(TrainedOn.from_text(ancestor.trained_on, ancestor.name))
     data = _all_data(records)
     attribution = _attribution(data)
     hashes = {str(record["recipe_sha256"]) for record in records.values() if "recipe_sha256" in record}
     description = description or f"trained from recipe {_recipe_names(records)}"
-    licence = licence or NOT_STATED
+    licence = licence or (ancestor.licence_id if ancestor else "") or NOT_STATED
     parts = [
         f"# {name}",
         description,
         f"Licence of the weights: {licence}.",
+        *([f"They started from {ancestor.name}, whose licence is {_stated(ancestor)}."] if ancestor else []),
         f"{parameters / 1e6:.2f} M parameters, for audiosr_fx.",
         "## Training",
         _stage_table(records),
@@ -81,7 +96,11 @@ def write_card(
         "## Data",
         _data_table(data) if data else "Not recorded.",
         *(["## Attribution", attribution] if attribution else []),
-        *([f"## Started from {ancestor[0]}, whose card says", ancestor[1] or "Nothing."] if ancestor else []),
+        *(
+            [f"## Started from {ancestor.name}, whose card says", ancestor.card or "Nothing."]
+            if ancestor
+            else []
+        ),
         *(["## Notes", notes.strip()] if notes.strip() else []),
     ]
     return Card(
@@ -92,6 +111,10 @@ def write_card(
         trained_on=trained_on.to_text(),
         text="\n\n".join(parts) + "\n",
     )
+
+
+def _stated(ancestor: Ancestor) -> str:
+    return ancestor.licence_id or NOT_STATED
 
 
 def _recipe_names(records: Mapping[str, Mapping[str, Any]]) -> str:

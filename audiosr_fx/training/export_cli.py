@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from audiosr_fx.commands.terminal import OutputError, say, say_note
+from audiosr_fx.commands.terminal import OutputError, printable, say, say_note
 from audiosr_fx.errors import CheckpointError, ParameterError
 from audiosr_fx.model.catalogue import KNOWN_MODELS, read_card
 from audiosr_fx.model.places import models_folder
@@ -19,7 +18,7 @@ from audiosr_fx.training.options import RecipeName, Runs, log_to_stderr
 
 if TYPE_CHECKING:
     from audiosr_fx.model.audiosr import AudioSRModel
-    from audiosr_fx.training.card import Card
+    from audiosr_fx.training.card import Ancestor, Card
 
 
 def export(
@@ -40,7 +39,13 @@ def export(
             help="Take stages that were not trained from here; not needed where the run itself recorded it.",
         ),
     ] = None,
-    licence: Annotated[str, typer.Option("--licence", help="Licence of the weights, for their card.")] = "",
+    licence: Annotated[
+        str,
+        typer.Option(
+            "--licence",
+            help="Licence of the weights, for their card; that of the model gone on from when not given.",
+        ),
+    ] = "",
     description: Annotated[str, typer.Option("--description", help="One line, for lists and the card.")] = "",
     card: Annotated[
         Path | None, typer.Option("--card", metavar="FILE", help="Text of your own, added to the card.")
@@ -124,16 +129,13 @@ def _write_card(
     description: str,
     notes: str,
 ) -> Card:
+    from audiosr_fx.training.assemble import first_weights
     from audiosr_fx.training.card import write_card
 
-    inits = [init] if init else [str(record["init"]) for record in records.values() if record.get("init")]
-    start = next((each for each in inits if not Path(each).is_dir()), None)  # runs are among the records
-    ancestor, ancestor_trained_on = None, ""
-    if start is not None:
-        ancestor = (Path(start).stem, "")
-        with suppress(CheckpointError):
-            found = read_card(start)
-            ancestor, ancestor_trained_on = (Path(start).stem, found.card), found.trained_on
+    start = first_weights(init, records.values())
+    ancestor = None if start is None else _ancestor(start)
+    if ancestor is not None:
+        _say_licence(licence, ancestor)
     return write_card(
         name,
         records,
@@ -142,5 +144,33 @@ def _write_card(
         description=description,
         notes=notes,
         ancestor=ancestor,
-        ancestor_trained_on=ancestor_trained_on,
     )
+
+
+def _ancestor(start: str) -> Ancestor:
+    """What the weights that a run started from say of themselves; a file that is gone says nothing."""
+    from audiosr_fx.training.card import Ancestor
+
+    name = Path(start).stem if start.endswith(".safetensors") else start
+    known = KNOWN_MODELS[start].licence if start in KNOWN_MODELS else ""
+    try:
+        card = read_card(start)
+    except CheckpointError:
+        return Ancestor(name=name, licence=known)
+    return Ancestor(name=name, licence=card.licence or known, card=card.card, trained_on=card.trained_on)
+
+
+def _say_licence(licence: str, ancestor: Ancestor) -> None:
+    """Weights that went on from others are made of them, whatever their own card says."""
+    theirs = ancestor.licence_id
+    if not licence and theirs:
+        say_note(printable(f"licence: {theirs}, that of {ancestor.name}, from which these weights went on"))
+    elif not theirs:
+        say_note(printable(f"{ancestor.name}, from which these weights went on, states no licence"))
+    elif licence.partition(",")[0].strip().lower() != theirs.lower():
+        say_note(
+            printable(
+                f"warning: licence is {licence}, but these weights went on from {ancestor.name}, which is"
+                f" {theirs}; state that one unless you hold the rights to both"
+            )
+        )

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from audiosr_fx.training.board import Board, draw_mels
-from audiosr_fx.training.card import data_rows, write_card
+from audiosr_fx.training.card import Ancestor, data_rows, write_card
 from audiosr_fx.training.data import Clip
 from audiosr_fx.training.stage import Example
 from audiosr_fx.training.trained_on import TrainedOn
@@ -58,9 +58,8 @@ def test_a_card_says_licences_attribution_recipe_steps_and_figures() -> None:
             "data": rows,
         },
     }
-    card = write_card(
-        "mine", records, parameters=12_345_678, licence="CC0-1.0", ancestor=("mini", "Old credits.")
-    )
+    mini = Ancestor(name="mini", licence="GPL-3.0-or-later, as the project", card="Old credits.")
+    card = write_card("mine", records, parameters=12_345_678, licence="CC0-1.0", ancestor=mini)
     assert card.licence == "CC0-1.0"
     assert card.recipe_sha256 == "ab" * 32
     assert TrainedOn.from_text(card.trained_on, "other").unknown == {"mine", "mini"}
@@ -68,6 +67,7 @@ def test_a_card_says_licences_attribution_recipe_steps_and_figures() -> None:
     for words in (
         "# mine\n",
         "Licence of the weights: CC0-1.0.",
+        "They started from mini, whose licence is GPL-3.0-or-later.",
         "12.35 M parameters",
         "| vae | mini | " + "ab" * 32 + " | 1600 |",
         "- ldm: error_db 5.432",
@@ -78,6 +78,13 @@ def test_a_card_says_licences_attribution_recipe_steps_and_figures() -> None:
         "## Started from mini, whose card says\n\nOld credits.",
     ):
         assert words in card.text
+
+
+def test_weights_whose_maker_states_no_licence_have_that_of_their_ancestor() -> None:
+    mini = Ancestor(name="mini", licence="GPL-3.0-or-later, as the project")
+    silent = Ancestor(name="speech", licence="not stated by its publisher")
+    assert write_card("x", {"vae": {"step": 5}}, parameters=10, ancestor=mini).licence == "GPL-3.0-or-later"
+    assert write_card("x", {"vae": {"step": 5}}, parameters=10, ancestor=silent).licence == "not stated"
 
 
 def test_a_card_of_a_run_that_kept_no_record_says_so() -> None:

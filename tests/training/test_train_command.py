@@ -192,7 +192,12 @@ def test_one_stage_goes_on_from_a_model_and_takes_the_others_from_it(run: Run, c
     )
     assert tuned.exit_code == 0, tuned.stderr
     assert [path.name for path in Path("runs").glob("*.pt")] == ["vocoder.pt"]
-    assert run("train", "export", "child.safetensors").exit_code == 0
+    other = run("train", "export", "other.safetensors", "--licence", "CC0-1.0")
+    assert "warning: licence is CC0-1.0, but these weights went on from parent, which is MIT" in other.stderr
+    exported = run("train", "export", "child.safetensors")
+    assert exported.exit_code == 0
+    assert "licence: MIT, that of parent" in exported.stderr
+    assert read_card("child.safetensors").licence == "MIT"
     parent, child = load_model("parent.safetensors"), load_model("child.safetensors")
     for name, weight in parent.state_dict().items():
         same = bool((weight == child.state_dict()[name]).all())
