@@ -1,7 +1,7 @@
 """The null test of a set of stems: the sum of what came out against the sum of what went in.
 
-Below every crossover the two must cancel, or the stems no longer add up to their mix. The first and last
-milliseconds of each stem are left out: where a sound is cut hard, a band of it reaches below itself.
+Below every crossover the two must cancel, or the stems no longer add up to their mix. Peaks in the first and
+last milliseconds of each stem are told apart: where a sound is cut hard, a band of it reaches below itself.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ from audiosr_fx.sources import Audio, ResampledSource, Source
 
 _BLOCK_FRAMES: Final = 65_536
 _TRANSITION_HZ: Final = 200.0
-_END_S: Final = 0.005
+
+END_S: Final = 0.005
+"""How far from a recording's ends, beyond a filter's reach, peaks count as those of the ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,13 +47,17 @@ class NullSum:
     Attributes:
         stems: how many were summed.
         below_hz: up to where they were compared; None for all.
-        peak_dbfs: the largest sample that is left; -inf for nothing.
+        left_dbfs: RMS of what is left, all of it; -inf for nothing.
+        peak_dbfs: the largest sample that is left away from the ends of all stems; -inf for nothing.
+        ends_peak_dbfs: the same at the ends.
         relative_db: its power against that of the originals there; -inf for nothing.
     """
 
     stems: int
     below_hz: float | None
+    left_dbfs: float
     peak_dbfs: float
+    ends_peak_dbfs: float
     relative_db: float
 
 
@@ -87,24 +93,29 @@ def measure_null_sum(
             taps = lowpass_fir(edge, rate, transition_hz=_TRANSITION_HZ)
         reach = 0 if taps is None else taps.size // 2
         ends = {place for source in now for place in (0, source.frames)}
-        margin = reach + round(_END_S * rate)
-        peak, power_left, power_was = 0.0, 0.0, 0.0
-        for start in range(0, max(source.frames for source in now), _BLOCK_FRAMES):
+        margin = reach + round(END_S * rate)
+        peak, ends_peak, power_left, power_was = 0.0, 0.0, 0.0, 0.0
+        frames = max(source.frames for source in now)
+        for start in range(0, frames, _BLOCK_FRAMES):
             stop_if_asked(should_cancel)
-            first, stop = start - reach, start + _BLOCK_FRAMES + reach
+            first, stop = start - reach, min(start + _BLOCK_FRAMES, frames) + reach
             then = _sum(was, first, stop, channels) * 10.0 ** (gain_db / 20.0)
             left = _sum(now, first, stop, channels) - then
             if taps is not None:
                 left, then = apply_fir(left, taps), apply_fir(then, taps)
-            left = left * _away_from(ends, margin, start, left.shape[1])
-            peak = max(peak, float(np.max(np.abs(left), initial=0.0)))
+            size, inside = np.abs(left), away_from(ends, margin, start, left.shape[1])
+            peak = max(peak, float(np.max(size * inside, initial=0.0)))
+            ends_peak = max(ends_peak, float(np.max(size * ~inside, initial=0.0)))
             power_left += float(np.square(left).sum(dtype=np.float64))
             power_was += float(np.square(then).sum(dtype=np.float64))
+    left_rms = math.sqrt(power_left / (channels * frames)) if frames else 0.0
     relative = power_left / power_was if power_was else (math.inf if power_left else 0.0)
     return NullSum(
         stems=len(pairs),
         below_hz=None if taps is None else below_hz,
+        left_dbfs=decibels(left_rms),
         peak_dbfs=decibels(peak),
+        ends_peak_dbfs=decibels(ends_peak),
         relative_db=10.0 * math.log10(relative) if relative else -math.inf,
     )
 
@@ -118,8 +129,8 @@ def _at(source: FileSource, region: Region | None, rate: int) -> Source:
     return PartSource(resampled, *part.within(resampled.frames))
 
 
-def _away_from(ends: Collection[int], margin: int, start: int, count: int) -> NDArray[np.bool_]:
-    """Which samples of a block are so far from the ends of all stems."""
+def away_from(ends: Collection[int], margin: int, start: int, count: int) -> NDArray[np.bool_]:
+    """Which of ``count`` samples from ``start`` on are farther than ``margin`` from all ends, (samples,)."""
     places = np.arange(start, start + count)
     away = np.ones(count, np.bool_)
     for end in ends:

@@ -9,6 +9,7 @@ import soundfile
 
 from audiosr_fx.bandwidth import Verdict, judge, measure_spectrum
 from audiosr_fx.null_sum import StemPair, measure_null_sum
+from audiosr_fx.quality.report_file import measure_file
 from audiosr_fx.settings import Region
 from audiosr_fx.sources import ArraySource, Audio, ResampledSource
 from audiosr_fx.stems import decide_stems, shared_cutoff_hz
@@ -122,6 +123,7 @@ def test_a_sum_nulls_below_the_lowest_crossover_and_not_above(pairs: list[StemPa
     assert (low.stems, low.below_hz) == (3, 10_000.0)
     assert low.peak_dbfs < -100.0
     assert low.relative_db < -100.0
+    assert low.left_dbfs < low.peak_dbfs
     assert measure_null_sum(pairs, below_hz=None).peak_dbfs > -20.0
 
 
@@ -131,6 +133,23 @@ def test_a_stem_that_was_turned_up_is_found(pairs: list[StemPair], tmp_path: Pat
     found = measure_null_sum(pairs, below_hz=10_000.0)
     assert found.peak_dbfs > -60.0
     assert -60.0 < found.relative_db < -40.0
+
+
+def test_one_stem_nulls_by_both_meters_to_the_same_level(tmp_path: Path, signals: type) -> None:
+    audio = signals.noise(RATE, RATE, channels=2)
+    added = high_tone(RATE, 2)
+    added[:, :48] += np.float32(1e-3)  # what a band that is cut hard does
+    pair = StemPair(
+        original=write(tmp_path / "a.wav", audio), finished=write(tmp_path / "b.wav", audio + added)
+    )
+    found = measure_null_sum([pair], below_hz=10_000.0)
+    report = measure_file(tmp_path / "a.wav", tmp_path / "b.wav", cutoff_hz=10_400.0)
+    assert report.comparison is not None
+    null = report.comparison.null
+    assert found.left_dbfs == pytest.approx(null.difference_dbfs, abs=0.3)
+    assert found.ends_peak_dbfs == pytest.approx(null.ends_peak_dbfs, abs=0.3)
+    assert max(found.peak_dbfs, null.peak_dbfs) < -110.0
+    assert found.ends_peak_dbfs > -65.0
 
 
 def test_one_gain_for_all_is_allowed_for(pairs: list[StemPair], tmp_path: Path) -> None:

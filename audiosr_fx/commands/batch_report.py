@@ -62,7 +62,7 @@ def write_batch_report(
     if set_check is not None and set_check.found is not None:
         found = set_check.found
         stem_check = StemCheck(
-            null_db=found.relative_db,
+            null_dbfs=found.left_dbfs,
             crossover_hz=found.below_hz or 0.0,
             stems=found.stems,
             reason=str(set_check),

@@ -11,6 +11,7 @@ from scipy import signal
 
 from audiosr_fx.bandwidth import Crossover, complement, lowpass_fir
 from audiosr_fx.errors import AudioFormatError
+from audiosr_fx.null_sum import END_S, away_from
 from audiosr_fx.progress import ShouldCancel
 from audiosr_fx.quality.mono import MonoMeter, MonoSum
 from audiosr_fx.quality.null import Null, NullMeter
@@ -67,6 +68,7 @@ def compare(
     if shapes[0] != shapes[1]:
         raise AudioFormatError(f"rate, channels, samples are {shapes[0]} and {shapes[1]}; expected the same")
     bands = _Bands(crossover, before.sample_rate)
+    end = round(END_S * before.sample_rate)
     null, mono = NullMeter(), [MonoMeter() for _ in range(3)]
     sums: list[tuple[float, float, float]] = []
     for start in range(0, before.frames, before.sample_rate):
@@ -74,7 +76,8 @@ def compare(
         stop = min(start + before.sample_rate, before.frames)
         wide = [source.read(start - bands.margin, stop + bands.margin) for source in (before, after)]
         plain = [bands.within(audio) for audio in wide]
-        null.write(bands.low(wide[0]), bands.low(wide[1]))
+        inside = away_from((0, before.frames), bands.reach + end, start, stop - start)
+        null.write(bands.low(wide[0]), bands.low(wide[1]), inside)
         if before.channels == 2:
             for meter, audio in zip(mono, (*plain, bands.high(wide[1])), strict=True):
                 meter.write(audio)
@@ -92,7 +95,10 @@ def compare(
 
 
 class _Bands:
-    """Filters around a crossover, or none; ``margin`` is the context that a stretch needs on both sides."""
+    """Filters around a crossover, or none.
+
+    ``margin`` is the context that a stretch needs on both sides, ``reach`` what the low band's filter needs.
+    """
 
     def __init__(self, crossover: Crossover | None, sample_rate: int) -> None:
         self.null_below_hz: float | None = None
@@ -100,6 +106,7 @@ class _Bands:
         if crossover is not None:
             self._low, self.null_below_hz = _low_band(crossover, sample_rate)
             self._high = _high_band(crossover, sample_rate)
+        self.reach = self._low.size // 2
         self.margin = max(self._low.size, self._high.size) // 2
 
     def within(self, wide: Audio) -> NDArray[np.float64]:

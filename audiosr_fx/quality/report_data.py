@@ -42,7 +42,7 @@ def file_data(row: ReportRow, report: FileReport, blocks: Blocks) -> dict[str, A
         "before": _side(report.before),
         "after": _side(report.after),
         "null": None if comparison is None else _finding(null_finding(comparison)),
-        "null_depth_db": None if comparison is None else _plain(comparison.null.depth_db),
+        "null_dbfs": None if comparison is None else _plain(comparison.null.left_dbfs),
         "mono": None if comparison is None else _finding(mono_finding(comparison)),
         "mono_level_db": None
         if comparison is None or comparison.mono_after is None
@@ -64,7 +64,7 @@ def file_data(row: ReportRow, report: FileReport, blocks: Blocks) -> dict[str, A
 def stem_data(check: StemCheck) -> dict[str, Any]:
     """The check of a set of stems."""
     return {
-        "null_db": _plain(check.null_db),
+        "null_dbfs": _plain(check.null_dbfs),
         "where": f"below {hertz(check.crossover_hz)}"
         if check.crossover_hz > 0.0
         else "over the whole spectrum",

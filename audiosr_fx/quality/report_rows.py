@@ -32,11 +32,11 @@ class ReportRow:
 class StemCheck:
     """Whether the sum of all finished stems is the sum of the originals below the crossover.
 
-    ``null_db``: what differs, relative to the sum of the originals. ``crossover_hz``: 0 where
+    ``null_dbfs``: RMS of what differs. ``crossover_hz``: 0 where
     the whole spectrum was compared. ``reason``: a line on what was compared.
     """
 
-    null_db: float
+    null_dbfs: float
     crossover_hz: float
     stems: int
     reason: str

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from audiosr_fx.quality.comparison import Comparison
 from audiosr_fx.quality.mono import MonoSum
-from audiosr_fx.quality.null import Null
+from audiosr_fx.quality.null import KEPT_DBFS, Null
 
 Tone: TypeAlias = Literal["good", "plain", "warn"]
 
@@ -38,20 +38,26 @@ def null_finding(comparison: Comparison) -> Finding:
         case "kept":
             text = (
                 f"Output nulls against input {where}: what differs lies at"
-                f" {_level(null.difference_dbfs)} dBFS,"
-                f" {_level(-null.depth_db)} dB under the signal."
+                f" {_level(null.difference_dbfs)} dBFS RMS, {_level(-null.depth_db)} dB under the signal,"
+                f" and peaks at {_level(null.peak_dbfs)} dBFS, at the file's ends at"
+                f" {_level(null.ends_peak_dbfs)} dBFS."
             )
-            return Finding(short=f"{_level(null.depth_db)} dB", text=text, tone="good")
+            return Finding(short=f"{_level(null.left_dbfs)} dBFS", text=text, tone=_tone(null))
         case "gain":
             text = (
                 f"Only the level changed {where}: after {_gain(null)} the two null to"
-                f" {_level(null.depth_db)} dB."
+                f" {_level(null.left_dbfs)} dBFS RMS, {_level(-null.depth_db)} dB under the signal."
             )
-            return Finding(short=f"{_level(null.depth_db)} dB, after gain", text=text, tone="good")
+            return Finding(short=f"{_level(null.left_dbfs)} dBFS, after gain", text=text, tone=_tone(null))
         case "changed":
             return Finding(
-                short=f"changed, {_level(null.depth_db)} dB", text=_changed(null, where), tone="plain"
+                short=f"changed, {_level(null.left_dbfs)} dBFS", text=_changed(null, where), tone="plain"
             )
+
+
+def _tone(null: Null) -> Tone:
+    """Good is what was promised; floats far over full scale can be alike and yet differ by more than that."""
+    return "good" if null.left_dbfs <= KEPT_DBFS else "plain"
 
 
 def _changed(null: Null, where: str) -> str:

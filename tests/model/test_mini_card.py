@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import audiosr_fx
-from audiosr_fx.model.checkpoint import read_card
+from audiosr_fx.model.catalogue import read_card
 
 PACKAGE = Path(audiosr_fx.__file__).parent
 README = " ".join((PACKAGE.parent / "README.md").read_text("utf-8").split())

@@ -63,6 +63,15 @@ def test_a_gain_is_named_and_nulls(gain_db: float, sign: float) -> None:
     assert null.depth_db < -110.0
 
 
+def test_peaks_at_the_ends_are_told_apart_and_count_in_the_level() -> None:
+    before, click = noise(), np.zeros((2, 2 * RATE + 65), np.float32)
+    click[:, 3], click[:, RATE] = 1e-4, 1e-6
+    null = compared(before, before + click).null
+    assert null.ends_peak_dbfs == pytest.approx(-80.0, abs=0.1)
+    assert null.peak_dbfs == pytest.approx(-120.0, abs=0.5)
+    assert null.difference_dbfs == pytest.approx(-80.0 - 10 * math.log10(2 * RATE + 65), abs=0.1)
+
+
 def test_one_inverted_channel_is_a_change() -> None:
     before = noise()
     null = compared(before, before * np.float32([[1.0], [-1.0]])).null

@@ -134,7 +134,7 @@ def test_a_page_tells_what_was_done(tmp_path: Path) -> None:
     failed = replace(row, output=None, rendered=False, error="in.wav: the disk is full")
     skipped = replace(row, output=None, rendered=False, reason="nothing to do")
     events: list[ReportEvent] = []
-    check = StemCheck(null_db=-np.inf, crossover_hz=5760.0, stems=4, reason="all there")
+    check = StemCheck(null_dbfs=-np.inf, crossover_hz=5760.0, stems=4, reason="all there")
     page = tmp_path / "report.html"
     write_report(
         page, [row, passed, failed, skipped], title="Album", stem_check=check, on_event=events.append
@@ -146,7 +146,7 @@ def test_a_page_tells_what_was_done(tmp_path: Path) -> None:
     assert data["files"][0]["null"]["tone"] == "good"
     assert data["files"][1]["reason"].startswith("full band")
     assert data["files"][2]["error"] == "in.wav: the disk is full"
-    assert data["stem_check"]["null_db"] == "-inf"
+    assert data["stem_check"]["null_dbfs"] == "-inf"
     assert [(event.rows_done, event.rows_total) for event in events] == [(i, 4) for i in range(5)]
 
 

@@ -31,7 +31,7 @@ def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
     first, second = mastered_row(folder, "one.wav"), mastered_row(folder, "two.wav", seed=1, gain=2.0)
     failed = ReportRow(source=folder / "gone.wav", output=None, error="gone.wav: no such file")
     skipped = replace(first, output=None, rendered=False, reason="full band: reaches 21.0 kHz already")
-    check = StemCheck(null_db=-112.5, crossover_hz=5760.0, stems=2, reason="Both stems are there.")
+    check = StemCheck(null_dbfs=-112.5, crossover_hz=5760.0, stems=2, reason="Both stems are there.")
     page = folder / "report.html"
     write_report(page, [first, second, failed, skipped], title="Album", stem_check=check)
     return page
@@ -72,7 +72,7 @@ def test_the_overview_has_a_row_for_every_file(visit: Visit) -> None:
     assert cells(page, 2) == ["one.wav", "two.wav", "gone.wav", "one.wav"]
     assert cells(page, 3) == ["restored", "restored", "failed", "skipped"]
     assert page.locator(".file").count() == 4
-    assert page.locator("#stems .figure").text_content().startswith("\N{MINUS SIGN}112.5 dB")
+    assert page.locator("#stems .figure").text_content().startswith("\N{MINUS SIGN}112.5 dBFS")
 
 
 def test_a_card_shows_pictures_levels_checks_and_errors(visit: Visit) -> None:

@@ -13,7 +13,15 @@ from audiosr_fx.quality.report_words import hertz, mono_finding, null_finding
 
 
 def comparison(outcome: Outcome = "kept", **others: Any) -> Comparison:
-    null = {"difference_dbfs": -120.0, "gain_db": 0.0, "is_inverted": False, "depth_db": -100.0}
+    null = {
+        "difference_dbfs": -120.0,
+        "left_dbfs": -120.0,
+        "peak_dbfs": -110.0,
+        "ends_peak_dbfs": -89.8,
+        "gain_db": 0.0,
+        "is_inverted": False,
+        "depth_db": -100.0,
+    }
     sides = {"mono_before": None, "mono_after": None, "mono_added": None}
     return Comparison(
         null=Null(outcome=outcome, **{**null, **{key: others[key] for key in null.keys() & others}}),
@@ -32,7 +40,12 @@ def plain(text: str) -> str:
 @pytest.mark.parametrize(
     ("outcome", "others", "said"),
     [
-        ("kept", {}, "nulls against input below 5.76 kHz: what differs lies at -120.0 dBFS, 100.0 dB under"),
+        (
+            "kept",
+            {},
+            "nulls against input below 5.76 kHz: what differs lies at -120.0 dBFS RMS, 100.0 dB under",
+        ),
+        ("kept", {}, "and peaks at -110.0 dBFS, at the file's ends at -89.8 dBFS."),
         (
             "kept",
             {"difference_dbfs": -math.inf, "null_below_hz": None},
@@ -41,7 +54,7 @@ def plain(text: str) -> str:
         (
             "gain",
             {"gain_db": -3.0},
-            "Only the level changed below 5.76 kHz: after -3.0 dB the two null to -100",
+            "Only the level changed below 5.76 kHz: after -3.0 dB the two null to -120.0 dBFS RMS, 100.0 dB",
         ),
         ("gain", {"gain_db": 0.0, "is_inverted": True}, "after +0.0 dB and turned polarity"),
         ("changed", {"gain_db": 4.0, "depth_db": -20.0}, "Not applicable: the chain changes what lies below"),
@@ -51,6 +64,13 @@ def plain(text: str) -> str:
 )
 def test_a_null_is_told_in_words(outcome: Outcome, others: dict[str, Any], said: str) -> None:
     assert said in plain(null_finding(comparison(outcome, **others)).text)
+
+
+def test_the_figure_of_a_null_is_the_one_that_is_promised() -> None:
+    promised = null_finding(comparison("kept", left_dbfs=-90.1, depth_db=-52.0))
+    louder = null_finding(comparison("kept", left_dbfs=-76.1, depth_db=-101.0))
+    assert (plain(promised.short), promised.tone) == ("-90.1 dBFS", "good")
+    assert (plain(louder.short), louder.tone) == ("-76.1 dBFS", "plain")
 
 
 def test_a_mono_sum_that_holds_is_good_and_an_added_band_that_cancels_is_not() -> None:

@@ -144,7 +144,7 @@ const Report = (() => {
       "section",
       { class: "card stems", id: "stems" },
       element("h2", { text: "Stem set" }),
-      element("p", { class: "figure" }, `${level(check.null_db)} dB`, element("span", { class: "soft", text: `difference of the sums of ${plural(check.stems, "stem")} ${check.where}` })),
+      element("p", { class: "figure" }, `${level(check.null_dbfs)} dBFS`, element("span", { class: "soft", text: `RMS of the difference of the sums of ${plural(check.stems, "stem")} ${check.where}` })),
       check.reason ? element("p", { text: check.reason }) : "",
     );
   }

@@ -46,7 +46,7 @@ const Overview = (() => {
     { head: "Cutoff", cell: (file) => hertz(file.cutoff_hz), key: (file) => file.cutoff_hz, isNumber: true },
     { head: "LUFS", cell: (file) => change(levels(file, "before", "integrated_lufs"), levels(file, "after", "integrated_lufs")), key: (file) => levels(file, "after", "integrated_lufs"), isNumber: true },
     { head: "True peak, dBTP", cell: (file) => change(levels(file, "before", "true_peak_dbtp"), levels(file, "after", "true_peak_dbtp")), key: (file) => levels(file, "after", "true_peak_dbtp"), isNumber: true },
-    { head: "Null", cell: (file) => file.null?.short ?? "–", key: (file) => file.null_depth_db, isNumber: true },
+    { head: "Null", cell: (file) => file.null?.short ?? "–", key: (file) => file.null_dbfs, isNumber: true },
     { head: "Mono sum", cell: (file) => file.mono?.short ?? "–", key: (file) => file.mono_level_db, isNumber: true },
     { head: "Speed", cell: (file) => (speed(file) ? `${speed(file).toFixed(1)}×` : "–"), key: speed, isNumber: true },
   ];
