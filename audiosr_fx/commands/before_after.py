@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from audiosr_fx.quality.report import OnReportEvent, ReportEvent
 
 
+_MOST_NAMES = 8
+
+
 def report(
     before: Annotated[
         Path, typer.Argument(metavar="BEFORE", help="A file or a folder, as it came in.", show_default=False)
@@ -48,6 +51,11 @@ def report(
         write_report(out, rows, title=title or after.resolve().name, overwrite=overwrite, on_event=on_event)
     size_mb = out.stat().st_size / 1e6
     say(printable(f"{out}: {size_mb:.1f} MB, files: {len(rows)}"))
+    for folder, other in ((before, "after"), (after, "before")):
+        alone = [row.source.name for row in rows if row.lacks == other]
+        if alone:
+            more = f" and {len(alone) - _MOST_NAMES} more" if len(alone) > _MOST_NAMES else ""
+            say(printable(f"only in {folder}: {', '.join(alone[:_MOST_NAMES])}{more}"))
 
 
 @contextmanager

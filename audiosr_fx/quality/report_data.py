@@ -76,6 +76,8 @@ def stem_data(check: StemCheck) -> dict[str, Any]:
 def _status(row: ReportRow, report: FileReport) -> str:
     if row.error:
         return "failed"
+    if row.lacks:
+        return f"no_{row.lacks}"
     if row.output is None:
         return "skipped"
     if report.before is None or report.after is None:

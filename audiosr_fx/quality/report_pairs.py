@@ -21,7 +21,7 @@ def pair_rows(before: Path, after: Path) -> list[ReportRow]:
         after: the same; in a folder the ending of a name may be another.
 
     Returns:
-        A row for every file of ``before``, in alphabetical order.
+        A row for every file of ``before``, in alphabetical order, then for those that only ``after`` has.
 
     Raises:
         AudioFormatError: one of two files cannot be read, a file beside a folder, or folders that share no
@@ -43,11 +43,23 @@ def pair_rows(before: Path, after: Path) -> list[ReportRow]:
             " expected the same names, whatever their endings"
         )
     return [
-        _row(source, outputs[name])
-        if name in outputs
-        else ReportRow(source=source, output=None, reason=f"{shown(after)} has no file of this name")
-        for name, source in sources.items()
+        _row_of(before, after, sources.get(name), outputs.get(name))
+        for name in dict.fromkeys((*sources, *outputs))
     ]
+
+
+def _row_of(before: Path, after: Path, source: Path | None, output: Path | None) -> ReportRow:
+    """The row of two folders' files of one name, of which one may be missing."""
+    if source is None and output is not None:
+        absent = before / output.name
+        reason = f"{shown(before)} has no file of this name"
+        return ReportRow(source=absent, output=output, rendered=None, reason=reason, lacks="before")
+    assert source is not None
+    if output is None:
+        return ReportRow(
+            source=source, output=None, reason=f"{shown(after)} has no file of this name", lacks="after"
+        )
+    return _row(source, output)
 
 
 def _row(before: Path, after: Path) -> ReportRow:

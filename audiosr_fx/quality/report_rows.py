@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,6 +15,7 @@ class ReportRow:
     whether the model ran; False passed through, None where nobody knows, as both files came from elsewhere.
     ``cutoff_hz``: where the input ended. ``reason``: the gate's one line on that. ``decisions``: lines of
     loudness stages. ``render_s``: how long it took. ``start_s``: where in the source the output begins.
+    ``lacks``: which side of two folders has no file of this name.
     """
 
     source: Path
@@ -26,6 +28,7 @@ class ReportRow:
     decisions: tuple[str, ...] = ()
     render_s: float | None = None
     start_s: float = 0.0
+    lacks: Literal["", "before", "after"] = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

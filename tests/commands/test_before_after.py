@@ -33,11 +33,20 @@ def test_two_folders_are_matched_by_names(tmp_path: Path) -> None:
     save(tmp_path / "in" / "a.wav", dull())
     save(tmp_path / "in" / "b.wav", dull())
     save(tmp_path / "out" / "a.flac", dull() + air(dull()))
-    first, second = pair_rows(tmp_path / "in", tmp_path / "out")
+    save(tmp_path / "out" / "c.wav", dull())
+    first, second, third = pair_rows(tmp_path / "in", tmp_path / "out")
     assert (first.output, first.rendered) == (tmp_path / "out" / "a.flac", None)
     assert first.cutoff_hz == pytest.approx(6000.0, rel=0.1)
     assert second.output is None
     assert second.reason == f"{tmp_path / 'out'} has no file of this name"
+    assert third.output == tmp_path / "out" / "c.wav"
+    assert [row.lacks for row in (first, second, third)] == ["", "after", "before"]
+    code, said = run(tmp_path / "in", tmp_path / "out", "-o", tmp_path / "report.html")
+    assert code == ExitCode.OK
+    assert said.endswith(f"files: 3 only in {tmp_path / 'in'}: b.wav only in {tmp_path / 'out'}: c.wav")
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert '"status": "no_after"' in page or '"status":"no_after"' in page
+    assert '"status": "no_before"' in page or '"status":"no_before"' in page
 
 
 def test_what_cannot_be_paired_is_one_clear_line(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ const Overview = (() => {
     passed: "passed through",
     compared: "compared",
     skipped: "skipped",
+    no_before: "nothing before",
+    no_after: "nothing after",
     failed: "failed",
     unreadable: "not measured",
   };
