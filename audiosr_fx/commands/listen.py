@@ -301,8 +301,11 @@ def _summarise(
         say_error("no results to evaluate; expected files that the pages of audiosr-fx listen save")
         raise typer.Exit(ExitCode.SOME_FAILED)
     summary = listen_summary.summarise(results, keep_all=keep_all)
+    is_empty = not (summary.scores or summary.preferences)
     with output_errors():
-        if csv is not None:
+        if csv is not None and is_empty:
+            say_error(f"{csv} is not written: no listener is left to count; --keep-all counts everyone")
+        elif csv is not None:
             write_whole(csv, listen_report.summary_csv(summary), overwrite=overwrite)
         if answers is not None:
             write_whole(answers, listen_report.answers_csv(results, summary), overwrite=overwrite)
@@ -312,7 +315,7 @@ def _summarise(
     else:
         for line in listen_report.lines(summary):
             say(printable(line))
-    raise typer.Exit(ExitCode.SOME_FAILED if failed else ExitCode.OK)
+    raise typer.Exit(ExitCode.SOME_FAILED if failed or is_empty else ExitCode.OK)
 
 
 def _read_all(paths: list[Path]) -> tuple[list[Results], bool]:

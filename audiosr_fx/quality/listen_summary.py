@@ -26,6 +26,7 @@ REFERENCE_FLOOR: Final = 90.0
 ANCHOR_CEILING: Final = 90.0
 MOST_MISSES: Final = 0.15  # share of the trials
 _CHUNK: Final = 500
+_SCALE: Final = 100.0  # ratings go from 0 to this
 
 Interval = tuple[float, float]
 """Lower and upper bound; NaN where there is too little for one."""
@@ -183,6 +184,7 @@ def _cells(results: Sequence[Results], system: str) -> NDArray[np.float64]:
 
 def _of_cells(cells: NDArray[np.float64], system: str, role: Role, against: str | None, draws: int) -> Score:
     known = cells[np.isfinite(cells)]
+    lowest = 0.0 if against is None else -_SCALE
     mean_bootstrap, median_bootstrap = bootstrap_intervals(cells, draws=draws)
     return Score(
         system=system,
@@ -191,10 +193,16 @@ def _of_cells(cells: NDArray[np.float64], system: str, role: Role, against: str 
         ratings=len(known),
         mean=float(np.mean(known)),
         median=float(np.median(known)),
-        mean_t=t_interval(known),
+        mean_t=_within(t_interval(known), lowest, _SCALE),
         mean_bootstrap=mean_bootstrap,
         median_bootstrap=median_bootstrap,
     )
+
+
+def _within(interval: Interval, lowest: float, highest: float) -> Interval:
+    """What of an interval lies on the scale, which Student's t of two ratings leaves far behind."""
+    low, high = np.clip(interval, lowest, highest)
+    return float(low), float(high)
 
 
 def t_interval(values: NDArray[np.float64]) -> Interval:

@@ -178,3 +178,20 @@ def test_control_characters_in_names_do_not_reach_the_terminal(run: Run, tmp_pat
     assert done.exit_code == 0
     assert "\x1b" not in done.stdout
     assert "a\\nb" in done.stdout
+
+
+def test_a_summary_of_nobody_is_no_success_and_no_table(run: Run, tmp_path: Path) -> None:
+    value = mushra_results("P1", {"reference": [0, 0], "mini": [20, 90]})
+    saved = save_results(tmp_path / "r.json", value)
+    done = run("--summary", "--csv", tmp_path / "summary.csv", saved)
+    assert done.exit_code == 1
+    assert "nobody is left after post-screening" in done.stdout
+    assert "summary.csv is not written: no listener is left to count" in done.stderr
+    assert not (tmp_path / "summary.csv").exists()
+
+
+def test_intervals_of_few_ratings_stay_on_the_scale(run: Run, tmp_path: Path) -> None:
+    value = mushra_results("P1", {"reference": [100, 100], "mini": [10, 100]})
+    done = run("--summary", "--keep-all", save_results(tmp_path / "r.json", value))
+    row = next(line for line in done.stdout.splitlines() if line.startswith("mini"))
+    assert " 0.0 to 100.0 " in row
