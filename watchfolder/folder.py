@@ -71,6 +71,7 @@ class WatchedFolder:
         self.problem = ""
         self.view = View()
         self._is_patient = is_patient
+        self._passed_over: set[str] = set()
         self._claim = FolderClaim(settings.input)
         self._wake = wake
         self._make_observer = make_observer
@@ -165,10 +166,17 @@ class WatchedFolder:
     def _look(self) -> Snapshot | None:
         """What is there; None while the folder is not."""
         settings = self.settings
+        passed_over: set[str] = set()
+
+        def wants(name: str) -> bool:
+            is_wanted = settings.wants(name)
+            if not is_wanted and settings.passes_over(name):
+                passed_over.add(name)
+            return is_wanted
+
         try:
-            snapshot = take_snapshot(
-                settings.input, settings.wants, settings.ignores, recursive=settings.recursive
-            )
+            snapshot = take_snapshot(settings.input, wants, settings.ignores, recursive=settings.recursive)
+            self._tell_passed_over(passed_over)
             if snapshot.root != self._claim.identity or self._claim.descriptor < 0:
                 self._claim.close()
                 self._claim = FolderClaim(settings.input)
@@ -179,6 +187,15 @@ class WatchedFolder:
             self._tell(f"cannot be looked at: {reason}")
             return None
         return snapshot
+
+    def _tell_passed_over(self, names: set[str]) -> None:
+        """Say once of each file why it is left; what goes and comes again is told of again."""
+        for name in sorted(names - self._passed_over):
+            kind = self.settings.passes_over(name)
+            _log.info(
+                "%s is left: it is %s, %s %s", shown(self.settings.input / name), kind, _NOT_ALLOWED, kind
+            )
+        self._passed_over = names
 
     def _tell(self, problem: str) -> None:
         """Say a problem once, and when it is over."""

@@ -104,6 +104,16 @@ class FolderSettings:
         own = name.rpartition("/")[2].lower()
         return own.endswith(_suffixes(self.also)) and _matcher(self.pattern)(own) is not None
 
+    def passes_over(self, name: str) -> str:
+        """The format that keeps a file from counting, as ``also`` lacks it; empty where it is not that."""
+        own = name.rpartition("/")[2].lower()
+        if _matcher(self.pattern)(own) is None:
+            return ""
+        others = (
+            kind for kind, endings in ON_REQUEST.items() if kind not in self.also and own.endswith(endings)
+        )
+        return next(others, "")
+
     def ignores(self, name: str) -> bool:
         """Whether a file or sub-folder of this name is passed over."""
         return is_ignored(name) or name == DONE_FOLDER

@@ -124,6 +124,17 @@ def test_a_format_that_was_not_asked_for_is_never_handed_on(
     assert watched.view.files["disguised.wav"].held.startswith("it is mp3, which this folder takes only with")
 
 
+def test_an_mp3_that_was_not_asked_for_is_told_of_once(
+    watched: WatchedFolder, input_folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    (input_folder / "voice.MP3").write_bytes(b"ID3")
+    assert [names(watched, now_s) for now_s in (0.0, 5.0, 50.0)] == [[], [], []]
+    said = [message for message in caplog.messages if "voice.MP3" in message]
+    assert len(said) == 1
+    assert said[0].endswith("voice.MP3 is left: it is mp3, which this folder takes only with --also mp3")
+
+
 def test_ten_thousand_files_that_come_while_nobody_looks_are_all_found(
     watched: WatchedFolder, input_folder: Path, stems: dict[str, bytes]
 ) -> None:
