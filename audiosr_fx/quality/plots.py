@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -86,9 +86,9 @@ def _draw(curves: dict[str, dict[str, Curve]], label: str, *, logarithmic: bool)
     FigureCanvasAgg(figure)
     all_axes: Sequence[Axes] = figure.subplots(1, len(curves), sharey=True, squeeze=False)[0]
     for axes, (kind, lines) in zip(all_axes, curves.items(), strict=True):
-        for name, curve in lines.items():
+        for number, (name, curve) in enumerate(lines.items()):
             places, means, spread = (list(column) for column in zip(*curve, strict=True))
-            axes.errorbar(places, means, yerr=spread, marker="o", markersize=4, capsize=2, label=name)
+            axes.errorbar(places, means, yerr=spread, capsize=2, label=name, **_style(number))
         if logarithmic:
             axes.set_xscale("symlog", linthresh=1.0, base=2)
             ticks = sorted({place for curve in lines.values() for place, _, _ in curve})
@@ -103,3 +103,15 @@ def _draw(curves: dict[str, dict[str, Curve]], label: str, *, logarithmic: bool)
     picture = BytesIO()
     figure.savefig(picture, format="png", metadata={"Software": "audiosr_fx"})
     return picture.getvalue()
+
+
+def _style(number: int) -> dict[str, Any]:
+    """Hollow marks of many shapes, and dashes that grow thinner: of curves that coincide all can be seen."""
+    rank = min(number, 5)
+    return {
+        "marker": "osD^v<>PX*"[number % 10],
+        "markersize": 9 - rank,
+        "markerfacecolor": "none",
+        "linestyle": ("-", "--", "-.", ":")[number % 4],
+        "linewidth": 2.6 - 0.3 * rank,
+    }
