@@ -76,16 +76,11 @@ def choose_clips(
     """
     clips = [clip for clip in load_data([DataFolder(path=folder)]) if clip.name == clip.file]
     if not everything and HELD_OUT_SOURCES & {clip.source for clip in clips}:
-        clips = split_corpus(clips)[2]
+        clips = _left_out(clips, split_corpus(clips)[2], "mini was trained on their sources")
     if not everything and trained_on is not None:
-        known = len(clips)
-        clips = [clip for clip in clips if not trained_on.has(clip)]
-        if len(clips) < known:
-            logger.warning(
-                "%d of %d clips are left out, because a model was trained on them; --all takes all",
-                known - len(clips),
-                known,
-            )
+        clips = _left_out(
+            clips, [clip for clip in clips if not trained_on.has(clip)], "a model was trained on them"
+        )
     has_index = (folder / INDEX_NAME).is_file()
     by_kind: dict[str, list[Clip]] = defaultdict(list)
     for clip in clips:
@@ -94,6 +89,18 @@ def choose_clips(
     order = ["speech", "music", "effects"]
     kinds = sorted(by_kind, key=lambda kind: (order.index(kind) if kind in order else len(order), kind))
     return {kind: spread(by_kind[kind], limit) for kind in kinds}
+
+
+def _left_out(clips: Sequence[Clip], kept: list[Clip], reason: str) -> list[Clip]:
+    """``kept``, said aloud where that is not all."""
+    if len(kept) < len(clips):
+        logger.warning(
+            "%d of %d clips are left out, because %s; --all takes all",
+            len(clips) - len(kept),
+            len(clips),
+            reason,
+        )
+    return kept
 
 
 def spread(clips: Sequence[Clip], limit: int | None) -> list[Clip]:

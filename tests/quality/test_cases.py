@@ -43,8 +43,14 @@ def corpus(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_of_a_known_corpus_only_what_was_held_out_is_taken(corpus: Path) -> None:
+def test_of_a_known_corpus_only_what_was_held_out_is_taken(
+    corpus: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     chosen = choose_clips(corpus)
+    left = 36 - sum(map(len, chosen.values()))
+    assert caplog.messages == [
+        f"{left} of 36 clips are left out, because mini was trained on their sources; --all takes all"
+    ]
     assert list(chosen) == ["speech", "music", "effects"]
     assert {clip.source for clips in chosen.values() for clip in clips} <= HELD_OUT_SOURCES
     everything = choose_clips(corpus, everything=True)
