@@ -21,7 +21,7 @@ from audiosr_fx.preset import Preset, parse_preset
 from audiosr_fx.wording import shown
 from watchfolder.folder import ReadyBatch
 from watchfolder.memory import Memory, Taken
-from watchfolder.plans import Planned, PutOff, plan_batches
+from watchfolder.plans import ALONE, Planned, PutOff, plan_batches
 from watchfolder.set_gains import SetGain, SetPlace
 from watchfolder.trash import put_away
 
@@ -213,7 +213,7 @@ class Intake:
             return kept.gain_db
         sources = [order.request.source for order in orders.values()]
         decision = decide_album(preset, sources, should_cancel=self.should_cancel)
-        _log.info("%d stems share one gain: %s", len(stems), decision.reason)
+        _tell_gain(sources[0], list(orders), decision.reason)
         if is_set and decision.measured_lufs is not None and math.isfinite(decision.measured_lufs):
             self.memory.keep_gain(place, SetGain(gain_db=decision.gain_db, stems=stems))
         return decision.gain_db
@@ -241,6 +241,15 @@ class Intake:
             raise
         except JobError:  # forgotten, ended or being published
             return
+
+
+def _tell_gain(first: Path, names: Sequence[str], reason: str) -> None:
+    if len(names) > 1:
+        _log.info("%d stems share one gain: %s", len(names), reason)
+    elif "/" in names[0]:
+        _log.info("%s has a gain of its own: %s", shown(first), reason)
+    else:
+        _log.warning("%s %s: %s", shown(first), ALONE, reason)
 
 
 def _may_be_album(recipe: str) -> bool:

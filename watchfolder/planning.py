@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from audiosr_fx.headers import Wholeness, read_header
+from audiosr_fx.presets import load_preset
 from audiosr_fx.wording import shown
-from watchfolder.plans import PutOff, plan_files
+from watchfolder.plans import ALONE, PutOff, plan_files
 from watchfolder.snapshot import open_within, take_snapshot
 from watchfolder.studio import FolderSettings
 
@@ -20,6 +22,7 @@ def plan_now(settings: FolderSettings) -> Iterator[str]:
         OSError: the folder cannot be looked at.
     """
     snapshot = take_snapshot(settings.input, settings.wants, settings.ignores, recursive=settings.recursive)
+    measures_sets = cache(_measures_sets)
     root = os.open(settings.input, os.O_RDONLY | os.O_DIRECTORY)
     try:
         for planned in plan_files(settings, root, sorted(snapshot.files)):
@@ -31,6 +34,15 @@ def plan_now(settings: FolderSettings) -> Iterator[str]:
             with os.fdopen(open_within(root, planned.name), "rb") as stream:
                 header = read_header(stream)
             but = "" if header.wholeness is Wholeness.WHOLE else f"; waits: {header.reason}"
-            yield f"{source} -> {shown(planned.output)}{with_}{but}"
+            is_top = settings.album and "/" not in planned.name
+            alone = f"; {ALONE}" if is_top and measures_sets(planned.rule.preset) else ""
+            yield f"{source} -> {shown(planned.output)}{with_}{but}{alone}"
     finally:
         os.close(root)
+
+
+def _measures_sets(preset: str) -> bool:
+    """Whether a preset gives sets a gain, so that a stem outside of any loses its balance with others."""
+    from watchfolder.albums import is_album  # large, to measure with
+
+    return bool(preset) and is_album(load_preset(preset))

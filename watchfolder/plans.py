@@ -15,6 +15,10 @@ from watchfolder.naming import fill_template
 from watchfolder.studio import FolderSettings
 from watchfolder.subfolders import Rule, find_rule
 
+ALONE: Final = (
+    "lies in no sub-folder, so an album preset gives it a gain of its own; stems of a song need one"
+)
+"""What is said of a stem at the top of a folder whose preset measures sets."""
 _SUFFIX: Final = {"wav": ".wav", "flac": ".flac", "aiff": ".aiff"}
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from audio_kinds import write_kind
+from audio_kinds import some_audio, write_kind
 from typer.testing import CliRunner, Result
 
 from audiosr_fx.cli import app
@@ -41,6 +41,18 @@ def test_windows_is_told_which_systems_it_takes(
     done = run(*arguments)
     assert (done.exit_code, is_one_line(done)) == (2, True)
     assert f"{arguments[0]} needs Linux or macOS" in done.stderr
+
+
+def test_a_dry_run_warns_of_stems_that_an_album_preset_meets_alone(run: Run, tmp_path: Path) -> None:
+    for name in ("in/drums.wav", "in/song/bass.wav"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        write_kind(tmp_path / name, "pcm16.wav", some_audio(64))
+    done = run("watch", "in", "--out", "out", "--dry-run", "-r", "--preset", "album-stems")
+    alone, in_a_song = sorted(line for line in done.stdout.splitlines() if " -> " in line)
+    assert "drums" in alone
+    assert "lies in no sub-folder, so an album preset gives it a gain of its own" in alone
+    assert "sub-folder" not in in_a_song
+    assert "sub-folder" not in run("watch", "in", "--out", "out", "--dry-run", "--preset", "podcast").stdout
 
 
 def test_a_dry_run_says_what_would_become_of_each_file_and_touches_nothing(run: Run, tmp_path: Path) -> None:
