@@ -60,7 +60,9 @@ def read_flac(stream: BinaryIO, start: int, metadata: Metadata, findings: Findin
     return replace(metadata, instrument=read_instrument(found, findings))
 
 
-def blocks_of(metadata: Metadata, frames: int, speakers: int | None, findings: Findings) -> list[bytes]:
+def blocks_of(
+    metadata: Metadata, frames: int, findings: Findings, speakers: int | None = None
+) -> list[bytes]:
     """The blocks of a file of so many samples, with their headers; none is marked as the last."""
     made = [(_COMMENTS, build_comments([*comments_of(metadata), *speaker_comments(speakers)]))]
     if metadata.cue_sheet is not None and metadata.cue_sheet.tracks:

@@ -71,7 +71,7 @@ class Layout:
         findings = Findings()
         metadata = within(replace(self._metadata, frames=frames), findings)
         with _packing():
-            blocks = flac.blocks_of(metadata, frames, speakers, findings)
+            blocks = flac.blocks_of(metadata, frames, findings, speakers)
         flac.insert_blocks(path, blocks)
         for warning in findings.warnings:
             _log.warning("%s: %s", shown(path), warning)
