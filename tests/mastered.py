@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -56,3 +60,11 @@ def mastered_row(folder: Path, name: str = "song.wav", *, seed: int = 0, gain: f
         reason="cut off at 6.00 kHz (steeply, 150 dB per octave)",
         render_s=0.5,
     )
+
+
+def data_of(path: Path) -> dict[str, Any]:
+    """What a page is told."""
+    found = re.search(r'id="report">([^<]*)<', path.read_text("utf-8"))
+    assert found is not None
+    value: dict[str, Any] = json.loads(base64.b64decode(found[1]))
+    return value

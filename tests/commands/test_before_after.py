@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from mastered import air, dull, mastered_row, save
+from mastered import air, data_of, dull, mastered_row, save
 from typer.testing import CliRunner
 
 from audiosr_fx.cli import app
@@ -44,9 +44,8 @@ def test_two_folders_are_matched_by_names(tmp_path: Path) -> None:
     code, said = run(tmp_path / "in", tmp_path / "out", "-o", tmp_path / "report.html")
     assert code == ExitCode.OK
     assert said.endswith(f"files: 3 only in {tmp_path / 'in'}: b.wav only in {tmp_path / 'out'}: c.wav")
-    page = (tmp_path / "report.html").read_text("utf-8")
-    assert '"status": "no_after"' in page or '"status":"no_after"' in page
-    assert '"status": "no_before"' in page or '"status":"no_before"' in page
+    data = data_of(tmp_path / "report.html")
+    assert [file["status"] for file in data["files"]] == ["compared", "no_after", "no_before"]
 
 
 def test_what_cannot_be_paired_is_one_clear_line(tmp_path: Path) -> None:

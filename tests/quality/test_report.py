@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import json
-import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from mastered import CUTOFF_HZ, RATE, air, dull, mastered_row, save
+from mastered import CUTOFF_HZ, RATE, air, data_of, dull, mastered_row, save
 
 from audiosr_fx.audio import AudioWriter
 from audiosr_fx.errors import AudioFormatError, RenderCancelled
@@ -24,15 +20,6 @@ from audiosr_fx.quality.report import (
     write_report,
 )
 from audiosr_fx.quality.report_file import measure_file
-
-
-def data_of(path: Path) -> dict[str, Any]:
-    """What a page is told."""
-    found = re.search(r'id="report">([^<]*)<', path.read_text("utf-8"))
-    assert found is not None
-    value: dict[str, Any] = json.loads(base64.b64decode(found[1]))
-    return value
-
 
 # --- one file -------------------------------------------------------------------------------------
 
