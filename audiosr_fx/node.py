@@ -15,9 +15,9 @@ from audiosr_fx.errors import AudioFormatError, ParameterError
 from audiosr_fx.model.catalogue import check_name
 from audiosr_fx.params import RENDER_CONTROLS
 from audiosr_fx.part import Part
-from audiosr_fx.render import SAMPLE_RATE, OnEvent, RenderStream, ShouldCancel, render, render_array
+from audiosr_fx.render import OnEvent, RenderStream, ShouldCancel, render, render_array
 from audiosr_fx.setting import Setting
-from audiosr_fx.settings import RenderSettings, Spacing
+from audiosr_fx.settings import RenderSettings, Spacing, session_rate
 from audiosr_fx.sources import Audio, Source, check_audio, position_at_rate
 
 if TYPE_CHECKING:
@@ -232,7 +232,7 @@ class AudioSR:
                 " or (items, channels, samples)"
             )
         items = array.reshape((1,) * (3 - array.ndim) + array.shape)
-        rate_out = max(SAMPLE_RATE, rate)
+        rate_out = session_rate(rate)
         frames = position_at_rate(array.shape[-1], rate, rate_out)
         out = np.empty((*items.shape[:2], frames), np.float32)
         for i, item in enumerate(items):

@@ -29,7 +29,7 @@ from audiosr_fx.meltrack import (
 )
 from audiosr_fx.progress import OnEvent, ProgressEvent, ShouldCancel
 from audiosr_fx.recent import RecentSource, stop_if_asked
-from audiosr_fx.settings import Region, RenderSettings, parse_region
+from audiosr_fx.settings import Region, RenderSettings, parse_region, session_rate
 from audiosr_fx.sources import (
     MAX_CHANNELS,
     ArraySource,
@@ -118,9 +118,7 @@ def render(
     if not 1 <= source.channels <= MAX_CHANNELS:
         raise AudioFormatError(f"the source has {source.channels} channels; expected 1 to {MAX_CHANNELS}")
     rate_out = (
-        max(SAMPLE_RATE, source.sample_rate)
-        if sample_rate_out is None
-        else check_sample_rate(sample_rate_out)
+        session_rate(source.sample_rate) if sample_rate_out is None else check_sample_rate(sample_rate_out)
     )
     start, stop = _whole(source) if region is None else region.within(source.frames)
     seconds_apart = _seconds_apart(engine, source.channels)

@@ -13,9 +13,14 @@ from audiosr_fx.params import check_controls
 Spacing: TypeAlias = Literal["reference", "trailing"]
 
 SESSION_RATE = 48_000
-"""In Hz: what a chain runs at, or the source's own rate where that is higher."""
+"""In Hz: what a chain runs at, if its source has no higher rate; see ``session_rate``."""
 PLUGIN_TIMEOUT_S = 600.0
 """How long the process of a chain with plugins may be without progress."""
+
+
+def session_rate(sample_rate: int) -> int:
+    """The rate in Hz at which a source of such a rate comes out where none is asked for."""
+    return max(SESSION_RATE, sample_rate)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from audiosr_fx.commands.job import (
 )
 from audiosr_fx.commands.outputs import Task
 from audiosr_fx.commands.terminal import interrupts_held, output_errors
-from audiosr_fx.settings import Region, RenderSettings, parse_region
+from audiosr_fx.settings import Region, RenderSettings, parse_region, session_rate
 
 if TYPE_CHECKING:
     from audiosr_fx.files import FileSource
@@ -129,10 +129,9 @@ def _settings_for(task: Task, job: Job) -> RenderSettings:
 
 def _check_format(task: Task, job: Job, source: FileSource) -> None:
     """Refuse what the output's format cannot hold before anything is rendered."""
-    from audiosr_fx.render import SAMPLE_RATE
     from audiosr_fx.writer import check_format
 
-    rate = job.sample_rate_out or max(SAMPLE_RATE, source.sample_rate)
+    rate = job.sample_rate_out or session_rate(source.sample_rate)
     with output_errors():
         check_format(task.output, task.format, _subtype(task, job, source), source.channels, rate)
 

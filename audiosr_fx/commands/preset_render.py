@@ -26,7 +26,7 @@ from audiosr_fx.files import SUBTYPES, FileSource
 from audiosr_fx.part import PartSource
 from audiosr_fx.preset import Preset
 from audiosr_fx.presets import find_preset, read_preset
-from audiosr_fx.settings import PLUGIN_TIMEOUT_S, SESSION_RATE, parse_region
+from audiosr_fx.settings import PLUGIN_TIMEOUT_S, SESSION_RATE, parse_region, session_rate
 from audiosr_fx.wording import shown
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ class PresetRecipe:
             done = self.board(task.cutoff_hz).render_file(
                 task.source,
                 task.output,
-                max(SESSION_RATE, rate),
+                session_rate(rate),
                 format=task.format.upper(),
                 subtype=SUBTYPES[job.bits],
                 overwrite=job.overwrite,

@@ -15,7 +15,7 @@ from audiosr_fx import __version__
 from audiosr_fx.errors import AudioFormatError, NoRoom, ParameterError
 from audiosr_fx.files import SUBTYPES
 from audiosr_fx.jobs.task import DeviceMissing, Task
-from audiosr_fx.settings import PLUGIN_TIMEOUT_S, SESSION_RATE, parse_region
+from audiosr_fx.settings import PLUGIN_TIMEOUT_S, parse_region, session_rate
 from audiosr_fx.sources import position_at_rate
 from audiosr_fx.wording import shown
 
@@ -97,7 +97,7 @@ def _rate(info: AudioInfo, request: RenderRequest) -> int:
     """What to render at: 48 kHz or the source's own rate where that is higher; what it must have to fit."""
     from audiosr_fx.splice import splice_rate
 
-    return splice_rate(info, request.splice) if request.splice else max(SESSION_RATE, info.sample_rate)
+    return splice_rate(info, request.splice) if request.splice else session_rate(info.sample_rate)
 
 
 def _region(request: RenderRequest, info: AudioInfo) -> Region | None:

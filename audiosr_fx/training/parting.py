@@ -42,8 +42,8 @@ class Parting(NamedTuple):
 def part_at(cutoff_hz: Tensor) -> Parting:
     """Part a batch at the cutoffs that were told, (B,), as a render with ``cutoff_hz`` given does."""
     crossovers = [
-        crossover(Verdict(cutoff_hz=float(cutoff), process=True, reason="", kind="given"))
-        for cutoff in cutoff_hz
+        crossover(Verdict(cutoff_hz=cutoff, process=True, reason="", kind="given"))
+        for cutoff in cutoff_hz.tolist()  # one wait for the device, not one an item
     ]
     return Parting(
         *(
