@@ -39,15 +39,18 @@ class Parting(NamedTuple):
         return made - self.kept(made)
 
 
-def part_at(cutoff_hz: Tensor) -> Parting:
-    """Part a batch at the cutoffs that were told, (B,), as a render with ``cutoff_hz`` given does."""
+def part_at(cutoff_hz: Tensor, device: torch.device) -> Parting:
+    """Part a batch at the cutoffs that were told, (B,), as a render with ``cutoff_hz`` given does.
+
+    The cutoffs are read here; on a GPU that waits for it, so give them from the CPU where they are there.
+    """
     crossovers = [
         crossover(Verdict(cutoff_hz=cutoff, process=True, reason="", kind="given"))
-        for cutoff in cutoff_hz.tolist()  # one wait for the device, not one an item
+        for cutoff in cutoff_hz.tolist()
     ]
     return Parting(
         *(
-            torch.tensor([getattr(each, name) for each in crossovers], device=cutoff_hz.device)
+            torch.tensor([getattr(each, name) for each in crossovers], device=device)
             for name in Parting._fields
         )
     )

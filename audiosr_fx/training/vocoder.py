@@ -86,11 +86,11 @@ class ExciterStage(Stage):
         self._validation = list(validation_batches(validation))
 
     def loss(self, batch: Batch, random: np.random.Generator, step: int) -> Mapping[str, Tensor]:
-        told_hz = misjudge(random, batch.cutoff_hz).to(self.device)
+        told_hz = misjudge(random, batch.cutoff_hz)
         share = 0.0 if self.predictor is None else self.settings.predicted_share
         use_predicted = torch.from_numpy(random.random(len(told_hz)) < share)
         batch = self.move(batch)
-        parting = part_at(told_hz)
+        parting = part_at(told_hz, self.device)
         with torch.no_grad():
             mel = self._mel(batch, parting, use_predicted)
         estimate = self._synthesise(self.module, batch, mel, parting)
@@ -133,7 +133,7 @@ class ExciterStage(Stage):
 
     def _restore(self, module: nn.Module, batch: Batch, predicted: bool) -> Tensor:
         use = torch.full((len(batch.dull),), predicted)
-        parting = part_at(batch.cutoff_hz)
+        parting = part_at(batch.cutoff_hz, self.device)
         return self._synthesise(module, batch, self._mel(batch, parting, use), parting)
 
     def _mel(self, batch: Batch, parting: Parting, use_predicted: Tensor) -> Tensor:

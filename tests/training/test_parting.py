@@ -28,13 +28,13 @@ def level_db(waveform: torch.Tensor, low_hz: float, high_hz: float) -> float:
 
 def test_what_is_kept_and_what_is_added_make_up_the_whole() -> None:
     sound = noise(3)
-    parting = part_at(torch.tensor(CUTOFFS_HZ))
+    parting = part_at(torch.tensor(CUTOFFS_HZ), torch.device("cpu"))
     torch.testing.assert_close(parting.kept(sound) + parting.added(sound), sound)
 
 
 def test_the_parts_are_those_of_a_render_that_is_given_the_cutoff() -> None:
     sound = noise(3)
-    parting = part_at(torch.tensor(CUTOFFS_HZ))
+    parting = part_at(torch.tensor(CUTOFFS_HZ), torch.device("cpu"))
     kept, heard = parting.kept(sound), parting.heard(sound)
     for item, cutoff_hz in enumerate(CUTOFFS_HZ):
         place = crossover(Verdict(cutoff_hz=cutoff_hz, process=True, reason="", kind="given"))
@@ -49,7 +49,7 @@ def test_the_parts_are_those_of_a_render_that_is_given_the_cutoff() -> None:
 
 
 def test_the_lower_edge_is_where_the_recording_is_alone() -> None:
-    parting = part_at(torch.tensor(CUTOFFS_HZ))
+    parting = part_at(torch.tensor(CUTOFFS_HZ), torch.device("cpu"))
     sound = noise(3)
     added = parting.added(sound)
     for item in range(3):
