@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -23,6 +24,11 @@ def weighted_mean(error: Tensor, weight: Tensor) -> Tensor:
     """Mean of ``error`` under a weight that broadcasts against it."""
     weight = weight.expand_as(error)
     return (error * weight).sum() / weight.sum().clamp(min=1e-6)
+
+
+def long_term_log_mel(log_mel: Tensor) -> Tensor:
+    """The root of each band's mean power over time, as a logarithm: (B, L, M) -> (B, M)."""
+    return 0.5 * (torch.logsumexp(2.0 * log_mel, dim=1) - math.log(log_mel.shape[1]))
 
 
 def spectral_loss(estimate: Tensor, target: Tensor, lowest_hz: Tensor, highest_hz: Tensor) -> Tensor:
@@ -47,10 +53,23 @@ def spectral_loss(estimate: Tensor, target: Tensor, lowest_hz: Tensor, highest_h
     return torch.stack(losses).mean()
 
 
-def envelope_losses(
-    estimate: Tensor, target: Tensor, lowest_hz: Tensor, highest_hz: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Errors of band levels and of their flatness, as of ``quality/bands.py``, both in tens of dB.
+class BandLosses(NamedTuple):
+    """Errors in bands above the cutoff, in tens of dB.
+
+    Attributes:
+        envelope: of a band's level, frame by frame.
+        flatness: of the flatness of those levels, frame by frame.
+        level: of a band's mean power over the whole example. Frame by frame the safest guess is the median,
+            and the mean power of medians is some dB low: bands right in each frame are dull as a whole.
+    """
+
+    envelope: Tensor
+    flatness: Tensor
+    level: Tensor
+
+
+def band_losses(estimate: Tensor, target: Tensor, lowest_hz: Tensor, highest_hz: Tensor) -> BandLosses:
+    """Errors of band levels and of their flatness, as of ``quality/bands.py``, and of what they come to.
 
     Frames more than 60 dB below the loudest of their example do not count, nor levels more than 80 dB below
     its loudest bin.
@@ -76,13 +95,18 @@ def envelope_losses(
     loud = (frame >= frame.amax(dim=1, keepdim=True) * 1e-6).float()
     there = (counted > 0).float()[:, :, None]
     envelope = weighted_mean((made_level - real_level).abs(), there * loud[:, None, :])
+    real_mean, made_mean = (
+        torch.log10((share @ power).mean(dim=2, keepdim=True) + floor) for power in (real, made)
+    )
+    level = weighted_mean((made_mean - real_mean).abs(), there)
     number = there.sum(dim=1).clamp(min=1.0)
     real_flatness, made_flatness = (
         (level * there).sum(dim=1) / number
         - torch.log10(((10.0**level * there).sum(dim=1) / number).clamp(min=torch.finfo(level.dtype).tiny))
         for level in (real_level, made_level)
     )
-    return envelope, weighted_mean((made_flatness - real_flatness).abs(), loud * there.amax(dim=1))
+    flatness = weighted_mean((made_flatness - real_flatness).abs(), loud * there.amax(dim=1))
+    return BandLosses(envelope, flatness, level)
 
 
 def log10_power(waveform: Tensor, n_fft: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Train the envelope predictor: L1 on the log-mel above the cutoff."""
+"""Train the envelope predictor: L1 on the log-mel above the cutoff, and on what it comes to over time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from audiosr_fx.model.audiosr import AudioSRModel
 from audiosr_fx.model.config import ModelConfig
 from audiosr_fx.model.mel import mel_band_edges_hz
 from audiosr_fx.training.data import Clip
-from audiosr_fx.training.losses import DB_PER_NEPER, weighted_mean
+from audiosr_fx.training.losses import DB_PER_NEPER, long_term_log_mel, weighted_mean
 from audiosr_fx.training.segments import Batch, misjudge
 from audiosr_fx.training.stage import BatchMaker, Example, Stage, TrainSettings, check_range
 from audiosr_fx.training.validation import SHOWN, mean_figure, validation_batches
@@ -27,13 +27,17 @@ class PredictorSettings(TrainSettings):
     Attributes:
         quiet_weight: of frames more than 60 dB below the loudest of their example, where ears hear little and
             measures look away; 1 counts all alike.
+        level_weight: of the error of each band's mean power over an example. Without it loud moments come out
+            too soft: where it cannot know, L1 on logarithms says the median, whose mean power is some dB low.
     """
 
     quiet_weight: float = 1.0
+    level_weight: float = 0.0
 
     def __post_init__(self) -> None:
         TrainSettings.__post_init__(self)
         check_range(self, "quiet_weight", 0.0, 1.0)
+        check_range(self, "level_weight", 0.0, 1e3)
 
 
 class PredictorStage(Stage):
@@ -55,7 +59,7 @@ class PredictorStage(Stage):
         self.module: nn.Module = model.predictor.requires_grad_(True)
         self.mel = model.mel
         self.band = BandWeights(model.config, device)
-        self._quiet_weight = settings.quiet_weight
+        self._settings = settings
         self._validation = list(validation_batches(validation))
 
     def loss(self, batch: Batch, random: np.random.Generator, step: int) -> Mapping[str, Tensor]:
@@ -65,17 +69,28 @@ class PredictorStage(Stage):
             dull = self.mel(batch.dull).log_mel
         with self.autocast():
             predicted = self.module(dull, told_hz)
-        weight = self.band.weight
-        return {"total": self._error(predicted.float(), batch, told_hz, weight, self._quiet_weight)}
+        predicted, target = predicted.float(), self.mel(batch.target).log_mel
+        trusted = self.band.trusted(told_hz, batch.limit_hz) * self.band.weight
+        frames = torch.where(loud_frames(target)[:, :, None], 1.0, self._settings.quiet_weight)
+        error = weighted_mean((predicted - target).abs(), trusted[:, None, :] * frames)
+        if not self._settings.level_weight:
+            return {"total": error}
+        level = level_error(predicted, target, trusted)
+        return {"total": error + self._settings.level_weight * level, "frames": error, "level": level}
 
     def validate(self, module: nn.Module) -> Mapping[str, float]:
-        figures: dict[str, float] = {}
+        errors_db: dict[str, float] = {}
+        levels_db: dict[str, float] = {}
         for cutoff_hz, batch in self._validation:
             batch = self.move(batch)
             predicted = module(self.mel(batch.dull).log_mel, batch.cutoff_hz)
-            error = self._error(predicted, batch, batch.cutoff_hz, torch.ones_like(self.band.weight))
-            figures[f"error_db_{cutoff_hz:.0f}"] = float(error) * DB_PER_NEPER
-        return mean_figure(figures, "error_db")
+            target = self.mel(batch.target).log_mel
+            trusted = self.band.trusted(batch.cutoff_hz, batch.limit_hz)
+            error = weighted_mean((predicted - target).abs(), trusted[:, None, :])
+            errors_db[f"error_db_{cutoff_hz:.0f}"] = float(error) * DB_PER_NEPER
+            level = level_error(predicted, target, trusted)
+            levels_db[f"level_db_{cutoff_hz:.0f}"] = float(level) * DB_PER_NEPER
+        return mean_figure(errors_db, "error_db") | levels_db
 
     def examples(self, module: nn.Module) -> Iterator[Example]:
         for cutoff_hz, batch in self._validation[:1]:
@@ -86,13 +101,10 @@ class PredictorStage(Stage):
                 mels = {"dull": dull[index], "predicted": made[index], "true": true[index]}
                 yield Example(name=f"{cutoff_hz:.0f} Hz, clip {index + 1}", mels=mels)
 
-    def _error(
-        self, predicted: Tensor, batch: Batch, told_hz: Tensor, weight: Tensor, quiet_weight: float = 1.0
-    ) -> Tensor:
-        target = self.mel(batch.target).log_mel
-        mask = (self.band.trusted(told_hz, batch.limit_hz) * weight)[:, None, :]
-        mask = mask * torch.where(loud_frames(target)[:, :, None], 1.0, quiet_weight)
-        return weighted_mean((predicted - target).abs(), mask)
+
+def level_error(predicted: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Mean error of each band's mean power over time, in nepers: log-mels (B, L, M), weight (B, M) -> ()."""
+    return weighted_mean((long_term_log_mel(predicted) - long_term_log_mel(target)).abs(), weight)
 
 
 def loud_frames(log_mel: Tensor) -> Tensor:

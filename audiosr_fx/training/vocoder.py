@@ -16,7 +16,7 @@ from audiosr_fx.quality.lsd import measure_lsd
 from audiosr_fx.training.adversarial import AdversarialSettings, Adversary, band_between
 from audiosr_fx.training.data import SAMPLE_RATE, Clip
 from audiosr_fx.training.discriminators import MultiPeriodDiscriminator, MultiResolutionDiscriminator
-from audiosr_fx.training.losses import envelope_losses, spectral_loss
+from audiosr_fx.training.losses import BandLosses, band_losses, spectral_loss
 from audiosr_fx.training.parting import Parting, part_at
 from audiosr_fx.training.segments import Batch, misjudge
 from audiosr_fx.training.stage import BatchMaker, Example, Stage, TrainSettings, check_range
@@ -34,6 +34,7 @@ class VocoderSettings(TrainSettings):
         spectral_weight: of the light vocoder's distance of log spectra.
         envelope_weight: of the error of its levels in 32 bands above the cutoff, in tens of dB.
         flatness_weight: of the error of those levels' flatness, likewise.
+        level_weight: of the error of their mean power over an example, likewise; see ``losses.BandLosses``.
         mel_weight: of HiFi-GAN's L1 on log-mels.
         adversarial: training against critics of waveforms; the light vocoder's hear what is above the cutoff.
     """
@@ -42,13 +43,14 @@ class VocoderSettings(TrainSettings):
     spectral_weight: float = 1.0
     envelope_weight: float = 0.0
     flatness_weight: float = 0.0
+    level_weight: float = 0.0
     mel_weight: float = 5.6
     adversarial: AdversarialSettings | None = None
 
     def __post_init__(self) -> None:
         TrainSettings.__post_init__(self)
         check_range(self, "predicted_share", 0.0, 1.0)
-        for name in ("spectral_weight", "envelope_weight", "flatness_weight"):
+        for name in ("spectral_weight", "envelope_weight", "flatness_weight", "level_weight"):
             check_range(self, name, 0.0, 1e3)
         check_range(self, "mel_weight", 0.0, 1e3)
 
@@ -97,14 +99,11 @@ class ExciterStage(Stage):
         lowest_hz = parting.frequency_hz
         spectral = spectral_loss(estimate, batch.target, lowest_hz, batch.limit_hz)
         losses = {"total": self.settings.spectral_weight * spectral}
-        if self.settings.envelope_weight or self.settings.flatness_weight:
-            envelope, flatness = envelope_losses(estimate, batch.target, lowest_hz, batch.limit_hz)
-            losses |= {"spectral": spectral, "envelope": envelope, "flatness": flatness}
-            losses["total"] = (
-                losses["total"]
-                + self.settings.envelope_weight * envelope
-                + self.settings.flatness_weight * flatness
-            )
+        weights = {name: getattr(self.settings, f"{name}_weight") for name in BandLosses._fields}
+        if any(weights.values()):
+            bands = band_losses(estimate, batch.target, lowest_hz, batch.limit_hz)._asdict()
+            losses |= {"spectral": spectral, **bands}
+            losses["total"] = losses["total"] + sum(weights[name] * bands[name] for name in bands)
         if self.adversary is not None:
             real, made = (
                 band_between(sound, lowest_hz, batch.limit_hz, SAMPLE_RATE)

@@ -10,11 +10,13 @@ from audiosr_fx.quality.bands import envelope_error_db, flatness_error_db
 from audiosr_fx.quality.spectra import SpectrumPair, power_spectrum
 from audiosr_fx.training.discriminators import Judgement
 from audiosr_fx.training.losses import (
+    band_losses,
     discriminator_loss,
-    envelope_losses,
     feature_matching_loss,
     generator_loss,
+    long_term_log_mel,
 )
+from audiosr_fx.training.predictor import level_error
 
 
 def _judgements(*scores: float) -> list[Judgement]:
@@ -55,13 +57,13 @@ def test_critics_must_be_the_same_on_both_sides() -> None:
         discriminator_loss(_judgements(1.0, 1.0), _judgements(0.0))
 
 
-def test_envelope_losses_are_the_errors_that_are_reported() -> None:
+def test_band_losses_are_the_errors_that_are_reported() -> None:
     random = np.random.default_rng(0)
     target, estimate = (
         (0.1 * random.standard_normal(48_000) * np.linspace(1.0, scale, 48_000)).astype(np.float32)
         for scale in (0.5, 2.0)
     )
-    envelope, flatness = envelope_losses(
+    envelope, flatness, _ = band_losses(
         torch.from_numpy(estimate)[None],
         torch.from_numpy(target)[None],
         torch.tensor([4_000.0]),
@@ -75,27 +77,53 @@ def test_envelope_losses_are_the_errors_that_are_reported() -> None:
     assert 10.0 * float(flatness) == pytest.approx(flatness_error_db(pair, 4_000.0, 20_000.0), rel=0.03)
 
 
-def test_envelope_losses_are_nothing_for_what_is_right_and_lead_there() -> None:
+def test_band_losses_are_nothing_for_what_is_right_and_lead_there() -> None:
     torch.manual_seed(0)
     target = 0.1 * torch.randn(2, 24_000)
     edges_hz = torch.tensor([4_000.0, 12_000.0]), torch.tensor([24_000.0, 13_000.0])
-    assert [float(loss) for loss in envelope_losses(target, target, *edges_hz)] == [0.0, 0.0]
+    assert [float(loss) for loss in band_losses(target, target, *edges_hz)] == [0.0, 0.0, 0.0]
     soft = (0.3 * target).requires_grad_()
-    envelope, _ = envelope_losses(soft, target, *edges_hz)
+    envelope, _, _ = band_losses(soft, target, *edges_hz)
     envelope.backward()
     assert float(envelope.detach()) == pytest.approx(-2.0 * np.log10(0.3), rel=0.01)
     assert soft.grad is not None
     louder = soft.detach() - 1e-3 * soft.grad / soft.grad.abs().max()
-    assert float(envelope_losses(louder, target, *edges_hz)[0]) < float(envelope.detach())
+    assert float(band_losses(louder, target, *edges_hz)[0]) < float(envelope.detach())
+
+
+def test_frames_that_differ_may_come_to_the_same_level() -> None:
+    torch.manual_seed(2)
+    edges_hz = torch.tensor([4_000.0]), torch.tensor([20_000.0])
+    swell = torch.linspace(0.1, 1.0, 96_000)
+    target, backwards = (0.1 * torch.randn(1, 96_000) * gain for gain in (swell, swell.flip(0)))
+    envelope, _, level = band_losses(backwards, target, *edges_hz)
+    assert float(envelope) > 0.5
+    assert float(level) < 0.05
+    _, _, level = band_losses(0.5 * target, target, *edges_hz)
+    assert float(level) == pytest.approx(-2.0 * np.log10(0.5), rel=0.01)
+
+
+def test_the_mean_power_of_medians_is_low_and_the_level_error_says_by_how_much() -> None:
+    random = torch.Generator().manual_seed(3)
+    target = -5.0 + 0.7 * torch.randn((2, 4_000, 3), generator=random)  # 6 dB to either side
+    medians = target.median(dim=1, keepdim=True).values.expand_as(target)
+    weight = torch.tensor([[1.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
+    assert float(level_error(medians, target, weight)) == pytest.approx(0.7**2, rel=0.1)  # 4.3 dB
+    right = long_term_log_mel(target)[:, None].expand_as(target)
+    assert float(level_error(right, target, weight)) == pytest.approx(0.0, abs=1e-5)
+    wrong = target.clone()
+    wrong[:, :, 2] += 1.0
+    wrong[1, :, 1] += 1.0
+    assert float(level_error(wrong, target, weight)) == 0.0
 
 
 def test_a_recording_that_cannot_be_trusted_above_its_cutoff_does_not_count() -> None:
     target = torch.randn(2, 9_600, generator=torch.Generator().manual_seed(1))
     estimate = (target + 0.1).requires_grad_(True)
-    envelope, flatness = envelope_losses(
+    losses = band_losses(
         estimate, target, torch.tensor([8_000.0, 8_000.0]), torch.tensor([20_000.0, 7_000.0])
     )
-    (envelope + flatness).backward()
+    torch.stack(losses).sum().backward()
     assert estimate.grad is not None
     assert torch.isfinite(estimate.grad).all()
     assert (estimate.grad[1] == 0.0).all()
