@@ -53,7 +53,7 @@ def open_database(folder: Path) -> tuple[sqlite3.Connection, Path | None]:
     refuse_network(folder)
     path = folder / FILE_NAME
     damaged = None
-    if path.exists() and not _is_sound(path):
+    if path.exists() and not is_sound(path):
         damaged = _move_aside(path)
     with storage_errors(path):
         connection = sqlite3.connect(
@@ -118,6 +118,23 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
+def is_sound(path: Path) -> bool:
+    """Whether SQLite can read all of a database; finishing what a killed process left counts as reading.
+
+    Raises:
+        StorageError: that cannot be told just now.
+    """
+    try:
+        with closing(sqlite3.connect(path, timeout=_BUSY_MS / 1000, isolation_level=None)) as connection:
+            return bool(connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
+    except sqlite3.Error as cause:
+        code = getattr(cause, "sqlite_errorcode", None)
+        if code is not None and code & 0xFF in _BROKEN:
+            return False
+        with storage_errors(path):
+            raise
+
+
 def refuse_network(folder: Path) -> None:
     """Raise JobError where a folder lies on a network file system, whose locks SQLite cannot trust."""
     if not sys.platform.startswith("linux"):
@@ -154,19 +171,6 @@ def filesystem_of(folder: Path, mountinfo: str) -> str:
         if inside and len(point) >= len(best):  # later mounts hide earlier ones
             best, kind = point, right.split()[0]
     return kind
-
-
-def _is_sound(path: Path) -> bool:
-    """Whether SQLite can read all of a database; finishing what a killed process left counts as reading."""
-    try:
-        with closing(sqlite3.connect(path, timeout=_BUSY_MS / 1000, isolation_level=None)) as connection:
-            return bool(connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
-    except sqlite3.Error as cause:
-        code = getattr(cause, "sqlite_errorcode", None)
-        if code is not None and code & 0xFF in _BROKEN:
-            return False
-        with storage_errors(path):
-            raise
 
 
 def _move_aside(path: Path) -> Path:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,45 @@ def test_a_damaged_memory_is_begun_anew(
     assert memory.jobs_of(Path("/in"), ["a.wav"]) == {"a.wav": 1}
     memory.close()
     assert "begun anew" in caplog.text
+
+
+def test_a_memory_that_is_damaged_in_its_middle_is_begun_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    memory = Memory(tmp_path)
+    memory.take(Path("/in"), {f"{number}.wav": taken(number) for number in range(1, 1000)})
+    memory.close()
+    content = (tmp_path / FILE_NAME).read_bytes()
+    middle = len(content) // 2
+    (tmp_path / FILE_NAME).write_bytes(content[:middle] + b"\xa5" * 8192 + content[middle + 8192 :])
+    memory = Memory(tmp_path)
+    assert memory.taken(Path("/in")) == {}
+    memory.close()
+    assert "begun anew (it is damaged)" in caplog.text
+
+
+def test_to_open_a_memory_writes_nothing_so_a_full_disk_does_not_cost_it(tmp_path: Path) -> None:
+    Memory(tmp_path).close()
+    os.utime(tmp_path / FILE_NAME, ns=(1, 1))
+    Memory(tmp_path).close()
+    assert (tmp_path / FILE_NAME).stat().st_mtime_ns == 1
+
+
+def test_a_memory_that_cannot_be_used_now_is_kept_for_later(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    memory = Memory(tmp_path)
+    memory.take(Path("/in"), {"a.wav": taken(1)})
+    memory.close()
+    journal = tmp_path / f"{FILE_NAME}-journal"
+    journal.mkdir()  # SQLite cannot look whether there is something to roll back
+    memory = Memory(tmp_path)
+    assert memory.taken(Path("/in")) == {}
+    memory.take(Path("/in"), {"b.wav": taken(2)})
+    assert list(memory.taken(Path("/in"))) == ["b.wav"]
+    memory.close()
+    journal.rmdir()
+    memory = Memory(tmp_path)
+    assert list(memory.taken(Path("/in"))) == ["a.wav"]
+    memory.close()
+    assert "cannot be used now" in caplog.text
