@@ -18,7 +18,7 @@ from audiosr_fx.jobs.names import RealNames, folded, is_on_disk, numbered
 from audiosr_fx.jobs.order import Order
 from audiosr_fx.jobs.request import Collision
 from audiosr_fx.jobs.states import LIVE, State, check_move
-from audiosr_fx.wording import shown
+from audiosr_fx.wording import printable, shown
 
 MAX_REASON: Final = 500
 _HOLDS_NAME: Final = LIVE | {State.DONE}
@@ -81,7 +81,7 @@ class Ledger:
         """Add an event."""
         self.connection.execute(
             "INSERT INTO event (job, time, old, new, reason, progress) VALUES (?, ?, ?, ?, ?, ?)",
-            (id, self._clock(), old, new, reason[:MAX_REASON], progress),
+            (id, self._clock(), old, new, _kept(reason), progress),
         )
 
     def move(self, job: Job, new: State, reason: str = "", **changes: Any) -> Job:
@@ -93,7 +93,7 @@ class Ledger:
         check_move(job.id, job.state, new)
         columns: dict[str, Any] = {
             "state": new,
-            "reason": reason[:MAX_REASON],
+            "reason": _kept(reason),
             "changed": self._clock(),
             **changes,
         }
@@ -216,3 +216,8 @@ class Ledger:
         if name != job.output_name:
             self.update(job.id, output_name=os.fsencode(name))
         return name
+
+
+def _kept(reason: str) -> str:
+    """A reason as the database takes it, wherever it comes from: one line of Unicode, and not a long one."""
+    return printable(reason)[:MAX_REASON]

@@ -28,6 +28,7 @@ RENDERER: Final = "audiosr_fx.jobs.rendering:render"
 STALL_S: Final = 900.0
 STOP_S: Final = 2.0
 PROGRESS_S: Final = 1.0
+FAULT: Final = "a fault of this program; its log says more"
 _TURN_S: Final = 0.25
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -181,10 +182,7 @@ class Service:
         """How things stand, for people and for JSON."""
         return {
             "jobs": {str(state): count for state, count in self.store.counts().items()},
-            "workers": [
-                {"device": one.device, "pid": one.pid, "job": None if one.job is None else one.job.id}
-                for one in self._workers
-            ],
+            "workers": [_told(one) for one in self._workers],
             "paused": self._pause.reason,
         }
 
@@ -271,6 +269,19 @@ class Service:
         except JobError as error:  # cancelled, superseded or taken anew meanwhile
             _log.info("the result of job %d is dropped: %s", report.job.id, error)
             self._publisher.discard(report.job)
+        except OSError:
+            raise
+        except Exception:  # done again it would be the same, and all others would wait for ever
+            _log.exception("a fault of the job service over job %d; it goes on", report.job.id)
+            self._fail(report.job, FAULT)
+
+    def _fail(self, job: Job, reason: str) -> None:
+        try:
+            self.store.fail(job.id, job.token, reason)
+        except StorageError:
+            raise
+        except JobError:  # it has ended already
+            return
 
     def _act(self, report: Report) -> None:
         job, text = report.job, report.text
@@ -328,7 +339,12 @@ class Service:
                 if is_disk_full(error):
                     raise
                 reason = f"{shown(job.output)}: cannot be published ({error.strerror or error})"
-                self.store.fail(job.id, job.token, reason)
+                self._fail(job, reason)
+            except StorageError:
+                raise
+            except Exception:
+                _log.exception("a fault of the job service over job %d; it goes on", job.id)
+                self._fail(job, FAULT)
             self._unpublished.pop(0)
             self._tell_changed()
 
@@ -441,6 +457,12 @@ class Service:
     def _tell_changed(self) -> None:
         with self._changed:
             self._changed.notify_all()
+
+
+def _told(worker: Renders) -> dict[str, Any]:
+    """How a worker stands; asked from any thread, so it may lose its job meanwhile."""
+    job = worker.job
+    return {"device": worker.device, "pid": worker.pid, "job": None if job is None else job.id}
 
 
 def _has_changed(job: Job) -> bool:

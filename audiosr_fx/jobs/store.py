@@ -193,9 +193,11 @@ class JobStore:
         """
         turn = f"ORDER BY {TURN}, id LIMIT 1"
         with self._changing():
-            marks = ", ".join("?" * len(last))
             found = rows.find_jobs(
-                self._connection, f"state = 'queued' AND id NOT IN ({marks})", [*last], turn
+                self._connection,
+                "state = 'queued' AND id NOT IN (SELECT value FROM json_each(?))",
+                [json.dumps([*last])],
+                turn,
             )
             if not found and last:
                 found = rows.find_jobs(self._connection, "state = 'queued'", (), turn)
@@ -345,11 +347,12 @@ class JobStore:
             found = [self._ledger.get(id) for id in ids]
             for state in wanted:
                 found += rows.find_jobs(self._connection, "state = ?", [state])
-            for job in found:
+            jobs = {job.id: job for job in found}
+            for job in jobs.values():
                 if job.state in LIVE:
                     raise JobError(f"job {job.id} is {job.state}; cancel it first")
                 self._ledger.delete(job.id)
-            return len(found)
+            return len(jobs)
 
     # Inside
 

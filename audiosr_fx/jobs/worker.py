@@ -92,8 +92,9 @@ class Worker:
 
     @property
     def pid(self) -> int | None:
-        """Of the child."""
-        return None if self._child is None else self._child.pid
+        """Of the child; from any thread."""
+        child = self._child
+        return None if child is None else child.pid
 
     def start(self) -> None:
         """Start the child, if there is none and the last was not only just lost."""

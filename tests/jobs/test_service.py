@@ -4,12 +4,14 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 from fake_renderers import expected_content
+from inline_worker import InlineWorker
 from job_orders import FAKE, make_order, new_order, new_source, outputs
 
 from audiosr_fx.errors import JobError, ParameterError, StorageError
@@ -18,7 +20,8 @@ from audiosr_fx.jobs.child import finite
 from audiosr_fx.jobs.job import Job
 from audiosr_fx.jobs.manifest import find_manifest
 from audiosr_fx.jobs.parking import Parking
-from audiosr_fx.jobs.service import Service
+from audiosr_fx.jobs.publish import Publisher
+from audiosr_fx.jobs.service import FAULT, Service
 from audiosr_fx.jobs.states import State
 from audiosr_fx.jobs.store import JobStore
 
@@ -99,6 +102,7 @@ def test_two_devices_work_at_once(tmp_path: Path, store: JobStore) -> None:
 MISHAPS = {
     "bad-audio": "the file is damaged: copy or export it again",
     "fault": "ZeroDivisionError: division by zero",
+    "odd-text": r"ValueError: \udcff \x1b[2J is no name",
     "always-memory": "memory ran out, in small batches too",
     "segfault": "3 times over it; the last time: killed by SIGSEGV",
 }
@@ -117,6 +121,60 @@ def test_jobs_that_cannot_be_done_fail_with_their_reasons_and_others_go_on(
         assert mishaps[content] in failed.reason
     assert service.wait(good.id, WAIT_S).state is State.DONE
     assert outputs(tmp_path) == ["good.wav"]
+
+
+class FaultyPublisher(Publisher):
+    """Has a fault of its own with a name."""
+
+    def publish(self, job: Job, output_sha256: str, result: Mapping[str, Any]) -> Job:
+        if job.output_name == "bad.wav":
+            raise ZeroDivisionError
+        return super().publish(job, output_sha256, result)
+
+    def recover(self, job: Job) -> Job:
+        if job.output_name == "bad.wav":
+            raise ZeroDivisionError
+        return super().recover(job)
+
+
+def test_a_job_over_which_the_service_itself_has_a_fault_holds_up_nobody(
+    tmp_path: Path, store: JobStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad, good = (store.submit(new_order(tmp_path, name)).job for name in ("bad.wav", "good.wav"))
+    assert bad is not None
+    assert good is not None
+    with Service(store, renderer=FAKE, publisher=FaultyPublisher(store)) as service:
+        assert service.wait(bad.id, WAIT_S).reason == FAULT
+        assert service.wait(good.id, WAIT_S).state is State.DONE
+    store.retry(bad.id)
+    taken = store.take()
+    assert taken is not None
+    store.begin_publishing(taken.id, taken.token, "0" * 64, {})
+    with Service(store, renderer=FAKE, publisher=FaultyPublisher(store)):
+        assert store.get(bad.id).state is State.FAILED
+    assert caplog.text.count("a fault of the job service over job 1") == 2
+    assert outputs(tmp_path) == ["good.wav"]
+
+
+def test_workers_can_be_told_of_while_they_end_their_jobs(tmp_path: Path, store: JobStore) -> None:
+    class Ending(InlineWorker):
+        """Has ended its job when it is asked again."""
+
+        seen: ClassVar[list[Job | None]] = []
+
+        @property
+        def job(self) -> Job | None:
+            return self.seen.pop() if self.seen else None
+
+        @job.setter
+        def job(self, job: Job | None) -> None: ...
+
+    job = store.submit(new_order(tmp_path)).job
+    assert job is not None
+    Ending.seen.append(job)
+    service = Service(store, make_worker=Ending)
+    assert [worker["job"] for worker in service.status()["workers"]] == [job.id]
+    assert [worker["job"] for worker in service.status()["workers"]] == [None]
 
 
 @pytest.mark.parametrize("mishap", ["fault", "kill", "memory"])
