@@ -140,11 +140,14 @@ class WatchedFolder:
                 files[name] = replace(files[name], taken=None)
         self.view = View(files=MappingProxyType(files))
 
-    def put_off(self, reasons: Mapping[str, str], now_s: float) -> None:
-        """Let files that cannot be rendered as things are wait, and be tried again after a while."""
+    def put_off(self, batch: ReadyBatch, reasons: Mapping[str, str], now_s: float) -> None:
+        """Let files that cannot be rendered as things are wait, and be tried again after a while.
+
+        What has changed since the batch was made is another matter, and waits for nothing.
+        """
         files = dict(self.view.files)
         for name, reason in reasons.items():
-            if name in files:
+            if name in files and files[name].stamp == batch.stamps[name]:
                 files[name] = replace(files[name], taken=None, held=reason, since_s=now_s)
         self.view = View(files=MappingProxyType(files))
 

@@ -86,7 +86,7 @@ class Handover:
             if due_s > now_s:
                 later.append((due_s, batch, reasons))
             elif reasons:
-                batch.folder.put_off(reasons, now_s)
+                batch.folder.put_off(batch, reasons, now_s)
             else:
                 batch.folder.give_back(batch)
         for entry in later:

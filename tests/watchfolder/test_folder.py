@@ -16,7 +16,7 @@ from audio_kinds import some_audio, write_kind
 
 from audiosr_fx.errors import JobError
 from watchfolder.claims import FolderClaim
-from watchfolder.folder import WatchedFolder
+from watchfolder.folder import ReadyBatch, WatchedFolder
 from watchfolder.studio import FolderSettings
 
 KINDS = ("pcm16.wav", "rf64.wav", "wave64.w64", "pcm16.aiff", "pcm24.flac")
@@ -168,10 +168,22 @@ def test_what_could_not_be_handed_on_is_found_again(
     (batch,) = watched.turn(3.0)
     watched.give_back(batch)
     assert names(watched, 4.0) == ["a.wav"]
-    watched.put_off({"a.wav": "no such preset"}, 5.0)
+    watched.put_off(batch, {"a.wav": "no such preset"}, 5.0)
     assert names(watched, 6.0) == []
     assert watched.view.files["a.wav"].held == "no such preset"
     assert names(watched, 5.0 + watched.settings.patience_s) == ["a.wav"]
+
+
+def test_what_is_mended_while_it_is_refused_is_not_made_to_wait_for_that(
+    watched: WatchedFolder, input_folder: Path, stems: dict[str, bytes]
+) -> None:
+    (input_folder / "a.wav").write_bytes(stems["pcm16.wav"][:100])
+    watched.turn(0.0)
+    batch = ReadyBatch(folder=watched, stamps={"a.wav": watched.view.files["a.wav"].stamp})
+    (input_folder / "a.wav").write_bytes(stems["pcm16.wav"])
+    assert names(watched, 1.0) == []
+    watched.put_off(batch, {"a.wav": "cannot be read"}, 2.0)
+    assert names(watched, 4.0) == ["a.wav"]
 
 
 def test_a_folder_that_goes_and_comes_back_is_watched_again(
