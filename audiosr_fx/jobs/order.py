@@ -6,6 +6,7 @@ It is what the store keeps, so a job renders what its key says, whatever becomes
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import stat
@@ -222,7 +223,7 @@ def identify(path: Path) -> SourceIdentity:
         AudioFormatError: it is no plain file, cannot be read, or changes meanwhile.
     """
     try:
-        with path.open("rb", buffering=0) as stream:
+        with _opened(path) as stream:
             before = os.fstat(stream.fileno())
             if not stat.S_ISREG(before.st_mode):
                 raise AudioFormatError(f"{shown(path)}: not a file; expected one audio file")
@@ -258,11 +259,20 @@ def is_unchanged(path: Path, identity: SourceIdentity) -> bool:
 
 def hash_file(path: Path) -> str:
     """SHA-256 of a file's content, in hexadecimal digits; OSError where it cannot be read."""
-    with path.open("rb") as stream:
+    with _opened(path) as stream:
         return _digest(stream)
 
 
-def _digest(stream: Any) -> str:
+def _opened(path: Path) -> io.FileIO:
+    """A file to read, without waiting for whoever may write into a pipe of that name."""
+    return open(path, "rb", buffering=0, opener=_open_at_once)
+
+
+def _open_at_once(name: str, flags: int) -> int:
+    return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _digest(stream: io.FileIO) -> str:
     digest = hashlib.sha256()
     while block := stream.read(_BLOCK_BYTES):
         digest.update(block)

@@ -109,6 +109,9 @@ def test_a_source_that_is_not_there_or_no_file_is_refused(tmp_path: Path) -> Non
     for path in (tmp_path / "none.wav", tmp_path):
         with pytest.raises(AudioFormatError, match="cannot be read"):
             identify(path)
+    os.mkfifo(tmp_path / "pipe.wav")  # nobody will ever write into it
+    with pytest.raises(AudioFormatError, match="not a file"):
+        identify(tmp_path / "pipe.wav")
 
 
 def test_a_source_is_known_by_its_content(tmp_path: Path) -> None:
