@@ -55,12 +55,11 @@ class Door:
         self._guests = threading.BoundedSemaphore(MAX_GUESTS)
         self._socket: Path | None = None
         self._server, address = self._listen()
-        told = {"address": address, "secret": self._secret, "pid": os.getpid()}
-        fresh = self._file.with_suffix(".new")
-        with suppress(FileNotFoundError):
-            fresh.unlink()
-        write_through(fresh, json.dumps(told).encode("ascii"), 0o600)
-        os.replace(fresh, self._file)
+        try:
+            self._tell_where(address)
+        except BaseException:
+            self._let_go()
+            raise
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.2,), daemon=True)
         self._thread.start()
 
@@ -74,6 +73,9 @@ class Door:
         """Answer nobody any more."""
         self._server.shutdown()
         self._thread.join()
+        self._let_go()
+
+    def _let_go(self) -> None:
         self._server.server_close()
         for path in (self._file, self._socket):
             with suppress(OSError):
@@ -81,20 +83,24 @@ class Door:
                     path.unlink()
 
     def _listen(self) -> tuple[socketserver.BaseServer, Any]:
-        old = os.umask(0o077)
-        try:
-            if hasattr(socket, "AF_UNIX"):
-                path = socket_path(self._service.store.folder)
-                with suppress(FileNotFoundError):
-                    path.unlink()
-                server = _UnixServer(str(path), self._handler())
-                os.chmod(path, 0o600)
-                self._socket = path
-                return server, str(path)
-            tcp = _TcpServer(("127.0.0.1", 0), self._handler())
-            return tcp, list(tcp.server_address[:2])
-        finally:
-            os.umask(old)
+        if hasattr(socket, "AF_UNIX"):
+            path = socket_path(self._service.store.folder)
+            with suppress(FileNotFoundError):
+                path.unlink()
+            server = _UnixServer(str(path), self._handler())
+            self._socket = path
+            return server, str(path)
+        tcp = _TcpServer(("127.0.0.1", 0), self._handler())
+        return tcp, list(tcp.server_address[:2])
+
+    def _tell_where(self, address: Any) -> None:
+        """Write the address and the secret into their file."""
+        told = {"address": address, "secret": self._secret, "pid": os.getpid()}
+        fresh = self._file.with_suffix(".new")
+        with suppress(FileNotFoundError):
+            fresh.unlink()
+        write_through(fresh, json.dumps(told).encode("ascii"), 0o600)
+        os.replace(fresh, self._file)
 
     def _handler(self) -> type[socketserver.StreamRequestHandler]:
         door = self
@@ -127,10 +133,10 @@ class Door:
             if not isinstance(told, dict):
                 raise MessageError("the message is no object")
             secret = told.pop("secret", None)
-            if not isinstance(secret, str) or not hmac.compare_digest(secret.encode(), self._secret.encode()):
+            if not isinstance(secret, str) or not hmac.compare_digest(_bytes(secret), _bytes(self._secret)):
                 raise MessageError("the secret of this door is missing or wrong")
             command = told.pop("command", None)
-            if command not in _COMMANDS:
+            if not isinstance(command, str) or command not in _COMMANDS:
                 raise MessageError(f"command is {command!r}; expected {', '.join(sorted(_COMMANDS))}")
             return {"ok": _COMMANDS[command](self._service, told)}
         except AudioSRError as error:
@@ -163,7 +169,12 @@ class _Threads(socketserver.ThreadingMixIn):
 if hasattr(socketserver, "UnixStreamServer"):
 
     class _UnixServer(_Threads, socketserver.UnixStreamServer):
-        pass
+        def server_bind(self) -> None:
+            """Only for its owner, and without the process's umask, which files of other threads go by too."""
+            with suppress(OSError):  # Linux makes the socket with this mode; elsewhere it is set below
+                os.fchmod(self.fileno(), 0o600)
+            super().server_bind()
+            os.chmod(str(self.server_address), 0o600)
 
 
 class _TcpServer(_Threads, socketserver.TCPServer):
@@ -264,6 +275,10 @@ def _states(names: Any) -> list[State]:
 def _error(error: AudioSRError) -> dict[str, Any]:
     kinds = [kind.__name__ for kind in type(error).__mro__ if kind.__module__ == errors.__name__]
     return {"error": kinds[0], "text": " ".join(str(error).split())}
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _line(told: dict[str, Any]) -> bytes:

@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import stat
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -119,6 +120,33 @@ def test_only_the_owner_may_open_the_door(tmp_path: Path, door: Door) -> None:
     assert len(told["secret"]) == 48
 
 
+def test_to_open_a_door_changes_the_mode_of_no_other_file(
+    tmp_path: Path, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The umask is the whole process's: a worker that starts meanwhile would keep a changed one."""
+    asked: list[int] = []
+    monkeypatch.setattr(os, "umask", asked.append)
+    with Door(service):
+        pass
+    assert asked == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the mode is set after the socket is there")
+def test_a_door_is_never_open_to_others_not_even_for_a_moment(
+    tmp_path: Path, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "chmod", lambda *_: None)
+    with Door(service):
+        assert stat.S_IMODE(socket_path(tmp_path / "state").stat().st_mode) & 0o077 == 0
+
+
+def test_a_door_that_cannot_be_told_of_leaves_nothing(tmp_path: Path, service: Service) -> None:
+    (tmp_path / "state" / ADDRESS_FILE).mkdir()
+    with pytest.raises(OSError, match="directory"):
+        Door(service)
+    assert not socket_path(tmp_path / "state").exists()
+
+
 def test_an_address_that_a_killed_service_left_counts_for_nothing(tmp_path: Path, service: Service) -> None:
     door = Door(service)
     address = (tmp_path / "state" / ADDRESS_FILE).read_text()
@@ -165,6 +193,7 @@ def raw(tmp_path: Path, content: bytes) -> bytes:
         (b"[]\n", "no object"),
         (b"{}\n", "secret"),
         (b'{"secret": "x", "command": "list"}\n', "secret"),
+        (b'{"secret": "\\ud800", "command": "list"}\n', "secret"),
         (b"x" * (MAX_LINE + 10), "more than"),
     ],
 )
@@ -198,6 +227,7 @@ def test_whatever_a_message_says_it_is_answered(
 def test_an_unknown_command_or_key_is_named(service: Service, door: Door) -> None:
     for message, told in (
         ({"command": "run"}, "expected cancel, clear"),
+        ({"command": ["last"]}, "expected cancel, clear"),
         ({"command": "last", "x": 1}, "'x'"),
     ):
         answer = door.answer(json.dumps({**message, "secret": door._secret}).encode())
