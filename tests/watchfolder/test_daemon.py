@@ -375,28 +375,6 @@ def test_stems_of_one_folder_share_one_gain_and_follow_the_preset_of_their_folde
     assert 'mode = "album"' not in jobs["loud"].order.recipe
 
 
-def test_a_stem_of_a_set_that_comes_again_or_late_gets_the_gain_of_the_set(
-    studio: Studio, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level("INFO")
-    (studio.input / "album-stems").mkdir()
-    dropped = [("loud.wav", 1.0, 0), ("soft.wav", 0.1, 1)], [("soft.wav", 0.1, 2)], [("late.wav", 0.03, 3)]
-    gains = []
-    for stems in dropped:
-        for name, level, seed in stems:
-            write_kind(
-                studio.input / "album-stems" / name, "pcm24.wav", level * some_audio(48_000, seed=seed)
-            )
-        studio.start(once=True)
-        studio.end()
-        with JobStore(studio.state) as store:
-            recipes = [job.order.recipe.splitlines() for job in store.jobs()]
-        gains = [line for recipe in recipes for line in recipe if "gain_db" in line]
-    assert len(gains) == 4
-    assert len(set(gains)) == 1
-    assert caplog.text.count("that their set got before, so that its balance stays") == 2
-
-
 def test_no_stem_waits_for_an_album_to_be_measured(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     from watchfolder import albums
 
