@@ -18,6 +18,7 @@ from audiosr_fx import recipe
 from audiosr_fx.errors import ParameterError, RenderCancelled
 from audiosr_fx.model.audiosr import SamplerSettings
 from audiosr_fx.model.noise import CONDITION_STREAM, START_STREAM, STEP_STREAM, NoiseField
+from audiosr_fx.model.places import FileState, place_of, state_of
 from audiosr_fx.settings import QUALITIES, RenderSettings
 
 if TYPE_CHECKING:
@@ -240,24 +241,36 @@ class Engine:
 def load_engine(
     model: str = "mini", device: str = "auto", dtype: str = "auto", batch_size: int | None = None
 ) -> Engine:
-    """An engine by the name or path of its model; the last two stay in memory.
+    """An engine by the name or path of its model; the last two stay in memory, until their files change.
 
     Raises:
         CheckpointError: no such weights, or damaged.
         ParameterError: a device or precision this machine has not got.
     """
     with _loading:  # or threads that ask at once would each load one
-        return _load_engine(model, choose_device(device), dtype, batch_size)
+        return _load_engine(model, _state(model), choose_device(device), dtype, batch_size)
 
 
 _loading = threading.Lock()
 
 
 @functools.lru_cache(maxsize=2)
-def _load_engine(model: str, device: torch.device, dtype: str, batch_size: int | None) -> Engine:
+def _load_engine(
+    model: str, state: FileState | None, device: torch.device, dtype: str, batch_size: int | None
+) -> Engine:
     from audiosr_fx.model.checkpoint import load_model
 
+    del state  # it is part of the key: a model that was imported anew is loaded anew
     return Engine(load_model(model), device, dtype, batch_size)
+
+
+def _state(model: str) -> FileState | None:
+    """Of a model's file; None where there is none, which is told when it is loaded."""
+    path = place_of(model)
+    try:
+        return None if path is None else state_of(path)
+    except OSError:
+        return None
 
 
 def choose_device(device: str | torch.device = "auto") -> torch.device:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from tiny import tiny_model
 from audiosr_fx.engine import Engine, choose_device, choose_dtype, load_engine
 from audiosr_fx.errors import ParameterError, RenderCancelled
 from audiosr_fx.model.audiosr import AudioSRModel, SamplerSettings
+from audiosr_fx.model.checkpoint import save_model
 from audiosr_fx.model.noise import NoiseField
 from audiosr_fx.settings import QUALITIES, RenderSettings
 
@@ -158,6 +160,20 @@ def test_threads_that_ask_at_once_share_one_engine(monkeypatch: pytest.MonkeyPat
         engines = list(pool.map(lambda _: load_engine("shared by threads", "cpu"), range(3)))
     assert loads == ["shared by threads"]
     assert engines[0] is engines[1] is engines[2]
+
+
+def test_a_model_that_was_imported_anew_is_loaded_anew(tmp_path: Path) -> None:
+    """A worker lives for days, and the SHA-256 it puts into a file is of the weights that are there."""
+    path = tmp_path / "house.safetensors"
+    first, second = tiny_model(), tiny_model()
+    with torch.no_grad():
+        next(second.parameters()).add_(1.0)
+    save_model(first, path, dtype=torch.float32)
+    engine = load_engine(str(path), "cpu")
+    assert load_engine(str(path), "cpu") is engine
+    save_model(second, path, dtype=torch.float32)
+    weights = [next(one.model.parameters()) for one in (engine, load_engine(str(path), "cpu"))]
+    assert torch.allclose(weights[0] + 1.0, weights[1])
 
 
 @pytest.mark.gpu

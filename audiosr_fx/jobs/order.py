@@ -12,13 +12,13 @@ import os
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from audiosr_fx.errors import AudioFormatError, AudioSRError, MessageError, ParameterError
+from audiosr_fx.errors import AudioFormatError, AudioSRError, CheckpointError, MessageError, ParameterError
 from audiosr_fx.jobs.request import RenderRequest, request_from_dict
 from audiosr_fx.model.catalogue import find_model
+from audiosr_fx.model.places import file_sha256
 from audiosr_fx.wording import shown
 
 _BLOCK_BYTES: Final = 1 << 20
@@ -212,8 +212,23 @@ def _read_recipe(request: RenderRequest) -> Recipe:
     return Recipe(
         recipe=preset.to_toml(),
         recipe_path=preset.source if preset.source.endswith(".toml") else "",
-        models=tuple(sorted((str(name), _model_sha256(str(name))) for name in set(used))),
+        models=tuple(sorted((str(name), model_sha256(str(name))) for name in set(used))),
     )
+
+
+def model_sha256(name: str) -> str:
+    """The SHA-256 of a model's file as it is now.
+
+    Raises:
+        CheckpointError: there is none of that name, or it cannot be read.
+    """
+    path = find_model(name)
+    try:
+        return file_sha256(path)
+    except OSError as cause:
+        raise CheckpointError(
+            f"model {name}: {shown(path)} cannot be read ({cause.strerror or cause})"
+        ) from cause
 
 
 def identify(path: Path) -> SourceIdentity:
@@ -281,15 +296,3 @@ def _digest(stream: io.FileIO) -> str:
 
 def _times(status: os.stat_result) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
-
-
-def _model_sha256(name: str) -> str:
-    path = find_model(name)
-    status = path.stat()
-    return _cached_hash(path, status.st_mtime_ns, status.st_size)
-
-
-@lru_cache(maxsize=16)
-def _cached_hash(path: Path, mtime_ns: int, size: int) -> str:
-    del mtime_ns, size
-    return hash_file(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import platform
 import shutil
 import time
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from audiosr_fx import __version__
 from audiosr_fx.errors import AudioFormatError, NoRoom, ParameterError
 from audiosr_fx.files import SUBTYPES
+from audiosr_fx.jobs.order import model_sha256
 from audiosr_fx.jobs.task import DeviceMissing, Task
 from audiosr_fx.settings import PLUGIN_TIMEOUT_S, parse_region, session_rate
 from audiosr_fx.sources import position_at_rate
@@ -23,12 +25,14 @@ if TYPE_CHECKING:
     from audiosr_fx.decoding import DecodedFile
     from audiosr_fx.file_job import RenderedFile
     from audiosr_fx.files import AudioInfo
+    from audiosr_fx.jobs.order import Order
     from audiosr_fx.jobs.request import RenderRequest
     from audiosr_fx.progress import ProgressEvent
     from audiosr_fx.settings import Region
 
 _TAKE: Final = "take.audiosr_fx.wav"
 _PARTS: Final = ("torch", "numpy", "pedalboard", "soundfile", "soxr")
+_log = logging.getLogger(__name__)
 
 
 def render(
@@ -46,6 +50,7 @@ def render(
     order, request = task.order, task.order.request
     preset = parse_preset(order.recipe, order.recipe_path or "the preset")
     _check_device(task, bool(order.models))
+    models = _models(order)
     started = time.monotonic()
     is_spliced = bool(request.splice)
     with _decoded(task, should_cancel) as decoded:
@@ -72,7 +77,7 @@ def render(
         )
         if is_spliced:
             done = _spliced(done, task, decoded, should_cancel)
-    return _told(done, task, time.monotonic() - started)
+    return _told(done, task, time.monotonic() - started) | {"models": models}
 
 
 def _decoded(task: Task, should_cancel: Callable[[], bool]) -> DecodedFile:
@@ -93,6 +98,19 @@ def _decoded(task: Task, should_cancel: Callable[[], bool]) -> DecodedFile:
     return decoded
 
 
+def _models(order: Order) -> dict[str, str]:
+    """The SHA-256 of each model that is rendered with; one may have been imported anew since it was named.
+
+    Raises:
+        CheckpointError: it is gone.
+    """
+    found = {name: model_sha256(name) for name, _ in order.models}
+    for name, before in order.models:
+        if found[name] != before:
+            _log.warning("model %s is another than when %s was taken in", name, shown(order.request.source))
+    return found
+
+
 def _rate(info: AudioInfo, request: RenderRequest) -> int:
     """What to render at: 48 kHz or the source's own rate where that is higher; what it must have to fit."""
     from audiosr_fx.splice import splice_rate
@@ -101,7 +119,6 @@ def _rate(info: AudioInfo, request: RenderRequest) -> int:
 
 
 def _region(request: RenderRequest, info: AudioInfo) -> Region | None:
-
     return parse_region(request.region, info.sample_rate) if request.region else None
 
 

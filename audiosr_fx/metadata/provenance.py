@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
 from audiosr_fx import __version__
-from audiosr_fx.model.places import place_of
+from audiosr_fx.model.places import file_sha256, place_of
 
 SOFTWARE: Final = f"audiosr_fx {__version__}"
 _LINE: Final = re.compile(r"audiosr_fx \d[\w.+-]*(?:; [a-z0-9_]+=[^;,\s\x00]*)*")
@@ -101,20 +99,10 @@ def without_provenance(text: str) -> str:
 def weights_sha256(model: str | Path) -> str | None:
     """The SHA-256 of a model's file in hexadecimal; None where there is no such file."""
     path = place_of(str(model))
-    if path is None:
-        return None
     try:
-        status = path.stat()
+        return None if path is None else file_sha256(path)
     except OSError:
         return None
-    return _hashed(path, status.st_mtime_ns, status.st_size)
-
-
-@functools.lru_cache(maxsize=8)
-def _hashed(path: Path, modified_ns: int, size: int) -> str:
-    del modified_ns, size  # they are part of the key: a file that was replaced is read again
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _text(value: object) -> str:

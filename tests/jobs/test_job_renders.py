@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,22 @@ def test_a_region_of_a_float_file_may_go_into_flac(tmp_path: Path) -> None:
     told = render(task, lambda done: None, lambda: False)
     assert told["frames"] == soundfile.info(staged).frames == 14_400
     assert soundfile.info(staged).subtype == "PCM_24"
+
+
+def test_a_model_that_is_another_by_now_is_told_of_as_what_it_is(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    request = RenderRequest(
+        source=dull_file(tmp_path / "in", 0.005), folder=tmp_path / "out", output_name="dull.wav"
+    )
+    order = place_order(request)
+    ((name, digest),) = order.models
+    before = replace(order, models=((name, "0" * 64),))
+    for asked, warnings in ((order, 0), (before, 1)):
+        task = Task(order=asked, destination=tmp_path / f"{warnings}.wav", device="cpu")
+        told = render(task, lambda done: None, lambda: False)
+        assert told["models"] == {"mini": digest}
+        assert caplog.text.count("model mini is another than when") == warnings
 
 
 @pytest.mark.slow
