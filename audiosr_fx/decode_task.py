@@ -27,7 +27,7 @@ def decode_into(request: Mapping[str, Any], say: Callable[[dict[str, Any]], None
 
     Args:
         request: descriptors ``source`` and ``spool``, the ``path``, how it is ``shown``, and ``limits``.
-        say: hears now and then how far it is.
+        say: hears the ``info`` before a sample is decoded, then now and then how far it is.
 
     Returns:
         ``info`` and ``sha256``, or ``error`` and whether it is one of ``no_room``.
@@ -42,6 +42,7 @@ def decode_into(request: Mapping[str, Any], say: Callable[[dict[str, Any]], None
         with FileSource(path) as source:
             limits.check_info(source.info, name)
             _check_room(request["spool"], decoded_bytes(source.info), name)
+            say({"info": _told(source.info, str(path), name)})
             _copy(source, request["spool"], name, say)
         with path.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()

@@ -113,6 +113,7 @@ def decode_apart(
     limits: DecodeLimits | None = None,
     *,
     folder: Path | None = None,
+    check_info: Callable[[AudioInfo], None] | None = None,
     should_cancel: Callable[[], bool] | None = None,
     program: str = _CHILD,
 ) -> DecodedFile:
@@ -122,6 +123,7 @@ def decode_apart(
         path: the file.
         limits: None takes the service's.
         folder: where there is room for the samples; None is the system's temporary folder.
+        check_info: told what the header says before a sample is decoded; what it raises ends it all.
         should_cancel: asked many times a second.
         program: the module that decodes.
 
@@ -133,14 +135,17 @@ def decode_apart(
     """
     limits = limits or DecodeLimits()
     path = Path(path)
+    hearing = _Hearing(
+        name=shown(path), path=path, limits=limits, check_info=check_info, cancel=should_cancel
+    )
     with _opened(path) as source:
         before = os.fstat(source)
         for _ in range(_MAX_KILLS - 1):
             with contextlib.suppress(_Killed):
-                decoded = _decode(path, source, limits, folder, should_cancel, program)
+                decoded = _decode(hearing, source, folder, program)
                 break
         else:
-            decoded = _decode(path, source, limits, folder, should_cancel, program)
+            decoded = _decode(hearing, source, folder, program)
         after = os.fstat(source)
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         decoded.close()
@@ -168,32 +173,25 @@ def _opened(path: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _decode(
-    path: Path,
-    source: int,
-    limits: DecodeLimits,
-    folder: Path | None,
-    should_cancel: Callable[[], bool] | None,
-    program: str,
-) -> DecodedFile:
+def _decode(hearing: _Hearing, source: int, folder: Path | None, program: str) -> DecodedFile:
     try:
         spool = TemporaryFile(dir=folder)  # noqa: SIM115 - closed with the result
     except OSError as cause:
         raise AudioFormatError(f"a temporary file cannot be made ({_reason(cause)})") from cause
     try:
         request = {
-            "path": os.fsdecode(path),
-            "shown": shown(path),
+            "path": os.fsdecode(hearing.path),
+            "shown": hearing.name,
             "source": source,
             "spool": spool.fileno(),
-            "limits": asdict(limits),
+            "limits": asdict(hearing.limits),
         }
         with _child(program, request) as child:
-            told = _hear(child, shown(path), limits, should_cancel)
-        warning = told["info"].get("warning")
-        if warning:
-            _log.warning("%s", warning)
-        return DecodedFile(AudioInfo(**{**told["info"], "path": path}), told["sha256"], spool)
+            told = hearing.answer(child)
+        info = hearing.info_of(told)
+        if info.warning:
+            _log.warning("%s", info.warning)
+        return DecodedFile(info, told["sha256"], spool)
     except BaseException:
         spool.close()
         raise
@@ -217,28 +215,42 @@ def _child(program: str, request: Mapping[str, Any]) -> Iterator[ChildProcess]:
         yield child
 
 
-def _hear(
-    child: ChildProcess, name: str, limits: DecodeLimits, should_cancel: Callable[[], bool] | None
-) -> Message:
-    """Listen until the decoder is done; what it says last."""
-    messages: Messages = queue.SimpleQueue()
-    child.listen(messages.put)
-    patience_s = _START_S + limits.silence_s  # starting may take long on a busy machine
-    while True:
-        try:
-            message = next_message(messages, patience_s, should_cancel)
-        except TimeoutError:
-            raise AudioFormatError(
-                f"{name}: its decoder hangs (nothing for {limits.silence_s:g} s) and was ended;"
-                " the file is damaged: copy or export it again"
-            ) from None
-        if message is None:
-            raise _death(child, name)
-        if "error" in message:
-            raise (NoRoom if message.get("no_room") else AudioFormatError)(message["error"])
-        if "sha256" in message:
-            return message
-        patience_s = limits.silence_s
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Hearing:
+    """How a decoder is listened to; the fields as the arguments of ``decode_apart``."""
+
+    name: str
+    path: Path
+    limits: DecodeLimits
+    check_info: Callable[[AudioInfo], None] | None
+    cancel: Callable[[], bool] | None
+
+    def answer(self, child: ChildProcess) -> Message:
+        """Listen until the decoder is done; what it says last."""
+        messages: Messages = queue.SimpleQueue()
+        child.listen(messages.put)
+        patience_s = _START_S + self.limits.silence_s  # starting may take long on a busy machine
+        while True:
+            try:
+                message = next_message(messages, patience_s, self.cancel)
+            except TimeoutError:
+                raise AudioFormatError(
+                    f"{self.name}: its decoder hangs (nothing for {self.limits.silence_s:g} s) and was ended;"
+                    " the file is damaged: copy or export it again"
+                ) from None
+            if message is None:
+                raise _death(child, self.name)
+            if "error" in message:
+                raise (NoRoom if message.get("no_room") else AudioFormatError)(message["error"])
+            if "sha256" in message:
+                return message
+            if "info" in message and self.check_info is not None:
+                self.check_info(self.info_of(message))
+            patience_s = self.limits.silence_s
+
+    def info_of(self, message: Message) -> AudioInfo:
+        """What the header says, as a message tells it."""
+        return AudioInfo(**{**message["info"], "path": self.path})
 
 
 def _death(child: ChildProcess, name: str) -> AudioFormatError:

@@ -10,7 +10,7 @@ from tempfile import TemporaryFile
 
 import numpy as np
 
-from audiosr_fx.errors import AudioFormatError
+from audiosr_fx.errors import NO_ROOM, AudioFormatError, NoRoom
 from audiosr_fx.sources import Audio
 
 
@@ -28,7 +28,7 @@ class SpoolSource:
         """``folder``: where there is room for it; None is the system's temporary folder.
 
         Raises:
-            AudioFormatError: there can be no file.
+            AudioFormatError: there can be no file; NoRoom on a full disk.
         """
         self.sample_rate = sample_rate
         self.channels = channels
@@ -42,7 +42,7 @@ class SpoolSource:
         """Add (channels, n) samples.
 
         Raises:
-            AudioFormatError: the disk takes no more.
+            AudioFormatError: the disk failed; NoRoom where it takes no more.
         """
         with _told():
             self._file.write(np.ascontiguousarray(block.T).tobytes())
@@ -71,6 +71,7 @@ def _told() -> Iterator[None]:
     try:
         yield
     except OSError as cause:
-        raise AudioFormatError(
+        kind = NoRoom if cause.errno in NO_ROOM else AudioFormatError
+        raise kind(
             f"a temporary file cannot be written ({cause.strerror or cause}); make room beside the result"
         ) from cause

@@ -10,7 +10,7 @@ from pedalboard import Gain, Reverb
 from audiosr_fx import bounce, spool
 from audiosr_fx.board import Board
 from audiosr_fx.bounce import CHUNK_FRAMES, Bounce
-from audiosr_fx.errors import AudioFormatError
+from audiosr_fx.errors import AudioFormatError, NoRoom
 from audiosr_fx.limiter import TruePeakLimiter
 from audiosr_fx.loudness import LoudnessNormalize
 from audiosr_fx.mastering import MasterTo
@@ -95,7 +95,7 @@ def test_a_full_disk_is_one_clear_line(
     board = Board([Gain(1), LoudnessNormalize(-23.0)])
     with Path("/dev/full").open("r+b", buffering=0) as full:
         monkeypatch.setattr(spool, "TemporaryFile", lambda dir: full)
-        with pytest.raises(AudioFormatError, match=r"a temporary file cannot be written .*No space left"):
+        with pytest.raises(NoRoom, match=r"a temporary file cannot be written .*No space left"):
             bounced(board, signals.noise(RATE, RATE))
     monkeypatch.undo()
     with pytest.raises(AudioFormatError, match="a temporary file cannot be written"):

@@ -17,7 +17,7 @@ from audio_kinds import KINDS, UNTAKEN, some_audio, write_kind
 from audiosr_fx.decode_limits import ALL_KINDS, DecodeLimits
 from audiosr_fx.decoding import decode_apart
 from audiosr_fx.errors import AudioFormatError, NoRoom, ParameterError, RenderCancelled
-from audiosr_fx.files import AudioInfo, FileSource
+from audiosr_fx.files import AudioInfo, FileSource, read_info
 from audiosr_fx.headers import Header, Wholeness
 from audiosr_fx.jobs.database import is_disk_full
 
@@ -51,6 +51,21 @@ def test_nan_and_infinity_are_told_with_their_place(tmp_path: Path) -> None:
         AudioFormatError, match=r"a\.wav: holds inf at sample 66000 of channel 1; expected finite"
     ):
         decode_apart(tmp_path / "a.wav")
+
+
+def test_a_file_may_be_refused_before_a_sample_of_it_is_decoded(tmp_path: Path) -> None:
+    audio = some_audio(70_000, 2)
+    audio[1, 1] = np.nan  # who decodes it is told
+    soundfile.write(tmp_path / "a.wav", audio, 48_000, "FLOAT")
+    heard: list[AudioInfo] = []
+
+    def refuse(info: AudioInfo) -> None:
+        heard.append(info)
+        raise NoRoom("not today")
+
+    with pytest.raises(NoRoom, match="not today"):
+        decode_apart(tmp_path / "a.wav", check_info=refuse)
+    assert heard == [read_info(tmp_path / "a.wav")]
 
 
 def test_a_file_of_a_strange_name_is_decoded_and_told_on_one_line(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from audiosr_fx import __version__
+from audiosr_fx.decode_limits import ALL_KINDS, DecodeLimits, decoded_bytes
 from audiosr_fx.errors import AudioFormatError, NoRoom, ParameterError
 from audiosr_fx.files import SUBTYPES
 from audiosr_fx.jobs.order import model_sha256
@@ -56,7 +57,6 @@ def render(
     with _decoded(task, should_cancel) as decoded:
         info = decoded.info
         rate = _rate(info, request)
-        _check_room(task, info, rate)
         board = preset.build(rate, device=task.device)
         done = board.render_file(
             request.source,
@@ -83,15 +83,23 @@ def render(
 def _decoded(task: Task, should_cancel: Callable[[], bool]) -> DecodedFile:
     """The source, decoded in a process of its own: a file from anywhere must not take the models with it.
 
+    What the disk has no room for is refused before it is decoded: such a job is tried again and again.
+
     Raises:
         AudioFormatError: as ``decode_apart``, or it is no longer what was ordered.
+        NoRoom: as ``_check_room``.
     """
-    from audiosr_fx.decode_limits import ALL_KINDS, DecodeLimits
     from audiosr_fx.decoding import decode_apart
 
     source = task.order.request.source
     limits = DecodeLimits(kinds=ALL_KINDS)  # which of them come in is for the front doors to say
-    decoded = decode_apart(source, limits, folder=task.destination.parent, should_cancel=should_cancel)
+    decoded = decode_apart(
+        source,
+        limits,
+        folder=task.destination.parent,
+        check_info=lambda info: _check_room(task, info),
+        should_cancel=should_cancel,
+    )
     if decoded.sha256 != task.order.source.sha256:
         decoded.close()
         raise AudioFormatError(f"{shown(source)}: has changed since it was taken in; drop it again")
@@ -194,14 +202,19 @@ def _fraction(event: ProgressEvent) -> float:
     return min(1.0, max(windows, event.seconds_done / event.seconds_total))
 
 
-def _check_room(task: Task, info: AudioInfo, rate: int) -> None:
-    """Refuse to begin what the disk has no room for: the result, and a stage's temporary file beside it."""
-    needed = 2 * 4 * info.channels * position_at_rate(info.frames, info.sample_rate, rate)
+def _check_room(task: Task, info: AudioInfo) -> None:
+    """Refuse to begin what the disk has no room for: the decoded source, the result, and a temporary file."""
+    request = task.order.request
+    region = _region(request, info)
+    start, stop = (0, info.frames) if region is None else region.within(info.frames)
+    made = position_at_rate(stop - start, info.sample_rate, _rate(info, request))
+    whole = info.frames if request.splice == "file" else 0
+    needed = decoded_bytes(info) + 4 * info.channels * (2 * made + whole)
     free = shutil.disk_usage(task.destination.parent).free
     if free < needed:
         raise NoRoom(
-            f"{shown(task.order.request.folder)}: {needed / 1e6:.1f} MB are needed for"
-            f" {task.order.request.output_name}, and {free / 1e6:.1f} MB are free; make room"
+            f"{shown(request.folder)}: {needed / 1e6:.1f} MB are needed for"
+            f" {request.output_name}, and {free / 1e6:.1f} MB are free; make room"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import soundfile
 from job_orders import new_order
 
 from audiosr_fx.audio import AudioWriter
+from audiosr_fx.errors import AudioFormatError, NoRoom
 from audiosr_fx.jobs.manifest import find_manifest
 from audiosr_fx.jobs.order import hash_file, place_order
 from audiosr_fx.jobs.rendering import render
@@ -76,6 +78,28 @@ def test_a_region_of_a_float_file_may_go_into_flac(tmp_path: Path) -> None:
     told = render(task, lambda done: None, lambda: False)
     assert told["frames"] == soundfile.info(staged).frames == 14_400
     assert soundfile.info(staged).subtype == "PCM_24"
+
+
+@pytest.mark.parametrize(
+    ("region", "splice", "needed"),
+    [("", "", 3 * 48_000), ("0.5-1", "", 48_000 + 2 * 24_000), ("0.5-1", "file", 2 * 48_000 + 2 * 24_000)],
+)
+def test_what_there_is_no_room_for_is_refused_before_it_is_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, region: str, splice: str, needed: int
+) -> None:
+    source = tmp_path / "nan.wav"
+    soundfile.write(source, np.full(48_000, np.nan, np.float32), 48_000, subtype="FLOAT")
+    request = RenderRequest(
+        source=source, folder=tmp_path, output_name="o.wav", region=region, splice=splice, preset="podcast"
+    )
+    task = Task(order=place_order(request), destination=tmp_path / "staged.wav", device="cpu")
+    disk = shutil.disk_usage(tmp_path)
+    for free, error in ((4 * needed - 1, NoRoom), (4 * needed, AudioFormatError)):
+        usage = disk._replace(free=free)
+        monkeypatch.setattr("audiosr_fx.jobs.rendering.shutil.disk_usage", lambda _, usage=usage: usage)
+        with pytest.raises(AudioFormatError) as caught:
+            render(task, lambda done: None, lambda: False)
+        assert type(caught.value) is error
 
 
 def test_a_model_that_is_another_by_now_is_told_of_as_what_it_is(
