@@ -51,3 +51,14 @@ class StorageError(JobError):
 
 class RenderCancelled(AudioSRError):
     """Somebody asked the render to stop; not a failure."""
+
+
+def name_of(error: AudioSRError) -> str:
+    """The name of the kind in this module that an error is of, for the way to another process."""
+    return next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == __name__)
+
+
+def error_of(name: object, text: str) -> AudioSRError | None:
+    """The error of that name, on the other side; None where there is none."""
+    kind = globals().get(name) if isinstance(name, str) else None
+    return kind(text) if isinstance(kind, type) and issubclass(kind, AudioSRError) else None

@@ -20,10 +20,9 @@ from typing import IO, Any, TypeAlias
 
 import pedalboard
 
-from audiosr_fx import errors
 from audiosr_fx.child_process import ChildProcess, Messages, describe_end, next_message
 from audiosr_fx.child_voice import Message, Voice, repeat_log
-from audiosr_fx.errors import AudioSRError, ParameterError, PluginError
+from audiosr_fx.errors import AudioSRError, ParameterError, PluginError, error_of, name_of
 from audiosr_fx.native import build_native, describe_native
 from audiosr_fx.wording import one_line
 
@@ -187,10 +186,8 @@ def _hear(message: Message, what: str, on_message: Report | None) -> None:
     if "ready" in message:
         return
     if "error" in message:
-        kind = vars(errors).get(message["error"])
-        if isinstance(kind, type) and issubclass(kind, AudioSRError):
-            raise _OfTask(kind(message["text"]))
-        raise _OfTask(PluginError(f"{what} failed: {message['text']}"))
+        error = error_of(message["error"], message["text"])
+        raise _OfTask(error or PluginError(f"{what} failed: {message['text']}"))
     if "log" in message:
         repeat_log(message)
     elif on_message is not None:
@@ -250,8 +247,7 @@ def _do(parcel: IO[bytes], say: Report) -> None:
         say({"ready": True})
         say({"result": task(*arguments, lambda message: say({"report": message}))})
     except AudioSRError as error:
-        kinds = [kind.__name__ for kind in type(error).__mro__ if kind.__module__ == errors.__name__]
-        say({"error": kinds[0], "text": one_line(error)})
+        say({"error": name_of(error), "text": one_line(error)})
     except Exception as error:
         say({"error": "unexpected", "text": f"{type(error).__name__}: {one_line(error)}"})
 

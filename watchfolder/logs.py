@@ -53,6 +53,7 @@ class open_log:
         stream.setFormatter(JsonFormatter() if as_json else HumanFormatter())
         self._handlers: list[logging.Handler] = [stream]
         self._level = logging.DEBUG if debug else logging.INFO
+        self._before: dict[str, int] = {}
         self._failure: OSError | None = None
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -66,6 +67,7 @@ class open_log:
     def __enter__(self) -> None:
         for name in _LOGGERS:
             logger = logging.getLogger(name)
+            self._before[name] = logger.level
             logger.setLevel(self._level)
             for handler in self._handlers:
                 logger.addHandler(handler)
@@ -73,7 +75,8 @@ class open_log:
             logging.getLogger("watchfolder").warning("no log file can be kept: %s", self._failure)
 
     def __exit__(self, *_: object) -> None:
-        for name in _LOGGERS:
+        for name, level in self._before.items():
+            logging.getLogger(name).setLevel(level)
             for handler in self._handlers:
                 logging.getLogger(name).removeHandler(handler)
         for handler in self._handlers:

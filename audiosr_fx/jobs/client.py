@@ -10,8 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
-from audiosr_fx import errors
-from audiosr_fx.errors import AudioSRError, JobError, MessageError
+from audiosr_fx.errors import JobError, MessageError, error_of
 from audiosr_fx.jobs import rows
 from audiosr_fx.jobs.database import open_to_read, storage_errors
 from audiosr_fx.jobs.door import ADDRESS_FILE, MAX_ANSWER, MAX_PAGE
@@ -166,10 +165,8 @@ class Client:
         except (OSError, ValueError) as cause:
             raise JobError(f"the service does not answer ({cause}); is it just ending?") from cause
         if "error" in answer:
-            kind = vars(errors).get(answer["error"])
-            if isinstance(kind, type) and issubclass(kind, AudioSRError):
-                raise kind(answer.get("text", ""))
-            raise MessageError(f"the service answers {answer['error']!r}")
+            error = error_of(answer["error"], str(answer.get("text", "")))
+            raise error or MessageError(f"the service answers {answer['error']!r}")
         return answer.get("ok")
 
 

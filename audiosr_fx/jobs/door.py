@@ -21,9 +21,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from audiosr_fx import errors
 from audiosr_fx.atomic import write_through
-from audiosr_fx.errors import AudioSRError, MessageError
+from audiosr_fx.errors import AudioSRError, MessageError, name_of
 from audiosr_fx.jobs.request import read_json, request_from_dict
 from audiosr_fx.jobs.service import Service
 from audiosr_fx.jobs.states import State
@@ -273,8 +272,7 @@ def _states(names: Any) -> list[State]:
 
 
 def _error(error: AudioSRError) -> dict[str, Any]:
-    kinds = [kind.__name__ for kind in type(error).__mro__ if kind.__module__ == errors.__name__]
-    return {"error": kinds[0], "text": " ".join(str(error).split())}
+    return {"error": name_of(error), "text": " ".join(str(error).split())}
 
 
 def _bytes(text: str) -> bytes:

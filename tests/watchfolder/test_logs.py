@@ -16,6 +16,7 @@ def test_people_get_lines_and_programs_get_json(tmp_path: Path, capsys: pytest.C
         logger.warning("mind")
         logger.debug("not told")
     logger.warning("nobody hears this")
+    assert [logging.getLogger(name).level for name in ("audiosr_fx", "watchfolder")] == [logging.NOTSET] * 2
     first, second = capsys.readouterr().err.splitlines()
     assert first.endswith("new\\nline.wav taken")
     assert second.endswith(" warning: mind")
