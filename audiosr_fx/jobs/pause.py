@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from audiosr_fx.errors import StorageError
+
 FIRST_S: Final = 0.5
 LONGEST_S: Final = {"disk": 5.0, "database": 5.0, "device": 60.0}
 """By what is missing."""
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -30,6 +34,15 @@ class Pause:
     def is_over(self) -> bool:
         """Whether it is time to try again."""
         return self.clock() >= self.until
+
+    def rest_after(self, error: Exception) -> None:
+        """Rest for a disk that takes no more, or does not answer; everything is kept, and tried again."""
+        self.rest(str(error), "database" if isinstance(error, StorageError) else "disk")
+
+    def rest(self, reason: str, kind: str) -> None:
+        """Rest, and say so once: it may try again every few seconds for days."""
+        is_first = self.begin(reason, kind)
+        _log.log(logging.WARNING if is_first else logging.DEBUG, "the queue rests: %s", reason)
 
     def begin(self, reason: str, kind: str) -> bool:
         """Rest, longer each time in a row; a rest that has begun is not made longer.

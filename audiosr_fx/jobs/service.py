@@ -13,14 +13,15 @@ from typing import Any, Final, TypeVar
 from audiosr_fx.errors import AudioSRError, JobError, ParameterError, StorageError
 from audiosr_fx.jobs.database import is_disk_full
 from audiosr_fx.jobs.job import Event, Job, Submission
-from audiosr_fx.jobs.order import Order, is_unchanged, place_order
-from audiosr_fx.jobs.parking import Parking
+from audiosr_fx.jobs.order import Order, place_order
 from audiosr_fx.jobs.pause import Pause
 from audiosr_fx.jobs.publish import Publisher
 from audiosr_fx.jobs.request import RenderRequest
+from audiosr_fx.jobs.settling import Settling
 from audiosr_fx.jobs.states import State
 from audiosr_fx.jobs.store import ENDED, JobStore
 from audiosr_fx.jobs.task import Ending, Task
+from audiosr_fx.jobs.waiting import Waiting
 from audiosr_fx.jobs.worker import Deliver, Renders, Report, Worker
 from audiosr_fx.wording import shown
 
@@ -28,7 +29,6 @@ RENDERER: Final = "audiosr_fx.jobs.rendering:render"
 STALL_S: Final = 900.0
 STOP_S: Final = 2.0
 PROGRESS_S: Final = 1.0
-FAULT: Final = "a fault of this program; its log says more"
 _TURN_S: Final = 0.25
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -66,16 +66,14 @@ class Service:
             raise ParameterError(f"devices is {devices!r}, stall_s {stall_s}; expected some, and above 0")
         self.store = store
         self._publisher = publisher or Publisher(store)
+        self._pause = Pause(clock)
+        self._waiting = Waiting(store, clock)
+        self._settling = Settling(store, self._publisher, self._waiting, self._pause, self._tell_changed)
         self._stall_s = stall_s
         self._clock = clock
         self._inbox: queue.SimpleQueue[tuple[Renders, int, dict[str, Any]] | None] = queue.SimpleQueue()
         self._workers = [make_worker(device, renderer, self._deliver, clock) for device in devices]
-        self._reports: list[Report] = []
-        self._unpublished: list[Job] = []
-        self._pause = Pause(clock)
-        self._parking = Parking(clock)
         self._told_at: dict[int, float] = {}
-        self._put_last: list[int] = []  # parked until just now: one other job is tried before them
         self._changed = threading.Condition()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -93,9 +91,9 @@ class Service:
         Raises:
             StorageError: the store cannot be written.
         """
-        self._unpublished = self.store.recover()
+        self._settling.recover()
         with suppress(OSError, StorageError):  # a full disk: the thread goes on with it
-            self._publish_rest()
+            self._settling.publish_rest()
         self._publisher.sweep()
         self._inbox.put(None)  # do not wait for somebody to call
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
@@ -193,7 +191,7 @@ class Service:
             try:
                 self._turn()
             except (StorageError, OSError) as error:
-                self._rest(error)
+                self._pause.rest_after(error)
             except AudioSRError as error:
                 _log.error("%s", error)
             except Exception:
@@ -211,11 +209,7 @@ class Service:
             if not self._pause.is_over:
                 return
             self._pause.end()
-        self._publish_rest()
-        while self._reports:
-            self._settle(self._reports[0])
-            self._reports.pop(0)
-            self._tell_changed()
+        self._settling.settle()
         if not self._pause.is_on:
             self._assign()
 
@@ -231,7 +225,8 @@ class Service:
                 job = worker.job
                 heard = worker.hear(number, message)
                 if isinstance(heard, Report):
-                    self._reports.append(heard)
+                    self._told_at.pop(heard.job.id, None)
+                    self._settling.put(heard)
                     if heard.ending in (Ending.NO_MEMORY, Ending.ERROR):  # what it holds may be broken
                         worker.restart()
                 elif heard is not None and job is not None:
@@ -259,115 +254,12 @@ class Service:
         if not is_wanted:
             worker.cancel()
 
-    def _settle(self, report: Report) -> None:
-        """Do what a job's end asks for; after StorageError or OSError it is done again."""
-        self._told_at.pop(report.job.id, None)
-        try:
-            self._act(report)
-        except StorageError:
-            raise
-        except JobError as error:  # cancelled, superseded or taken anew meanwhile
-            _log.info("the result of job %d is dropped: %s", report.job.id, error)
-            self._publisher.discard(report.job)
-        except OSError:
-            raise
-        except Exception:  # done again it would be the same, and all others would wait for ever
-            _log.exception("a fault of the job service over job %d; it goes on", report.job.id)
-            self._fail(report.job, FAULT)
-
-    def _fail(self, job: Job, reason: str) -> None:
-        try:
-            self.store.fail(job.id, job.token, reason)
-        except StorageError:
-            raise
-        except JobError:  # it has ended already
-            return
-
-    def _act(self, report: Report) -> None:
-        job, text = report.job, report.text
-        held = (job.id, job.token)
-        if report.ending is Ending.DONE:
-            self._publish(report)
-            return
-        self._publisher.discard(job)
-        if report.ending not in (Ending.DISK_FULL, Ending.NO_DEVICE):
-            self._parking.forget(job.id)
-        match report.ending:
-            case Ending.CANCELLED:
-                self.store.hand_back(*held, "it was asked to stop")
-            case Ending.CRASHED:
-                self.store.note_crash(*held, text)
-            case Ending.NO_MEMORY:
-                self.store.note_no_memory(*held, text)
-            case Ending.DISK_FULL:
-                self._park(report, "disk")
-            case Ending.NO_DEVICE:
-                self._park(report, "device")
-            case Ending.ERROR:
-                self.store.note_error(*held, text)
-            case _ if _has_changed(job):
-                self.store.supersede(job.id, f"{shown(job.order.request.source)} has changed", job.token)
-            case _:
-                self.store.fail(*held, text)
-
-    def _publish(self, report: Report) -> None:
-        try:
-            self._publisher.publish(report.job, report.sha256, report.result)
-        except (OSError, StorageError) as error:
-            now = self.store.get(report.job.id)
-            if now.state is State.PUBLISHING:
-                self._unpublished.append(now)
-                self._rest(error)
-            elif isinstance(error, StorageError):
-                raise
-            else:  # after a failed sync nobody knows what the disk has: it is made anew
-                ending = Ending.DISK_FULL if is_disk_full(error) else Ending.ERROR
-                text = f"{shown(report.job.output)}: cannot be written ({error.strerror or error})"
-                self._act(Report(job=report.job, ending=ending, text=text, result={}))
-            return
-        self._parking.forget(report.job.id)
-        if self._pause.forget():
-            _log.info("the queue goes on")
-
-    def _publish_rest(self) -> None:
-        """Go on with jobs whose publishing was interrupted."""
-        while self._unpublished:
-            job = self._unpublished[0]
-            try:
-                self._publisher.recover(job)
-            except OSError as error:
-                if is_disk_full(error):
-                    raise
-                reason = f"{shown(job.output)}: cannot be published ({error.strerror or error})"
-                self._fail(job, reason)
-            except StorageError:
-                raise
-            except Exception:
-                _log.exception("a fault of the job service over job %d; it goes on", job.id)
-                self._fail(job, FAULT)
-            self._unpublished.pop(0)
-            self._tell_changed()
-
-    def _park(self, report: Report, kind: str) -> None:
-        self.store.park(report.job.id, report.job.token, report.text)
-        self._parking.put(report.job.id)
-        self._begin_rest(report.text, kind)
-
-    def _rest(self, error: Exception) -> None:
-        """A disk that takes no more, or does not answer: try again after a while, with everything kept."""
-        self._begin_rest(str(error), "database" if isinstance(error, StorageError) else "disk")
-
-    def _begin_rest(self, reason: str, kind: str) -> None:
-        """Rest, and say so once: it may try again every few seconds for days."""
-        is_first = self._pause.begin(reason, kind)
-        _log.log(logging.WARNING if is_first else logging.DEBUG, "the queue rests: %s", reason)
-
     def _assign(self) -> None:
         """Give free workers something to do."""
         for worker in self._workers:
             if not worker.is_free or self._stopping.is_set():
                 continue
-            job = self._next_job()
+            job = self._waiting.next()
             if job is None:
                 return
             self._tell_changed()
@@ -376,27 +268,10 @@ class Service:
             except OSError as error:
                 ending = Ending.DISK_FULL if is_disk_full(error) else Ending.FAILED
                 text = f"{shown(job.order.request.folder)}: cannot be written to ({error.strerror or error})"
-                self._reports.append(Report(job=job, ending=ending, text=text, result={}))
+                self._settling.put(Report(job=job, ending=ending, text=text, result={}))
                 continue
             task = Task(order=job.order, destination=staged, device=worker.device, is_small=job.is_small)
             worker.assign(job, task)
-
-    def _next_job(self) -> Job | None:
-        """What to render next; parked jobs are tried when their wait is over, and when nothing else waits."""
-        self._unpark(self._parking.due())
-        job = self.store.take(last=self._put_last)
-        if job is None and (due := self._parking.due(is_idle=True)):
-            self._unpark(due)
-            job = self.store.take()
-        if job is not None:
-            self._put_last = []
-        return job
-
-    def _unpark(self, due: Sequence[int]) -> None:
-        """Queue parked jobs again; one other is tried before them."""
-        if due:
-            self._put_last = self.store.unpark(due)
-            self._parking.take_out(due, self._put_last)
 
     def _hand_back(self, grace_s: float) -> None:
         """At the end: let workers leave their jobs, then end them; what has finished is published."""
@@ -409,12 +284,7 @@ class Service:
         for worker in self._workers:
             worker.close()
         try:
-            for report in self._reports:
-                if report.ending is Ending.DONE:
-                    self._settle(report)
-                else:
-                    running.append(report.job)
-            for job in running:
+            for job in [*running, *self._settling.settle_done()]:
                 with suppress(JobError):
                     self.store.hand_back(job.id, job.token, "the service was stopped", was_tried=False)
                 self._publisher.discard(job)
@@ -463,9 +333,3 @@ def _told(worker: Renders) -> dict[str, Any]:
     """How a worker stands; asked from any thread, so it may lose its job meanwhile."""
     job = worker.job
     return {"device": worker.device, "pid": worker.pid, "job": None if job is None else job.id}
-
-
-def _has_changed(job: Job) -> bool:
-    """Whether a job's source is there and is not what was ordered."""
-    source = job.order.request.source
-    return source.exists() and not is_unchanged(source, job.order.source)

@@ -21,7 +21,8 @@ from audiosr_fx.jobs.job import Job
 from audiosr_fx.jobs.manifest import find_manifest
 from audiosr_fx.jobs.parking import Parking
 from audiosr_fx.jobs.publish import Publisher
-from audiosr_fx.jobs.service import FAULT, Service
+from audiosr_fx.jobs.service import Service
+from audiosr_fx.jobs.settling import FAULT
 from audiosr_fx.jobs.states import State
 from audiosr_fx.jobs.store import JobStore
 
