@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ from audiosr_fx.headers import Wholeness, read_header
 from audiosr_fx.wording import shown
 from watchfolder.claims import FolderClaim
 from watchfolder.scanner import View, observe
-from watchfolder.snapshot import Snapshot, Stamp, open_within, take_snapshot
+from watchfolder.snapshot import Snapshot, Stamp, open_file_within, take_snapshot
 from watchfolder.stem_sets import Batch, form_batches
 from watchfolder.studio import ON_REQUEST, FolderSettings
 from watchfolder.wakeups import ObserverFactory, Wakeups
@@ -226,7 +225,7 @@ class WatchedFolder:
     def _why_held(self, name: str) -> str:
         """Why a file waits, by its header; empty where it is whole, or cannot be read at all."""
         with suppress(OSError, ValueError):
-            with os.fdopen(open_within(self._claim.descriptor, name), "rb") as stream:
+            with open_file_within(self._claim.descriptor, name) as stream:
                 header = read_header(stream)
             if header.kind in ON_REQUEST and header.kind not in self.settings.also:
                 return f"it is {header.kind}, {_NOT_ALLOWED}"

@@ -11,9 +11,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
-from audiosr_fx.errors import AudioSRError, RenderCancelled
+from audiosr_fx.errors import AudioSRError, RenderCancelled, StorageError
 from audiosr_fx.wording import shown
 from watchfolder.folder import ReadyBatch
 from watchfolder.intake import Intake, Placed, Refused
@@ -39,6 +40,7 @@ class Handover:
         self._batches: queue.SimpleQueue[ReadyBatch | None] = queue.SimpleQueue()
         self._to_measure: queue.SimpleQueue[Placed | None] = queue.SimpleQueue()
         self._returned: queue.SimpleQueue[tuple[float, ReadyBatch, dict[str, str]]] = queue.SimpleQueue()
+        self._refused: dict[Path, str] = {}
         self._guard = threading.Lock()
         self._size = 0
         self._threads = [
@@ -96,14 +98,28 @@ class Handover:
         while (batch := self._batches.get()) is not None and not self._stopping.is_set():
             batches = self._with_more(batch)
             with self._given_back_if_it_fails(batches):
-                self._hand_on(batches)
+                self._hand_on_all(batches)
             self._done_with(batches)
+
+    def _hand_on_all(self, batches: Sequence[ReadyBatch]) -> None:
+        """Hand batches on in one step, else each alone, so that one with a fault does not keep the others."""
+        try:
+            self._hand_on(batches)
+            return
+        except (RenderCancelled, StorageError):
+            raise
+        except Exception:
+            if len(batches) == 1:
+                raise
+        for batch in batches:
+            with self._given_back_if_it_fails([batch]):
+                self._hand_on([batch])
 
     def _hand_on(self, batches: Sequence[ReadyBatch]) -> None:
         """Put batches into the queue but for those that are measured first, by the other thread."""
         placed, refused = self._intake.place(batches)
         refused += self._intake.enter([one for one in placed if not one.is_to_be_measured])
-        self._tell(refused)
+        self._tell(batches, refused)
         for one in placed:
             if one.is_to_be_measured:
                 self._count(len(one.batch.stamps))
@@ -113,7 +129,7 @@ class Handover:
         """In a thread of its own: to decode an album takes as long as it takes, and others shall not wait."""
         while (placed := self._to_measure.get()) is not None and not self._stopping.is_set():
             with self._given_back_if_it_fails([placed.batch]):
-                self._tell(self._intake.enter([self._intake.measured(placed)]))
+                self._tell([placed.batch], self._intake.enter([self._intake.measured(placed)]))
             self._done_with([placed.batch])
 
     def _done_with(self, batches: Sequence[ReadyBatch]) -> None:
@@ -136,11 +152,14 @@ class Handover:
             count += len(more.stamps)
         return batches
 
-    def _tell(self, refused: Refused) -> None:
-        """Say which files cannot be taken, and let them be tried again later."""
+    def _tell(self, batches: Sequence[ReadyBatch], refused: Refused) -> None:
+        """Say once why files cannot be taken, and let them be tried again later, be it for days."""
+        before = {source: self._refused.pop(source, "") for batch in batches for source in _sources(batch)}
         for batch, one in refused:
             source = batch.folder.settings.input / one.name
-            _log.error("%s cannot be taken: %s", shown(source), one.reason)
+            self._refused[source] = one.reason
+            level = logging.DEBUG if before.get(source) == one.reason else logging.ERROR
+            _log.log(level, "%s cannot be taken: %s", shown(source), one.reason)
             self._returned.put((self._clock(), batch, {one.name: one.reason}))
 
     @contextmanager
@@ -166,3 +185,7 @@ class Handover:
     def _count(self, change: int) -> None:
         with self._guard:
             self._size += change
+
+
+def _sources(batch: ReadyBatch) -> Iterator[Path]:
+    return (batch.folder.settings.input / name for name in batch.names)

@@ -11,7 +11,7 @@ from audiosr_fx.headers import Wholeness, read_header
 from audiosr_fx.presets import load_preset
 from audiosr_fx.wording import shown
 from watchfolder.plans import ALONE, PutOff, plan_files
-from watchfolder.snapshot import open_within, take_snapshot
+from watchfolder.snapshot import open_file_within, take_snapshot
 from watchfolder.studio import FolderSettings
 
 
@@ -31,7 +31,7 @@ def plan_now(settings: FolderSettings) -> Iterator[str]:
                 yield f"{source}: cannot be taken: {planned.reason}"
                 continue
             with_ = f" with {Path(planned.rule.preset).stem}" if planned.rule.preset else ""
-            with os.fdopen(open_within(root, planned.name), "rb") as stream:
+            with open_file_within(root, planned.name) as stream:
                 header = read_header(stream)
             but = "" if header.wholeness is Wholeness.WHOLE else f"; waits: {header.reason}"
             is_top = settings.album and "/" not in planned.name

@@ -10,7 +10,7 @@ import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import BinaryIO, Final, NamedTuple
 
 MAX_DEPTH: Final = 32
 _NO_FOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
@@ -110,6 +110,23 @@ def open_within(root: int, relative: str, flags: int = os.O_RDONLY) -> int:
             os.close(descriptor)
         descriptor = inner
     return descriptor
+
+
+def open_file_within(root: int, relative: str) -> BinaryIO:
+    """The plain file that a relative path leads to, opened to read; as ``open_within``, and at once.
+
+    Raises:
+        OSError: as ``open_within``, or it is no plain file.
+        ValueError: as ``open_within``.
+    """
+    descriptor = open_within(root, relative)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError("it is no plain file")
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
 
 
 def _list(

@@ -6,8 +6,6 @@ and goes before the folder's own name.
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
@@ -16,8 +14,8 @@ from typing import Any, Final
 from audiosr_fx.errors import ParameterError, PresetError
 from audiosr_fx.toml_tables import read_table
 from audiosr_fx.toml_text import faults_of, parse_toml, read_stream
-from audiosr_fx.wording import did_you_mean
-from watchfolder.snapshot import open_within
+from audiosr_fx.wording import did_you_mean, printable
+from watchfolder.snapshot import open_file_within
 
 RULE_FILE: Final = ".audiosr_fx.toml"
 MAX_BYTES: Final = 16 * 1024
@@ -60,19 +58,17 @@ def _upwards(folder: PurePosixPath) -> Iterator[PurePosixPath]:
 
 
 def _read_rule(root: int, folder: PurePosixPath, presets: Mapping[str, object]) -> Rule:
-    path = folder / RULE_FILE
+    path = str(folder / RULE_FILE)
+    name = printable(path)
     try:
-        descriptor = open_within(root, str(path))
+        with open_file_within(root, path) as stream:
+            text = read_stream(stream, name, "rule", MAX_BYTES)
     except (FileNotFoundError, NotADirectoryError):
         return Rule()
     except OSError as cause:
-        raise PresetError(f"{path}: cannot be read ({cause.strerror or cause})") from cause
-    with os.fdopen(descriptor, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise PresetError(f"{path}: is no plain file")
-        text = read_stream(stream, str(path), "rule", MAX_BYTES)
-    table = parse_toml(text, str(path))
-    with faults_of(str(path)):
+        raise PresetError(f"{name}: cannot be read ({cause.strerror or cause})") from cause
+    table = parse_toml(text, name)
+    with faults_of(name):
         return _rule(table, presets)
 
 

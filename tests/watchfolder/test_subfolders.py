@@ -74,3 +74,17 @@ def test_a_rule_is_not_read_through_a_link(watched: Watched, tmp_path: Path) -> 
     (tmp_path / "songs" / RULE_FILE).symlink_to(tmp_path / "elsewhere.toml")
     with pytest.raises(PresetError, match="cannot be read"):
         watched.rule("songs")
+
+
+def test_a_rule_that_is_no_file_is_told_and_holds_nothing_open(watched: Watched, tmp_path: Path) -> None:
+    for name in ("a folder", "a\npipe"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "a folder" / RULE_FILE).mkdir()
+    os.mkfifo(tmp_path / "a\npipe" / RULE_FILE)
+    before = os.listdir("/proc/self/fd") if Path("/proc/self/fd").exists() else []
+    for name in ("a folder", "a\npipe"):
+        with pytest.raises(
+            PresetError, match=r"^a( folder|\\npipe)/.*: cannot be read \(it is no plain file\)$"
+        ):
+            watched.rule(name)
+    assert not before or os.listdir("/proc/self/fd") == before
