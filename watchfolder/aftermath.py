@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -38,8 +39,6 @@ class Aftermath:
         self._should_stop = should_stop
         if memory.last_event < 0:
             memory.last_event = service.store.last_event()
-        elif memory.last_event > service.store.last_event():  # of a queue that was made anew since
-            memory.last_event = 0
 
     @property
     def is_done(self) -> bool:
@@ -57,11 +56,13 @@ class Aftermath:
         for event in events:
             if self._should_stop():
                 return True
-            if event.is_move:
-                told |= self._act(event, folders)
+            with _apart_from_others(f"job {event.job}"):
+                if event.is_move:
+                    told |= self._act(event, folders)
             since = event.id
         for stem_set in sorted(told | fresh.keys()):
-            self._end_set(stem_set, folders, is_news=stem_set in told)
+            with _apart_from_others("a set"):
+                self._end_set(stem_set, folders, is_news=stem_set in told)
             if self._should_stop():
                 return True
         self._memory.looked_at(fresh)
@@ -150,6 +151,17 @@ class Aftermath:
             _log.info("%s tells of a set of %d stems", shown(path), len(jobs))
         except (AudioSRError, OSError) as error:
             _log.warning("no report of a set of %d stems: %s", len(jobs), error)
+
+
+@contextmanager
+def _apart_from_others(what: str) -> Iterator[None]:
+    """Tell a fault over one job or set, which would come again, and go on with the others."""
+    try:
+        yield
+    except StorageError:
+        raise
+    except Exception:
+        _log.exception("a fault in what follows the end of %s; the daemon goes on", what)
 
 
 def _is_content(path: Path, found: SourceIdentity, rendered: SourceIdentity) -> bool:

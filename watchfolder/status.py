@@ -46,7 +46,7 @@ def is_running(status: Mapping[str, Any]) -> bool:
         return False
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):  # gone, or no number of a process at all
         return False
     except PermissionError:
         return True

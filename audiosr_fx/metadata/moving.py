@@ -15,7 +15,6 @@ _OF_THE_WHOLE: Final = {"CUESHEET", "LENGTH", "TIMECODE", "DISCID", "CDTOC", "MU
 """Tags that a part of a file must not inherit."""
 _CHUNKS_OF_THE_WHOLE: Final = {b"axml", b"chna"}
 _CD_RATE: Final = 44_100
-_CD_SECTOR: Final = 588
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -434,6 +434,7 @@ def test_once_ends_by_itself_and_counts_what_failed(studio: Studio) -> None:
     status = read_status(studio.state)
     assert status is not None
     assert not is_running(status)
+    assert not is_running({"state": "running", "pid": 1 << 70})
     assert "which this folder takes only with" in status["folders"][0]["held"]["disguised.wav"]
 
 

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from job_orders import new_order
+
+from audiosr_fx.jobs.job import Job
+from audiosr_fx.jobs.service import Service
+from audiosr_fx.jobs.store import JobStore
+from watchfolder.aftermath import Aftermath
+from watchfolder.memory import Memory, Taken
+from watchfolder.snapshot import Stamp
+from watchfolder.studio import After, FolderSettings
+
+
+class Ended:
+    """A queue whose jobs end as they are told to, and what follows."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.store = JobStore(folder / "state")
+        self.memory = Memory(folder / "state")
+        self.settings = FolderSettings(input=folder / "in", output=folder / "out", after=After.MOVE)
+        self.aftermath = self.begin()
+
+    def begin(self) -> Aftermath:
+        return Aftermath(Service(self.store), self.memory, lambda: False)
+
+    def take(self, name: str, stem_set: str = "") -> Job:
+        """A job of a stem that was taken."""
+        job = self.store.submit(new_order(self.folder, name, name.encode(), origin="watch")).job
+        assert job is not None
+        stamp = Stamp.of((self.settings.input / name).stat())
+        self.memory.take(self.settings.input, {name: Taken(stamp=stamp, job=job.id, stem_set=stem_set)})
+        return job
+
+    def finish(self, result: dict[str, Any]) -> None:
+        """The next job is done, and says so of itself."""
+        job = self.store.take()
+        assert job is not None
+        self.store.begin_publishing(job.id, job.token, "0" * 64, result)
+        self.store.finish(job.id, job.token)
+
+
+@pytest.fixture
+def ended(tmp_path: Path) -> Iterator[Ended]:
+    ended = Ended(tmp_path)
+    yield ended
+    ended.memory.close()
+    ended.store.close()
+
+
+def test_a_set_that_cannot_be_told_of_keeps_no_other_source_from_being_put_away(
+    ended: Ended, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name, stem_set in (("a.wav", "s"), ("b.wav", "s"), ("c.wav", "")):
+        ended.take(name, stem_set)
+    for _ in range(3):
+        ended.finish({"verdicts": [7]})  # as a manifest may say that somebody wrote by hand
+    assert ended.aftermath.turn([ended.settings])
+    assert not (ended.settings.input / "c.wav").exists()
+    assert ended.aftermath.is_done
+    assert not ended.aftermath.turn([ended.settings])
+    assert caplog.text.count("a fault in what follows the end of a set") == 1
+    assert (ended.settings.input / "a.wav").exists()
+
+
+def test_jobs_that_were_cleared_let_nothing_happen_once_more(ended: Ended) -> None:
+    ended.take("a.wav")
+    ended.finish({})
+    ended.aftermath.turn([ended.settings])
+    put_away = ended.settings.input / "_rendered" / "a.wav"
+    put_away.rename(ended.settings.input / "a.wav")  # its owner wants it back
+    last = ended.take("b.wav").id
+    ended.finish({})
+    ended.aftermath.turn([ended.settings])
+    ended.store.clear([], ids=[last])
+    assert not ended.begin().turn([ended.settings])
+    assert (ended.settings.input / "a.wav").exists()
