@@ -26,6 +26,7 @@ from watchfolder.trash import put_away
 
 REPORT_NAME: Final = "stems.report.html"
 _PAGE: Final = 500
+_LIMITED: Final = "samples limited at full scale (bits = 32 keeps them)"
 _log = logging.getLogger(__name__)
 
 
@@ -252,6 +253,8 @@ def _tell(event: Event, job: Job) -> None:
     }
     more = {"fields": fields}
     match event.new:
+        case State.DONE if (limited := job.result.get("clipped_samples")):
+            _log.warning("%s done: %s; %s %s", name, shown(job.output), limited, _LIMITED, extra=more)
         case State.DONE:
             _log.info("%s done: %s", name, shown(job.output), extra=more)
         case State.FAILED:

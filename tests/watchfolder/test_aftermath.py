@@ -80,3 +80,15 @@ def test_jobs_that_were_cleared_let_nothing_happen_once_more(ended: Ended) -> No
     ended.store.clear([], ids=[last])
     assert not ended.begin().turn([ended.settings])
     assert (ended.settings.input / "a.wav").exists()
+
+
+def test_what_was_limited_at_full_scale_is_told(ended: Ended, caplog: pytest.LogCaptureFixture) -> None:
+    """As a loud stem is that comes after its set, and gets the gain of the quiet ones before it."""
+    caplog.set_level("INFO")
+    for name, limited in (("a.wav", 0), ("b.wav", 12)):
+        ended.take(name)
+        ended.finish({"clipped_samples": limited})
+    ended.aftermath.turn([ended.settings])
+    told = [(one.levelname, one.getMessage()) for one in caplog.records if " done: " in one.getMessage()]
+    assert [level for level, _ in told] == ["INFO", "WARNING"]
+    assert told[1][1].endswith("b.wav; 12 samples limited at full scale (bits = 32 keeps them)")
