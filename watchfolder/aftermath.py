@@ -253,7 +253,7 @@ def _tell(event: Event, job: Job) -> None:
     }
     more = {"fields": fields}
     match event.new:
-        case State.DONE if (limited := job.result.get("clipped_samples")):
+        case State.DONE if limited := job.result.get("clipped_samples"):
             _log.warning("%s done: %s; %s %s", name, shown(job.output), limited, _LIMITED, extra=more)
         case State.DONE:
             _log.info("%s done: %s", name, shown(job.output), extra=more)

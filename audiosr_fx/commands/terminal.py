@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import signal
 import sys
 import threading
@@ -20,12 +19,14 @@ from audiosr_fx.errors import (
     CheckpointError,
     JobError,
     MessageError,
+    NoRoom,
     ParameterError,
     PluginError,
     PresetError,
     RenderCancelled,
     StorageError,
 )
+from audiosr_fx.json_values import finite
 from audiosr_fx.wording import one_line
 from audiosr_fx.wording import printable as printable
 
@@ -62,6 +63,8 @@ def exit_code_of(error: BaseException) -> ExitCode:
     match error:
         case RenderCancelled() | KeyboardInterrupt():
             return ExitCode.CANCELLED
+        case NoRoom():
+            return ExitCode.OUTPUT
         case AudioFormatError():
             return ExitCode.BAD_AUDIO
         case CheckpointError() | PluginError():
@@ -118,11 +121,7 @@ def say(text: str) -> None:
 
 def say_json(record: Mapping[str, object]) -> None:
     """Print one JSON object as one line to stdout; infinities and NaN become null."""
-    say(json.dumps({key: _plain(value) for key, value in record.items()}, allow_nan=False))
-
-
-def _plain(value: object) -> object:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    say(json.dumps(finite(record), allow_nan=False))
 
 
 @contextmanager

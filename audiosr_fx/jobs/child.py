@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import math
 import os
 import sys
 import threading
@@ -20,6 +19,7 @@ from audiosr_fx.errors import AudioSRError, RenderCancelled
 from audiosr_fx.jobs.database import causes, is_disk_full
 from audiosr_fx.jobs.order import hash_file
 from audiosr_fx.jobs.task import DeviceMissing, Ending, Renderer, Task, task_from_dict
+from audiosr_fx.json_values import finite
 
 BEAT_S: Final = 1.0
 PROGRESS_S: Final = 0.2
@@ -90,15 +90,6 @@ def run_task(renderer: Renderer, task: Task, process: _Process) -> dict[str, Any
         return {**told, "result": finite(result)}
     except Exception as error:
         return {"ending": classify(error), "text": _described(error)}
-
-
-def finite(told: Any) -> Any:
-    """The same for JSON: infinities and NaN, which it cannot say, become null."""
-    if isinstance(told, dict):
-        return {str(key): finite(value) for key, value in told.items()}
-    if isinstance(told, (list, tuple)):
-        return [finite(value) for value in told]
-    return None if isinstance(told, float) and not math.isfinite(told) else told
 
 
 def classify(error: BaseException) -> Ending:

@@ -124,6 +124,16 @@ def test_an_album_keeps_its_balance_with_any_preset_of_loudness(run: Run, songs:
     assert "album: one gain of" in result.stderr
 
 
+def test_an_album_of_nothing_but_silence_has_no_loudness(run: Run, songs: Path, levels: Path) -> None:
+    for name in ("full.wav", "dull.wav"):
+        (songs / name).write_bytes((songs / "silent.wav").read_bytes())
+    result = run("render", songs, "-o", "out", "--preset", levels, "--album", "--json")
+    assert result.exit_code == ExitCode.OK
+    files, summary = told(result)
+    assert len(files) == 3
+    assert summary["album_lufs"] is None
+
+
 def test_an_album_without_a_stage_of_loudness_is_told_so(run: Run, songs: Path, tmp_path: Path) -> None:
     (tmp_path / "plain.toml").write_text(LEVELS, "utf-8")
     result = run("render", songs, "-o", "out", "--preset", "plain.toml", "--album")

@@ -16,7 +16,6 @@ from job_orders import FAKE, make_order, new_order, new_source, outputs
 
 from audiosr_fx.errors import JobError, ParameterError, StorageError
 from audiosr_fx.jobs import pause
-from audiosr_fx.jobs.child import finite
 from audiosr_fx.jobs.job import Job
 from audiosr_fx.jobs.manifest import find_manifest
 from audiosr_fx.jobs.parking import Parking
@@ -525,8 +524,3 @@ def test_a_wanted_priority_is_kept(tmp_path: Path, store: JobStore) -> None:
         assert service.drain(WAIT_S)
         order = [event.job for event in store.events() if event.new is State.RUNNING and event.is_move]
     assert order == [2, 1]
-
-
-def test_a_result_that_json_cannot_say_is_told_as_nothing() -> None:
-    told = {"peak_db": float("-inf"), "bands": (1.0, float("nan")), "inner": {"text": "x", "count": 3}}
-    assert finite(told) == {"peak_db": None, "bands": [1.0, None], "inner": {"text": "x", "count": 3}}
