@@ -31,6 +31,7 @@ _LINEAR_SUBTYPES: Final = {"PCM_U8", "PCM_S8", "PCM_16", "PCM_24", "PCM_32", "FL
 _LOSSY_SUBTYPES: Final = {"VORBIS", "OPUS", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III"}
 _WIDTHS: Final = {"PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
 _ABSURD_FRAMES: Final = 1 << 48
+_SHORT: Final = "the file is truncated or still being written: wait, or copy or export it again"
 BLOCK_FRAMES: Final = 65_536
 
 SUBTYPES: Final = {"auto": None, "16": "PCM_16", "24": "PCM_24", "32": "FLOAT"}
@@ -291,39 +292,48 @@ def _describe(file: soundfile.SoundFile, path: Path, claim: DataClaim | None) ->
         raise AudioFormatError(f"{name}: {cause}") from cause
     if not 1 <= file.channels <= MAX_CHANNELS:
         raise AudioFormatError(f"{name}: has {file.channels} channels; expected 1 to {MAX_CHANNELS}")
-    frames, is_truncated, warning = file.frames, False, None
-    if claim is not None and claim.claimed in OPEN_LENGTHS and claim.claimed != claim.present:
-        if claim.claimed > 0 or claim.present > 0:
-            warning = f"{name}: the header leaves the length open (streamed or broken off); read to its end"
-    elif claim is not None and claim.claimed > claim.present:
-        is_truncated = True
-        warning = (
-            f"{name}: the header promises {claim.claimed} bytes of audio, {claim.present} are there;"
-            " the file is truncated or still being written: wait, or copy or export it again"
-        )
-    elif frames >= _ABSURD_FRAMES:
-        if not _is_empty_flac(path):
-            raise AudioFormatError(
-                f"{name}: the header leaves the length open (streamed or broken off): export it again"
-            )
-        frames = 0
-    elif file.format == "FLAC" and frames > 0 and not _has_last_sample(file):
-        is_truncated = True
-        warning = (
-            f"{name}: the header promises {frames} samples and the last of them is missing;"
-            " the file is truncated or still being written: wait, or copy or export it again"
-        )
+    length = _length(file, path, claim)
     return AudioInfo(
         path=path,
         format=file.format,
         subtype=file.subtype,
         sample_rate=file.samplerate,
         channels=file.channels,
-        frames=frames,
+        frames=length.frames,
         speakers=read_speakers(path, file.channels),
-        is_truncated=is_truncated,
-        warning=warning,
+        is_truncated=length.is_truncated,
+        warning=length.warning,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Length:
+    """Samples per channel, and what is wrong with that number; see ``AudioInfo``."""
+
+    frames: int
+    is_truncated: bool = False
+    warning: str | None = None
+
+
+def _length(file: soundfile.SoundFile, path: Path, claim: DataClaim | None) -> _Length:
+    name, frames = shown(path), file.frames
+    if claim is not None and claim.claimed in OPEN_LENGTHS and claim.claimed != claim.present:
+        if claim.claimed > 0 or claim.present > 0:
+            open_ = "the header leaves the length open (streamed or broken off); read to its end"
+            return _Length(frames, warning=f"{name}: {open_}")
+    elif claim is not None and claim.claimed > claim.present:
+        promised = f"{claim.claimed} bytes of audio, {claim.present} are there"
+        return _Length(frames, is_truncated=True, warning=f"{name}: the header promises {promised}; {_SHORT}")
+    elif frames >= _ABSURD_FRAMES:
+        if not _is_empty_flac(path):
+            raise AudioFormatError(
+                f"{name}: the header leaves the length open (streamed or broken off): export it again"
+            )
+        return _Length(0)
+    elif file.format == "FLAC" and frames > 0 and not _has_last_sample(file):
+        promised = f"{frames} samples and the last of them is missing"
+        return _Length(frames, is_truncated=True, warning=f"{name}: the header promises {promised}; {_SHORT}")
+    return _Length(frames)
 
 
 def _is_empty_flac(path: Path) -> bool:
