@@ -214,7 +214,7 @@ def _retry(service: Service, told: dict[str, Any]) -> dict[str, Any]:
 def _clear(service: Service, told: dict[str, Any]) -> int:
     _only(told, "states", "jobs")
     jobs = told.get("jobs", [])
-    if not isinstance(jobs, list) or not all(type(job) is int for job in jobs):
+    if not isinstance(jobs, list) or not all(_is_number(job) for job in jobs):
         raise MessageError("jobs is no list of numbers")
     return service.clear(_states(told.get("states", [])), ids=jobs)
 
@@ -260,9 +260,14 @@ def _only(told: dict[str, Any], *known: str) -> None:
 
 def _number(told: dict[str, Any], key: str, default: int = 0) -> int:
     value = told.get(key, default)
-    if type(value) is not int or not 0 <= value < 1 << 62:
+    if not _is_number(value):
         raise MessageError(f"{key} is {value!r}; expected a whole number from 0")
-    return value
+    return int(value)
+
+
+def _is_number(value: Any) -> bool:
+    """Whether it may be the number of a job or an event; the database takes no larger ones."""
+    return type(value) is int and 0 <= value < 1 << 62
 
 
 def _states(names: Any) -> list[State]:

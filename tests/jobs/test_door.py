@@ -228,6 +228,7 @@ def test_an_unknown_command_or_key_is_named(service: Service, door: Door) -> Non
     for message, told in (
         ({"command": "run"}, "expected cancel, clear"),
         ({"command": ["last"]}, "expected cancel, clear"),
+        ({"command": "clear", "jobs": [1 << 70]}, "no list of numbers"),
         ({"command": "last", "x": 1}, "'x'"),
     ):
         answer = door.answer(json.dumps({**message, "secret": door._secret}).encode())
