@@ -33,11 +33,25 @@ _log = logging.getLogger(__name__)
 class Aftermath:
     """Acts on what happens to the jobs that came through watched folders; each end is acted on once."""
 
-    def __init__(self, service: Service, memory: Memory, should_stop: Callable[[], bool]) -> None:
-        """``should_stop``: asked while a report is written."""
+    def __init__(
+        self,
+        service: Service,
+        memory: Memory,
+        should_stop: Callable[[], bool],
+        let_go: Callable[[Path, Iterable[str]], None] = lambda folder, names: None,
+    ) -> None:
+        """Begin where an earlier run ended.
+
+        Args:
+            service: the queue.
+            memory: of what was taken.
+            should_stop: asked while a report is written.
+            let_go: told of files of a watched folder that are to be taken in once more.
+        """
         self._service = service
         self._memory = memory
         self._should_stop = should_stop
+        self._let_go = let_go
         if memory.last_event < 0:
             memory.last_event = service.store.last_event()
 
@@ -89,7 +103,18 @@ class Aftermath:
         sets = self._memory.sets_of(job.id)
         if event.new is State.DONE and job.state is State.DONE and not sets:
             self._move(job, folders)
+        if event.new is State.SUPERSEDED and job.state is State.SUPERSEDED:
+            self._forget_lost(job, folders)
         return set() if event.new in LIVE else sets
+
+    def _forget_lost(self, job: Job, folders: Iterable[FolderSettings]) -> None:
+        """Let the files of a job be taken in once more that were not there when their turn came."""
+        if job.order.request.source.exists():  # it has changed, and is taken in as what it is now
+            return
+        for settings in folders:
+            if names := self._memory.files_of(settings.input, job.id).keys():
+                self._memory.forget(settings.input, names)
+                self._let_go(settings.input, names)
 
     def _move(self, job: Job, folders: Iterable[FolderSettings]) -> None:
         """Put away every file that the job was for: one content may have been dropped more than once."""

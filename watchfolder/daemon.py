@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import queue
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -76,6 +77,7 @@ class Daemon:
         self._stopping = threading.Event()
         self._reload_asked = threading.Event()
         self._told_s = float("-inf")
+        self._lost: queue.SimpleQueue[tuple[Path, list[str]]] = queue.SimpleQueue()
         self._folders: list[WatchedFolder] = []
         self._outputs: dict[str, FolderClaim] = {}
         try:
@@ -89,7 +91,7 @@ class Daemon:
             raise
         intake = Intake(service=service, memory=self._memory, should_cancel=self._stopping.is_set)
         self._handover = Handover(intake, self._wake.set, self._stopping, clock)
-        self._aftermath = Aftermath(service, self._memory, self._stopping.is_set)
+        self._aftermath = Aftermath(service, self._memory, self._stopping.is_set, self._note_lost)
 
     def stop(self) -> None:
         """Ask it to end; for signals and other threads."""
@@ -135,6 +137,7 @@ class Daemon:
         self._wake.clear()
         now_s = self._clock()
         self._handover.take_back(now_s)
+        self._let_go_of_lost()
         if self._reload_asked.is_set():
             self._reload_asked.clear()
             self._reload()
@@ -153,12 +156,25 @@ class Daemon:
         self._wake.wait(max(0.0, next_s - self._clock()))
         self._stopping.wait(max(_SHORTEST_TURN_S, rest_s))  # events come in swarms
 
+    def _note_lost(self, folder: Path, names: Iterable[str]) -> None:
+        """Files of a folder are to be taken in once more; from the thread that follows the queue."""
+        self._lost.put((folder, list(names)))
+        self._wake.set()
+
+    def _let_go_of_lost(self) -> None:
+        by_input = {folder.settings.input: folder for folder in self._folders}
+        with suppress(queue.Empty):
+            while True:
+                place, names = self._lost.get_nowait()
+                if place in by_input:
+                    by_input[place].let_go(names)
+
     def _is_over(self) -> bool:
         """Whether nothing waits in the folders, on the way, or in the queue."""
         if not self._handover.is_idle:
             return False
-        waiting = [s for f in self._folders for s in f.view.files.values() if s.is_waiting and not s.held]
-        if waiting:
+        seen = [folder for folder in self._folders if not folder.problem]  # what is away is not waited for
+        if any(s.is_waiting and not s.held for folder in seen for s in folder.view.files.values()):
             return False
         counts = self._service.store.counts()
         if any(counts[state] for state in LIVE):
@@ -184,7 +200,7 @@ class Daemon:
             taken = self._memory.taken(folder.settings.input)
             for name, sighting in folder.view.files.items():
                 if sighting.is_waiting:
-                    failed += bool(sighting.held)
+                    failed += bool(sighting.held or folder.problem)
                 elif name in taken and taken[name].job:
                     with suppress(JobError):
                         job = self._service.store.get(taken[name].job)

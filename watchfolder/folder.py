@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -137,6 +137,12 @@ class WatchedFolder:
         for name, stamp in batch.stamps.items():
             if name in files and files[name].taken == stamp:
                 files[name] = replace(files[name], taken=None)
+        self.view = View(files=MappingProxyType(files))
+
+    def let_go(self, names: Iterable[str]) -> None:
+        """Let files be found again that were handed on, and were lost before they were rendered."""
+        files = dict(self.view.files)
+        files |= {name: replace(files[name], taken=None) for name in names if name in files}
         self.view = View(files=MappingProxyType(files))
 
     def put_off(self, batch: ReadyBatch, reasons: Mapping[str, str], now_s: float) -> None:

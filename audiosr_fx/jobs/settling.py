@@ -135,10 +135,10 @@ class Settling:
                 self._park(report, "disk")
             case Ending.NO_DEVICE:
                 self._park(report, "device")
+            case _ if what := _other_source(job):
+                self._store.supersede(job.id, f"{shown(job.order.request.source)} {what}", job.token)
             case Ending.ERROR:
                 self._store.note_error(*held, text)
-            case _ if _has_changed(job):
-                self._store.supersede(job.id, f"{shown(job.order.request.source)} has changed", job.token)
             case _:
                 self._store.fail(*held, text)
 
@@ -179,7 +179,13 @@ class Settling:
             return
 
 
-def _has_changed(job: Job) -> bool:
-    """Whether a job's source is there and is not what was ordered."""
+def _other_source(job: Job) -> str:
+    """What keeps a job's source from being what was ordered; empty where it is that.
+
+    One that is gone, be it with a whole share for a moment, is no fault of the job: it is wanted again when
+    it comes again.
+    """
     source = job.order.request.source
-    return source.exists() and not is_unchanged(source, job.order.source)
+    if not source.exists():
+        return "is not there any more"
+    return "" if is_unchanged(source, job.order.source) else "has changed"

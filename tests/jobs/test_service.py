@@ -234,6 +234,23 @@ def test_a_source_that_changes_meanwhile_is_not_published(tmp_path: Path, servic
     assert outputs(tmp_path) == ["stem.wav"]
 
 
+def test_a_source_that_is_gone_when_its_turn_comes_is_rendered_when_it_is_asked_for_again(
+    tmp_path: Path, service: Service
+) -> None:
+    first, job = (submitted(service, tmp_path, *one) for one in (("slow", "a.wav"), ("plain", "b.wav")))
+    source = job.order.request.source
+    source.rename(tmp_path / "away")
+    service.cancel(first.id)
+    gone = service.wait(job.id, WAIT_S)
+    assert gone.state is State.SUPERSEDED
+    assert gone.reason.endswith("b.wav is not there any more")
+    (tmp_path / "away").rename(source)
+    again = service.submit_order(job.order).job
+    assert again is not None
+    assert again.id == job.id
+    assert service.wait(job.id, WAIT_S).state is State.DONE
+
+
 def test_a_name_that_is_taken_while_it_is_rendered_gets_a_number(tmp_path: Path, service: Service) -> None:
     job = submitted(service, tmp_path, f"once {tmp_path / 'happened'} kill")
     job.output.parent.mkdir(exist_ok=True)

@@ -139,6 +139,21 @@ def test_a_stem_replaced_while_it_is_rendered_is_superseded_and_rendered_anew(st
     assert second.output.read_bytes() == expected_content(path.read_bytes())
 
 
+def test_what_is_lost_with_its_folder_for_a_moment_is_rendered_when_that_is_back(studio: Studio) -> None:
+    """As a share does that hangs up while stems wait in the queue."""
+    studio.start()
+    studio.drop("a.wav", words=b" slow ")
+    studio.wait(lambda jobs: any(job.state is State.RUNNING for job in jobs))
+    studio.drop("song/b.wav", seed=1)
+    running, _ = studio.wait(lambda jobs: len(jobs) == 2)
+    studio.input.rename(studio.base / "away")
+    studio.service.cancel(running.id)
+    studio.wait(lambda jobs: jobs[1].state is State.SUPERSEDED)
+    (studio.base / "away").rename(studio.input)
+    _, waited = studio.wait(lambda jobs: jobs[1].state is State.DONE)
+    assert waited.output == studio.output / "song" / "b.wav"
+
+
 def test_the_same_content_dropped_again_makes_no_work_and_another_does(studio: Studio) -> None:
     studio.start()
     path = studio.drop("a.wav")
