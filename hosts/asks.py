@@ -1,29 +1,26 @@
-"""What a sender wants rendered: a checked value, made from a message, and the request it becomes."""
+"""What a sender wants rendered: a value made from a message, checked as far as that opens no file."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 import shlex
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final
 
-from audiosr_fx.errors import MessageError, ParameterError
-from audiosr_fx.files import AudioInfo
-from audiosr_fx.settings import end_slack
-from audiosr_fx.wording import shown
+from audiosr_fx.errors import ParameterError
+from hosts.looks import stat_file
 from hosts.osc import Argument
 from hosts.protocol import check_request_id
 from hosts.roots import Roots
+from hosts.spans import Span, span_from_dict
 
 OUTPUT_FOLDER: Final = "restored"
 MAX_CHANNEL_PATHS: Final = 32
-_EXACT_IN_F: Final = 1 << 24
-_NUMBER: Final = re.compile(r"\d{1,12}(\.\d{1,18})?", re.ASCII)
 _PRESET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
 _KEY: Final = re.compile(r"[A-Za-z0-9_.]{1,80}", re.ASCII)
 _ADDRESS: Final = re.compile(r"(/[A-Za-z0-9_.-]+)+( .{0,200})?", re.ASCII)
@@ -125,21 +122,19 @@ def reply_port_of(arguments: Sequence[Argument]) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """A render that somebody asked for.
+    """A render that somebody asked for; whether its files are audio and have that region is another question.
 
     Attributes:
         request: the sender's word for it.
         sources: one file, or a mono file for each channel; they exist, and lie in a root.
-        start: first sample of the region.
-        stop: where it ends, excluded.
+        span: the region.
         preset: a preset's name; empty is the plain restore.
         options: what else was said.
     """
 
     request: str
     sources: tuple[Path, ...]
-    start: int
-    stop: int
+    span: Span
     preset: str = ""
     options: Options
 
@@ -147,8 +142,11 @@ class Ask:
     def digest(self) -> str:
         """The same for the same ask, whatever it is called and wherever replies go."""
         told = self.to_dict() | {"request": ""}
-        told["options"] = told["options"] | {"reply_port": 0, "notify": ""}
+        told["options"] |= {"reply_port": 0, "notify": ""}
         del told["options"]["receipt"]  # as ledgers from before there was one have it
+        if self.span.rate is None:  # as ledgers have it that told the samples of the file
+            span = told.pop("span")
+            told |= {"start": int(span["start"]), "stop": int(span["stop"])}
         return hashlib.sha256(repr(sorted(told.items())).encode()).hexdigest()
 
     @property
@@ -168,7 +166,13 @@ class Ask:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON can say it; ``ask_from_dict`` reads it back."""
-        return asdict(self) | {"sources": [str(path) for path in self.sources]}
+        return {
+            "request": self.request,
+            "sources": [str(path) for path in self.sources],
+            "span": self.span.to_dict(),
+            "preset": self.preset,
+            "options": {each.name: getattr(self.options, each.name) for each in fields(self.options)},
+        }
 
 
 def _common_stem(paths: Sequence[Path]) -> str:
@@ -184,12 +188,16 @@ def ask_from_dict(told: Mapping[str, Any]) -> Ask:
     """Read back what ``Ask.to_dict`` said, in this program's own store."""
     options = dict(told["options"])
     options["overrides"] = tuple((key, value) for key, value in options["overrides"])
+    if "span" in told:
+        span = span_from_dict(told["span"])
+    else:  # by a version that told the samples of the file
+        span = Span(start=Fraction(told["start"]), stop=Fraction(told["stop"]), rate=None)
     return Ask(
-        **{
-            **told,
-            "sources": tuple(Path(path) for path in told["sources"]),
-            "options": Options(**options),
-        }
+        request=told["request"],
+        sources=tuple(Path(path) for path in told["sources"]),
+        span=span,
+        preset=told["preset"],
+        options=Options(**options),
     )
 
 
@@ -201,117 +209,31 @@ def make_ask(
     span: Span,
     preset: Argument,
     options: Sequence[Argument],
-    look: Callable[[Path], AudioInfo],
 ) -> Ask:
-    """Hold what a sender said against the files there are, whose headers ``look`` reads.
+    """Hold what a sender said against the files there are, without a look into any.
 
     Raises:
-        MessageError: a request's word, or numbers, of another form.
-        ParameterError: a path, region, preset or option that does not fit.
-        AudioFormatError: a file that is no audio.
+        MessageError: a request's word of another form.
+        ParameterError: a path, preset or option that does not fit.
+        AudioFormatError: what is no file, but a folder, a pipe or the like.
     """
     word = check_request_id(request)
     if not 1 <= len(paths) <= MAX_CHANNEL_PATHS:
         raise ParameterError(f"there are {len(paths)} paths; expected 1 to {MAX_CHANNEL_PATHS}")
     sources = tuple(roots.find(str(root), str(path)) for path in paths)
-    infos = [look(source) for source in sources]
-    if len(infos) > 1:
-        _check_channels(infos)
-    start, stop = span.within(infos[0])
+    for source in sources:
+        stat_file(source)
     if preset and not _PRESET.fullmatch(str(preset)):
         raise ParameterError(f"preset is {preset!r:.80}; expected a name that presets lists")
     read = read_options(options)
     if read.mode == "file" and len(sources) > 1:
         raise ParameterError("mode is 'file'; expected region where each channel is a file of its own")
-    return Ask(request=word, sources=sources, start=start, stop=stop, preset=str(preset), options=read)
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Where a region lies, as a sender says it: samples of a rate, or seconds where the rate is 0.
-
-    Attributes:
-        start, length: a number, or one as text; length 0 is up to the end.
-        rate: in Hz.
-        types: the OSC types of start and length.
-    """
-
-    start: Argument | Fraction
-    length: Argument | Fraction
-    rate: Argument
-    types: str = "ss"
-
-    def within(self, info: AudioInfo) -> tuple[int, int]:
-        """First sample and end of it in a file.
-
-        Raises:
-            MessageError: numbers that are none, or not exact.
-            ParameterError: it reaches beyond the file.
-        """
-        rate = _rate(self.rate)
-        first = _exact("start", self.start, self.types[0], rate)
-        length = _exact("length", self.length, self.types[1], rate)
-        scale = Fraction(info.sample_rate, rate or 1)
-        start = round(first * scale)
-        stop = round((first + length) * scale) if length else info.frames
-        if info.frames < stop <= info.frames + self._slack(rate, info.sample_rate):
-            stop = info.frames
-        if not 0 <= start < stop <= info.frames:
-            raise ParameterError(
-                f"the region is {start} to {stop}; {shown(info.path)} has {info.frames} samples"
-                f" at {info.sample_rate} Hz"
-            )
-        return start, stop
-
-    @staticmethod
-    def _slack(rate: int, sample_rate: int) -> int:
-        """Samples by which rounding takes the end of a file beyond itself."""
-        if rate == 0:
-            return end_slack(sample_rate)
-        return 0 if rate == sample_rate else 1
-
-
-def _rate(rate: Argument) -> int:
-    if isinstance(rate, bool) or not isinstance(rate, (int, float)) or rate != int(rate):
-        raise MessageError(f"rate is {rate!r:.40}; expected whole Hz, or 0")
-    if rate != 0 and not 1_000 <= rate <= 768_000:
-        raise MessageError(f"rate is {rate!r:.40}; expected 1000 to 768000 Hz, or 0 for seconds")
-    return int(rate)
-
-
-def _exact(name: str, value: Argument | Fraction, tag: str, rate: int) -> Fraction:
-    """A position without rounding."""
-    if isinstance(value, str):
-        if not _NUMBER.fullmatch(value.strip()):
-            raise MessageError(f"{name} is {value!r:.40}; expected a number such as 12.5")
-        value = value.strip()
-    elif isinstance(value, bool) or not isinstance(value, (int, float, Fraction)):
-        raise MessageError(f"{name} is {value!r:.40}; expected a number")
-    exact = Fraction(value)
-    if rate and exact.denominator != 1:
-        raise MessageError(f"{name} is {value}; expected whole samples, or seconds with rate 0")
-    if tag == "f" and (not rate or abs(exact) > _EXACT_IN_F) and exact:
-        raise MessageError(f"{name} is a 32-bit float, which is not exact; send i, h, d or text")
-    if not 0 <= exact < 1 << 48:
-        raise MessageError(f"{name} is {value}; expected 0 or more")
-    return exact
+    return Ask(request=word, sources=sources, span=span, preset=str(preset), options=read)
 
 
 def with_seed(ask: Ask, seed: int, request: str) -> Ask:
     """The same once more, with another seed and under another word."""
     return replace(ask, request=request, options=replace(ask.options, seed=seed))
-
-
-def _check_channels(infos: Sequence[AudioInfo]) -> None:
-    first = infos[0]
-    for info in infos:
-        if info.channels != 1:
-            raise ParameterError(f"{shown(info.path)}: has {info.channels} channels; expected a mono file")
-        if (info.sample_rate, info.frames) != (first.sample_rate, first.frames):
-            raise ParameterError(
-                f"{shown(info.path)}: has {info.frames} samples at {info.sample_rate} Hz, but"
-                f" {shown(first.path)} has {first.frames} at {first.sample_rate} Hz"
-            )
 
 
 def _choice(name: str, value: str, choices: tuple[str, ...]) -> None:

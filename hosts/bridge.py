@@ -1,8 +1,9 @@
 """The bridge: messages in, renders into the queue, and replies to whoever asked, across restarts.
 
-A good request is written into the ledger and acknowledged at once. A second thread hands it on to the queue,
-which reads and hashes the file. A third hears what becomes of jobs. Killed anywhere between, the next start
-goes on: what was not handed on is, what has ended meanwhile is told.
+A request that may be good is written into the ledger and acknowledged at once. Threads of their own then look
+at its file, hand it on to the queue, which reads and hashes the file, and hear what becomes of jobs; what is
+wrong with a file is told as the request's end. Killed anywhere between, the next start goes on: what was not
+handed on is, what has ended meanwhile is told.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from audiosr_fx.errors import AudioSRError, ParameterError, StorageError
 from audiosr_fx.presets import find_presets, read_preset
 from audiosr_fx.wording import one_line, shown
 from hosts import protocol
-from hosts.asks import Ask, Span, with_seed
+from hosts.asks import Ask, with_seed
+from hosts.checking import Checking, find_region
 from hosts.controls import Controls
 from hosts.endings import Endings
 from hosts.handing_on import HandingOn
@@ -34,6 +36,7 @@ from hosts.receipts import Receipts
 from hosts.render_queue import RenderQueue
 from hosts.replies import Replies, Send
 from hosts.roots import Roots
+from hosts.spans import Span
 from hosts.tempo import TempoMap
 from hosts.values import Values, one
 
@@ -73,11 +76,12 @@ class Bridge:
         self.announced: Ask | None = None
         self._jobs, self._ledger = jobs, ledger
         self._looks = Looks()
-        self._reader = Reader(roots, self._looks)
+        self._reader = Reader(roots)
         receipts = Receipts(ledger, roots)
         self._replies = Replies(send, receipts, roots)
         self._endings = Endings(jobs, ledger, receipts, self._replies)
         self._handing_on = HandingOn(jobs, ledger, self._endings, out=out, work=work)
+        self._checking = Checking(ledger, self._looks.read, self._handing_on.put)
         self._last_seed: int | None = None
         self._asked: dict[Message, Ask] = {}
         self._guard = threading.Lock()
@@ -97,9 +101,11 @@ class Bridge:
         """Go on with what an earlier run left, then with what comes."""
         self._endings.start()
         self._handing_on.start()
+        self._checking.start()
 
     def stop(self) -> None:
         """Stop; what is open stays in the ledger."""
+        self._checking.stop()
         self._handing_on.stop()
         self._endings.stop()
 
@@ -137,14 +143,8 @@ class Bridge:
             self._replies.accepted(entry)
         finally:  # it is on the disk: whatever becomes of the reply, it is rendered
             if is_new:
-                self._handing_on.put(entry.number)
-                _log.info(
-                    "%s asks for %s, samples %d to %d",
-                    ask.request,
-                    shown(ask.sources[0]),
-                    ask.start,
-                    ask.stop,
-                )
+                self._checking.put(entry)
+                _log.info("%s asks for %s, %s", ask.request, shown(ask.sources[0]), ask.span)
         if not is_new and entry.is_ended:
             self._replies.end_again(entry)
         return entry
@@ -170,7 +170,7 @@ class Bridge:
         """Of the announced file, render the part of the song that a time lies in.
 
         Raises:
-            ParameterError: nothing was announced, or no marker is before that time, or the file ends before.
+            ParameterError: nothing was announced, or no marker is before that time.
         """
         ask = self._announced()
         part = None if self.tempo_map is None else self.tempo_map.region_at(seconds)
@@ -178,9 +178,8 @@ class Bridge:
             raise ParameterError(
                 f"no marker names a part at {float(seconds):.1f} s; load a tempo map with markers"
             )
-        span = Span(part.start_s, part.stop_s - part.start_s, 0)
-        start, stop = span.within(self._looks.read(ask.sources[0]))
-        return self.render(replace(ask, request=request, start=start, stop=stop))
+        span = Span(start=part.start_s, stop=part.stop_s)
+        return self.render(replace(ask, request=request, span=span))
 
     def cancel(self, request: str) -> None:
         """Stop a request.
@@ -230,12 +229,14 @@ class Bridge:
             ask = self._reader.read(message, values)
         self.render(ask, peer)
         with self._guard:
-            self._asked[message] = ask  # its repeats need no look at the file, which may hang
+            self._asked[message] = ask  # its repeats need no file, which may be gone or hang
             if len(self._asked) > _KEPT:
                 del self._asked[next(iter(self._asked))]
 
     def _on_announce(self, message: Message, values: Values, peer: Peer) -> None:
-        self.announced = ask = self._reader.read(message, values)
+        ask = self._reader.read(message, values)
+        find_region(ask, self._looks.read)
+        self.announced = ask
         self._replies.reply(peer.at(ask.options.reply_port), protocol.ACCEPTED, ask.request, "")
 
     def _on_cancel(self, message: Message, values: Values, peer: Peer) -> None:

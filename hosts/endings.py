@@ -73,9 +73,9 @@ class Endings:
         with self._receipts.ending(entry, reply):
             ended = self._ledger.end(entry.number, output=output, error=error)
         if ended is not None:  # else another thread came first, and has told it
-            self._replies.end(ended)
             what = f"is done: {shown(Path(output))}" if output else f"has ended: {error}"
             _log.info("%s %s", entry.ask.request, what)
+            self._replies.end(ended)
 
     def cancel(self, job: int) -> None:
         """Stop a job; one that has just ended is left to its events.

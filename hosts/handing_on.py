@@ -1,4 +1,4 @@
-"""Requests that were acknowledged become jobs of the queue, after their files were read and hashed.
+"""Requests whose regions are known become jobs of the queue, after their files were read and hashed.
 
 What comes together goes together: a script sends all that is selected, and each would else have the disk
 write a transaction of the queue through just while the next is to be acknowledged.
@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,7 @@ from audiosr_fx.jobs.order import Order, RecipeBook, place_order
 from audiosr_fx.jobs.request import RenderRequest
 from audiosr_fx.jobs.states import State
 from audiosr_fx.wording import one_line
+from hosts.checking import Found, Region
 from hosts.endings import Endings
 from hosts.joining import join_channels
 from hosts.ledger import Entry, Ledger
@@ -35,6 +37,31 @@ _GATHER_S: Final = 0.5
 """They are then, whatever comes."""
 _MOST: Final = 50
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """A request's number, and what was found of it; None where it had become a job before."""
+
+    number: int
+    found: Found | None
+
+    @property
+    def region(self) -> Region:
+        """Raises what was found wrong."""
+        assert self.found is not None
+        if isinstance(self.found, Exception):
+            raise self.found.with_traceback(None)
+        return self.found
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """A request on its way into the queue."""
+
+    checked: _Checked
+    entry: Entry
+    order: Order
 
 
 class HandingOn:
@@ -54,15 +81,15 @@ class HandingOn:
         """
         self._jobs, self._ledger, self._endings = jobs, ledger, endings
         self._out, self._work = out, work
-        self._waiting: queue.SimpleQueue[int | None] = queue.SimpleQueue()
-        self._kept_back: list[int] = []
+        self._waiting: queue.SimpleQueue[_Checked | None] = queue.SimpleQueue()
+        self._kept_back: list[_Checked] = []
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="bridge hand on", daemon=True)
 
     def start(self) -> None:
-        """Go on with what an earlier run left, then with what comes."""
-        for entry in (*self._ledger.running(), *self._ledger.waiting()):
-            self.put(entry.number)
+        """Tell what became of what an earlier run handed on, then go on with what comes."""
+        for entry in self._ledger.running():
+            self._waiting.put(_Checked(entry.number, None))
         self._thread.start()
 
     def stop(self) -> None:
@@ -72,9 +99,9 @@ class HandingOn:
         if self._thread.is_alive():
             self._thread.join()
 
-    def put(self, number: int) -> None:
-        """Hand on a request of the ledger as soon as may be."""
-        self._waiting.put(number)
+    def put(self, number: int, found: Found) -> None:
+        """Hand on a request of the ledger as soon as may be, or end it for what was found wrong with it."""
+        self._waiting.put(_Checked(number, found))
 
     def _run(self) -> None:
         wait_s = _WAIT_S
@@ -86,50 +113,52 @@ class HandingOn:
             self._stopping.wait(wait_s)
             wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
             while self._kept_back:
-                self.put(self._kept_back.pop())
+                self._waiting.put(self._kept_back.pop())
 
-    def _gathered(self) -> list[int]:
+    def _gathered(self) -> list[_Checked]:
         """What waits, as soon as nothing more comes; what came before a stop is left."""
-        numbers: list[int] = []
-        number, until = self._waiting.get(), time.monotonic() + _GATHER_S
-        while number is not None:
-            numbers.append(number)
+        gathered: list[_Checked] = []
+        checked, until = self._waiting.get(), time.monotonic() + _GATHER_S
+        while checked is not None:
+            gathered.append(checked)
             left = min(_LULL_S, until - time.monotonic())
-            if len(numbers) == _MOST or left <= 0:
-                return numbers
+            if len(gathered) == _MOST or left <= 0:
+                return gathered
             try:
-                number = self._waiting.get(timeout=left)
+                checked = self._waiting.get(timeout=left)
             except queue.Empty:
-                return numbers
+                return gathered
         return []
 
-    def _hand_on(self, numbers: Sequence[int]) -> None:
+    def _hand_on(self, gathered: Sequence[_Checked]) -> None:
         """Make jobs of requests, or end them with the reason why that cannot be; of a job, tell its end."""
         book, placed = RecipeBook(), []
-        for number in numbers:
-            with self._keeping(number):
-                entry = self._ledger.get(number)
+        for checked in gathered:
+            with self._keeping(checked):
+                entry = self._ledger.get(checked.number)
                 if entry.job is not None and not entry.is_ended:  # by an earlier run, or the disk failed then
                     self._endings.settle(entry)
                 elif not entry.is_ended:
                     with self._ending(entry):
-                        placed.append((entry, place_order(self._request(entry), book)))
-        for entry, submission in self._submitted(placed):
-            with self._keeping(entry.number), self._ending(entry):
-                self._note(entry, submission)
+                        request = self._request(entry, checked.region)
+                        placed.append(_Placed(checked, entry, place_order(request, book)))
+        for each, submission in self._submitted(placed):
+            with self._keeping(each.checked), self._ending(each.entry):
+                self._note(each.entry, submission)
 
-    def _submitted(self, placed: Sequence[tuple[Entry, Order]]) -> list[tuple[Entry, Submission]]:
+    def _submitted(self, placed: Sequence[_Placed]) -> list[tuple[_Placed, Submission]]:
         """All in one transaction; where that fails one by one, so that each fails for its own reason."""
-        entries, orders = [entry for entry, _ in placed], [order for _, order in placed]
         if len(placed) > 1:
             try:
-                return list(zip(entries, self._jobs.submit_orders(orders), strict=True))
+                return list(
+                    zip(placed, self._jobs.submit_orders([each.order for each in placed]), strict=True)
+                )
             except Exception as error:
                 _log.debug("%d requests are handed on one by one: %s", len(placed), error)
         done = []
-        for entry, order in placed:
-            with self._keeping(entry.number), self._ending(entry):
-                done.append((entry, self._jobs.submit_orders([order])[0]))
+        for each in placed:
+            with self._keeping(each.checked), self._ending(each.entry):
+                done.append((each, self._jobs.submit_orders([each.order])[0]))
         return done
 
     def _note(self, entry: Entry, submission: Submission) -> None:
@@ -146,16 +175,16 @@ class HandingOn:
             self._endings.settle(entry)
 
     @contextmanager
-    def _keeping(self, number: int) -> Iterator[None]:
+    def _keeping(self, checked: _Checked) -> Iterator[None]:
         """Keep a request for another time where a disk does not answer; nothing of it is lost."""
         try:
             yield
         except Exception as error:
             if isinstance(error, StorageError):
-                _log.warning("osc-%d waits: %s", number, error)
+                _log.warning("osc-%d waits: %s", checked.number, error)
             else:
-                _log.exception("a fault of the bridge; osc-%d waits", number)
-            self._kept_back.append(number)
+                _log.exception("a fault of the bridge; osc-%d waits", checked.number)
+            self._kept_back.append(checked)
 
     @contextmanager
     def _ending(self, entry: Entry) -> Iterator[None]:
@@ -178,9 +207,9 @@ class HandingOn:
             reason = f"a fault of this program ({type(error).__name__}); its log says more"
             self._endings.end(entry, error=reason)
 
-    def _request(self, entry: Entry) -> RenderRequest:
+    def _request(self, entry: Entry, region: Region) -> RenderRequest:
         """What the queue is asked for; split stereo is put together."""
-        ask = entry.ask
+        ask, (start, stop) = entry.ask, region
         source = ask.sources[0]
         if len(ask.sources) > 1:
             source = join_channels(ask.sources, self._work, self._is_needed)
@@ -193,7 +222,7 @@ class HandingOn:
             overrides=options.overrides,
             model=options.model,
             seed=options.seed,
-            region=f"{ask.start}s-{ask.stop}s",
+            region=f"{start}s-{stop}s",
             splice=options.mode,
             format=options.format,
             bits=options.bits,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import threading
 import time
@@ -70,8 +71,8 @@ class Looks:
                 del where[next(iter(where))]
 
 
-def _state_of(path: Path) -> _State:
-    """Differs whenever a file's content does.
+def stat_file(path: Path) -> os.stat_result:
+    """What a file is, without a look into it.
 
     Raises:
         AudioFormatError: it is gone, or a pipe or the like, which would be waited for.
@@ -82,4 +83,10 @@ def _state_of(path: Path) -> _State:
         raise AudioFormatError(f"{shown(path)}: cannot be read ({cause.strerror or cause})") from cause
     if not stat.S_ISREG(found.st_mode):
         raise AudioFormatError(f"{shown(path)}: not a file; expected one audio file")
+    return found
+
+
+def _state_of(path: Path) -> _State:
+    """Differs whenever a file's content does; raises as ``stat_file``."""
+    found = stat_file(path)
     return path, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino

@@ -1,13 +1,13 @@
-"""What a render message asks for: its values held against the files there are, bars against a tempo map."""
+"""What a render message asks for: its paths held against the files there are, bars against a tempo map."""
 
 from __future__ import annotations
 
 from audiosr_fx.errors import ParameterError
 from hosts import protocol
-from hosts.asks import Ask, Span, make_ask
-from hosts.looks import Looks
+from hosts.asks import Ask, make_ask
 from hosts.osc import Message
 from hosts.roots import Roots
+from hosts.spans import Span, read_span
 from hosts.tempo import TempoMap, read_tempo_map
 from hosts.values import Values, one, options_of, paths_of
 
@@ -19,14 +19,14 @@ class Reader:
         tempo_map: that bars are counted by where a message names none; the last one that was named.
     """
 
-    def __init__(self, roots: Roots, looks: Looks) -> None:
+    def __init__(self, roots: Roots) -> None:
         self.tempo_map: TempoMap | None = None
-        self._roots, self._looks = roots, looks
+        self._roots = roots
 
     def read(self, message: Message, values: Values) -> Ask:
         """What a message asks for.
 
-        Raises: as ``make_ask``, ``read_tempo_map`` and ``TempoMap.span``.
+        Raises: as ``make_ask``, ``read_span``, ``read_tempo_map`` and ``TempoMap.span``.
         """
         tags = message.type_tags
         if message.address == protocol.RENDER_BARS:
@@ -34,7 +34,7 @@ class Reader:
         else:
             first = 2 if message.address == protocol.RENDER_CHANNELS else 3
             start, length, rate = (one(values, name) for name in ("start", "length", "rate"))
-            span = Span(start, length, rate, tags[first : first + 2])
+            span = read_span(start, length, rate, tags[first : first + 2])
         return make_ask(
             one(values, "request"),
             self._roots,
@@ -43,7 +43,6 @@ class Reader:
             span,
             one(values, "preset") or "",
             options_of(values),
-            self._looks.read,
         )
 
     def _bars(self, values: Values) -> Span:
@@ -57,4 +56,4 @@ class Reader:
         origin = self.tempo_map.position(str(one(values, "origin")) or "1")
         if start < origin:
             raise ParameterError("the region begins before the file does; check origin")
-        return Span(start - origin, stop - start, 0)
+        return Span(start=start - origin, stop=stop - origin)

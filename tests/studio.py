@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from audiosr_fx import looking
 from audiosr_fx.jobs.service import Service
 from audiosr_fx.jobs.store import JobStore
 from hosts.client import OscClient
@@ -98,5 +99,6 @@ def studio(
 
 if __name__ == "__main__":
     with studio(Path(sys.argv[1]), port=int(sys.argv[2])):
-        print("ready", flush=True)
+        waiting = looking._idle[-1]._process
+        print("ready", waiting and waiting.pid, flush=True)  # for the first look
         threading.Event().wait()

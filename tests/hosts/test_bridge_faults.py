@@ -10,7 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 
 from audiosr_fx.errors import ParameterError, StorageError
 from audiosr_fx.jobs.job import Event, Job, Submission
@@ -20,11 +22,13 @@ from audiosr_fx.jobs.states import State
 from audiosr_fx.jobs.store import JobStore
 from hosts.asks import Ask, Options
 from hosts.bridge import Bridge
+from hosts.client import render_message
 from hosts.ledger import Ledger
 from hosts.osc import Message, message
 from hosts.peers import Peer
 from hosts.replies import Replies
 from hosts.roots import Roots
+from hosts.spans import Span
 
 WAIT_S = 60.0
 PEER = Peer(port=7)
@@ -97,15 +101,24 @@ class Desk:
 
     def ask(self, word: str, *, receipt: str = "") -> Ask:
         source = self.folder / f"{word}.wav"
-        source.write_bytes(word.encode())
-        return Ask(request=word, sources=(source,), start=0, stop=9, options=Options(receipt=receipt))
+        soundfile.write(source, np.random.default_rng(list(word.encode())).standard_normal(9) * 0.1, 48_000)
+        return Ask(request=word, sources=(source,), span=Span(), options=Options(receipt=receipt))
 
     def next_end(self) -> tuple[object, str]:
         """Which request ended next, and how."""
+        said = self.next_last_reply()
+        return said.arguments[0], said.address
+
+    def next_last_reply(self) -> Message:
         while True:
             said = self.replies.get(timeout=WAIT_S)
             if said.address in ("/audiosr/done", "/audiosr/error"):
-                return said.arguments[0], said.address
+                return said
+
+    def close(self) -> None:
+        self.bridge.stop()
+        self.ledger.close()
+        self.store.close()
 
     def handed_on(self, word: str, *, is_done: bool, receipt: str = "") -> int:
         """A request that has become a job, while nobody listened."""
@@ -124,9 +137,7 @@ class Desk:
 def desk(tmp_path: Path) -> Iterator[Desk]:
     made = Desk(tmp_path)
     yield made
-    made.bridge.stop()
-    made.ledger.close()
-    made.store.close()
+    made.close()
 
 
 def fail_once(monkeypatch: pytest.MonkeyPatch, what: object, name: str, thread: str) -> threading.Event:
@@ -168,6 +179,46 @@ def test_a_full_disk_delays_a_request_and_stops_nothing(
         desk.bridge.render(desk.ask(word), PEER)
     assert {desk.next_end() for _ in range(2)} == {("one", "/audiosr/done"), ("two", "/audiosr/done")}
     assert failed.is_set()
+
+
+def test_what_was_acknowledged_and_not_looked_at_is_after_a_restart(tmp_path: Path) -> None:
+    before = Desk(tmp_path)  # never started: as one that is killed right after it has answered
+    asks = {word: before.ask(word) for word in ("good", "bad")}
+    asks["bad"].sources[0].write_text("no audio")
+    said = {word: render_message(str(ask.sources[0]), request=word) for word, ask in asks.items()}
+    for each in said.values():
+        before.bridge.handle(each, PEER)
+    accepted = [before.replies.get_nowait() for _ in asks]
+    assert [each.address for each in accepted] == ["/audiosr/accepted"] * 2
+    before.close()
+
+    after = Desk(tmp_path)
+    after.jobs.ends_at_once = True
+    after.bridge.start()
+    ends = {str(end.arguments[0]): end for end in (after.next_last_reply() for _ in asks)}
+    assert [ends[word].address for word in asks] == ["/audiosr/done", "/audiosr/error"]
+    assert [ends[word].arguments[:2] for word in asks] == [each.arguments for each in accepted]
+    for word in asks:  # which each repeat is told again, and nothing else happens
+        after.bridge.handle(said[word], PEER)
+        assert after.replies.get_nowait().address == "/audiosr/accepted"
+        assert after.replies.get_nowait() == ends[word]
+    assert after.replies.empty()
+    assert len(after.store.jobs()) == 1
+    after.close()
+
+
+def test_what_is_wrong_with_a_file_is_told_though_the_ledger_failed(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = fail_once(monkeypatch, desk.ledger, "end", "bridge hand on")
+    ask = desk.ask("text")
+    ask.sources[0].write_text("no audio")
+    desk.bridge.start()
+    desk.bridge.render(ask, PEER)
+    assert "cannot be read as audio" in str(desk.next_last_reply().arguments[2])
+    assert failed.is_set()
+    assert desk.replies.empty()
+    assert desk.store.jobs() == []
 
 
 def test_requests_that_come_together_are_handed_on_together(desk: Desk) -> None:

@@ -71,11 +71,20 @@ def test_a_request_that_nobody_made_is_an_error(command: str, desk: Studio) -> N
 
 
 def test_a_render_that_is_refused_ends_with_the_code_of_wrong_usage(desk: Studio) -> None:
-    stem = desk.stem("text.wav")
-    stem.write_text("no audio", "utf-8")
-    code, out, err = run("send", "render", str(stem), "--port", str(desk.port))
+    stem = desk.stem("mode.wav")
+    code, out, err = run("send", "render", str(stem), "--set", "mode=all", "--port", str(desk.port))
     assert (code, out) == (2, "")
+    assert "expected region, file" in err
+
+
+def test_a_file_that_is_no_audio_fails_at_the_server(desk: Studio) -> None:
+    stem, port = desk.stem("text.wav"), ("--port", str(desk.port))
+    stem.write_text("no audio", "utf-8")
+    code, out, err = run("send", "render", str(stem), "--request", "text-1", *port)
+    assert (code, out) == (1, "")
     assert "cannot be read as audio" in err
+    code, out, _ = run("send", "status", "text-1", *port)
+    assert (code, out.startswith('error request="text-1" job="osc-')) == (0, True)
 
 
 def test_send_announces_what_a_key_renders(desk: Studio) -> None:
@@ -83,7 +92,10 @@ def test_send_announces_what_a_key_renders(desk: Studio) -> None:
     code, out, err = run("send", "announce", str(stem), "--region", "0.5-", "--preset", "podcast", *port)
     assert (code, out.split()[0], err) == (0, "accepted", "")
     assert desk.server.bridge.announced is not None
-    assert (desk.server.bridge.announced.start, desk.server.bridge.announced.preset) == (24_000, "podcast")
+    assert (desk.server.bridge.announced.span.start, desk.server.bridge.announced.preset) == (
+        24_000,
+        "podcast",
+    )
     assert desk.renders("key.wav") == []
     code, _, err = run("send", "announce", str(DRUMS), *port)
     assert (code, "outside of what is served" in err) == (2, True)

@@ -22,6 +22,7 @@ from hosts.controls import Controls
 from hosts.midi import MidiFront, MidiHandler, MidiSettings, learn
 from hosts.midi_mapping import MidiMapping, Rule, parse_mapping, read_mapping
 from hosts.midi_ports import open_input
+from hosts.spans import Span
 from hosts.tempo import TempoMap
 from hosts.timecode import QuarterFrames, read_sysex, seconds_of
 
@@ -106,7 +107,7 @@ def test_a_program_chooses_the_preset_of_its_number(desk: Desk) -> None:
     handler = MidiHandler(desk)
     names = list(find_presets())
     assert play(handler, mido.Message("program_change", program=2)) == [f"preset is {names[2]}"]
-    ask = Ask(request="a", sources=(Path("/a.wav"),), start=0, stop=1, options=Options())
+    ask = Ask(request="a", sources=(Path("/a.wav"),), span=Span(), options=Options())
     assert desk.controls.applied_to(ask).preset == names[2]
     with pytest.raises(ParameterError, match="expected 0 to"):
         play(handler, mido.Message("program_change", program=127))

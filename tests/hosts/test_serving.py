@@ -12,7 +12,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from hosts.client import NoAnswer, OscClient, render_message
 from hosts.config import read_config
 from hosts.limits import Rates
 from hosts.osc import Message, message, parse_packet
+from hosts.receipts import receipt_path
 from hosts.server import OscServer, ServerSettings
 from hosts.serving import HostSettings
 from hosts.signing import sign
@@ -90,20 +90,45 @@ def test_a_file_that_hangs_holds_up_its_own_sender_only(
 ) -> None:
     monkeypatch.setattr(looking, "LOOK_S", 300.0)
     with studio(tmp_path) as desk, OscClient(port=desk.port, give_up_s=120.0) as other:
-        process = looking._idle[-1]._process  # that waits for the first look
-        assert process is not None
-        os.kill(process.pid, signal.SIGSTOP)
-        desk.client.send(render_message(str(desk.stem("stuck.wav")), request="stuck"))
-        while process in [child._process for child in looking._idle]:
-            time.sleep(0.001)
-        replies = list(other.render(render_message(str(desk.stem("free.wav")), request="free")))
-        assert replies[-1].address == "/audiosr/done"
-        counts = other.ask(message("/audiosr/status", ""), lambda replies: True)[0]
-        assert counts.arguments[2:] == (0, 0, 1, 0)
+        with first_look_hangs():
+            said = [render_message(str(desk.stem(f"{word}.wav")), request=word) for word in ("stuck", "next")]
+            for each in said:
+                assert desk.client.ask(each, lambda replies: True)[0].address == "/audiosr/accepted"
+            replies = list(other.render(render_message(str(desk.stem("free.wav")), request="free")))
+            assert replies[-1].address == "/audiosr/done"
+            counts = other.ask(message("/audiosr/status", ""), lambda replies: True)[0]
+            assert counts.arguments[2:] == (2, 0, 1, 0)
+        for each in said:
+            assert desk.replies(each)[-1].address == "/audiosr/done"
+
+
+def test_a_request_is_cancelled_while_its_file_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looking, "LOOK_S", 300.0)
+    with studio(tmp_path) as desk:
+        said = render_message(str(desk.stem("away.wav")), request="away", options=("receipt=yes",))
+        with first_look_hangs():
+            accepted = desk.client.ask(said, lambda replies: True)[0]
+            desk.client.send(message("/audiosr/cancel", "away"))
+            error = desk.replies(said)[-1]
+        assert (error.address, error.arguments) == ("/audiosr/error", (*accepted.arguments, "cancelled"))
+        assert desk.replies(render_message(str(desk.stem("after.wav"))))[-1].address == "/audiosr/done"
+        assert desk.replies(said) == [accepted, error]
+        assert receipt_path(desk.stems / "away.wav", "away").read_text().splitlines()[3] == "cancelled"
+        assert len(desk.service.store.jobs()) == 1
+
+
+@contextlib.contextmanager
+def first_look_hangs() -> Iterator[None]:
+    """Stop the process that waits for the first look, as a file does that hangs its decoder."""
+    process = looking._idle[-1]._process
+    assert process is not None
+    os.kill(process.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
         os.kill(process.pid, signal.SIGCONT)
-        assert desk.replies(render_message(str(desk.stems / "stuck.wav"), request="stuck"))[-1].address == (
-            "/audiosr/done"
-        )
 
 
 @pytest.mark.slow
@@ -218,8 +243,8 @@ def test_lost_doubled_and_reordered_packets_end_in_one_job(seed: int, tmp_path: 
 
 
 @contextlib.contextmanager
-def killable(folder: Path, port: int) -> Iterator[None]:
-    """A studio in a process of its own, which ends without warning."""
+def killable(folder: Path, port: int) -> Iterator[int]:
+    """A studio in a process of its own, which ends without warning; gives the process of its first look."""
     with subprocess.Popen(
         [sys.executable, "-m", "studio", str(folder), str(port)],
         cwd=TESTS,
@@ -229,8 +254,9 @@ def killable(folder: Path, port: int) -> Iterator[None]:
     ) as process:
         try:
             assert process.stdout is not None
-            assert process.stdout.readline() == b"ready\n"
-            yield
+            word, looker = process.stdout.readline().split()
+            assert word == b"ready"
+            yield int(looker)
         finally:
             os.killpg(process.pid, signal.SIGKILL)
 
@@ -266,6 +292,44 @@ def test_a_render_completes_and_is_told_after_the_service_was_killed(tmp_path: P
     assert {each.arguments[1] for each in heard} == {"osc-1"}
     assert Path(str(heard[-1].arguments[2])).is_file()
     assert len(desk.renders("unlucky.wav")) == 2
+
+
+@pytest.mark.slow
+def test_a_file_is_looked_at_after_the_service_was_killed_before_it_could(tmp_path: Path) -> None:
+    port = free_port()
+    (tmp_path / "stems").mkdir()
+    desk = Studio(tmp_path, None, None, None)  # type: ignore[arg-type] # only its files
+    desk.stem("good.wav")
+    (desk.stems / "text.wav").write_text("no audio")
+    said = [
+        render_message(f"{word}.wav", root="stems", request=word, options=("receipt=yes",))
+        for word in ("good", "text")
+    ]
+    heard: list[Message] = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.settimeout(90)
+        with contextlib.ExitStack() as afterwards, killable(tmp_path, port) as looker:
+            afterwards.callback(os.kill, looker, signal.SIGKILL)
+            os.kill(looker, signal.SIGSTOP)
+            for each in said:
+                listener.sendto(each.encode(), ("127.0.0.1", port))
+                heard.extend(parse_packet(listener.recv(9000)))
+        assert [each.address for each in heard] == ["/audiosr/accepted"] * 2
+        names = {each.arguments[0]: each.arguments[1] for each in heard}
+        ends: dict[object, Message] = {}
+        with killable(tmp_path, port):
+            while len(ends) < 2:
+                for each in parse_packet(listener.recv(9000)):
+                    assert each.arguments[1] == names[each.arguments[0]]
+                    if each.address in ("/audiosr/done", "/audiosr/error"):
+                        assert ends.setdefault(each.arguments[0], each) is each, "an end is told once"
+    assert (ends["good"].address, ends["text"].address) == ("/audiosr/done", "/audiosr/error")
+    assert "cannot be read as audio" in str(ends["text"].arguments[2])
+    for word, end in ends.items():
+        receipt = receipt_path(desk.stems / "good.wav", str(word)).read_text()
+        assert receipt.splitlines() == [end.address, *map(str, end.arguments)]
+    assert len(desk.renders("good.wav")) == 1
 
 
 def test_with_a_secret_only_signed_messages_are_answered(
