@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import queue
 import signal
@@ -26,6 +27,7 @@ Messages: TypeAlias = "queue.SimpleQueue[Message | None]"
 MAX_LINE: Final = 16 << 20
 _END_S: Final = 5.0
 _POLL_S: Final = 0.05
+_log = logging.getLogger(__name__)
 
 
 class ChildProcess:
@@ -97,7 +99,8 @@ class ChildProcess:
             return self._child.wait(_END_S)
         except subprocess.TimeoutExpired:
             self.kill()
-            self._child.wait()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._child.wait(_END_S)
             return None
 
     def last_words(self) -> list[str]:
@@ -105,8 +108,21 @@ class ChildProcess:
         return self._last_words.lines()
 
     def close(self) -> None:
-        """End it, wait for that, and let go of all that belongs to it."""
+        """End it, wait for that, and let go of all that belongs to it.
+
+        One that a dead mount holds in the kernel ends when that lets go: a thread waits on, and nobody else.
+        """
         self.kill()
+        try:
+            self._child.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            _log.warning("process %d was killed and has not ended; a disk does not answer it", self.pid)
+            threading.Thread(target=self._let_go, name=f"wait for {self.pid}", daemon=True).start()
+        else:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Wait, then close what it had; before its end that would wait for who reads it."""
         self._child.wait()
         for stream in (self._child.stdin, self._child.stdout):  # stderr is closed by who reads it
             assert stream is not None

@@ -149,7 +149,7 @@ class Ledger:
             assert cursor.lastrowid is not None
             if cursor.lastrowid % 100 == 0:
                 self._forget()
-            return self.get(cursor.lastrowid), True
+            return Entry(number=cursor.lastrowid, ask=ask, peer=peer, digest=digest), True
 
     def find(self, word: str) -> Entry | None:
         """The request of a word."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import queue
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -67,6 +68,26 @@ def test_a_child_that_speaks_no_more_is_ended(
     assert next_message(messages, WAIT_S, None) is None
     assert describe_end(child.wait()) == "it closed its output"
     assert child.has_ended
+
+
+def test_a_child_that_cannot_be_ended_keeps_nobody_waiting(
+    start: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(child_process, "_END_S", 0.1)
+    child, messages = start("silent")
+    with monkeypatch.context() as held:
+        held.setattr(child._child, "kill", lambda: None)  # as to one that a dead mount holds in the kernel
+        assert child.wait() is None
+        child.close()
+    assert not child.has_ended
+    assert caplog.messages == [f"process {child.pid} was killed and has not ended; a disk does not answer it"]
+    (waiting,) = (thread for thread in threading.enumerate() if thread.name == f"wait for {child.pid}")
+    child.kill()
+    waiting.join(WAIT_S)
+    assert child.has_ended
+    assert child._child.stdin is not None
+    assert child._child.stdin.closed
+    assert next_message(messages, WAIT_S, None) is None
 
 
 def test_a_child_is_waited_for_as_long_as_was_said(start: Start) -> None:
