@@ -95,8 +95,8 @@ def main() -> None:
             _render_something_long(port, _noise(stems / "long.wav", 120.0))
             _say(f"pings while a render runs: {_pings(sender, options.requests)}")
             with _Disk(Path(folder)) as disk:
-                _compare("of one file", sender, itertools.repeat(known), disk, options.requests)
-                _compare("each of a new file", sender, _copies(known), disk, options.requests)
+                _compare("of a known file", sender, itertools.repeat(known), disk, options.requests)
+                _compare("of files never seen before", sender, _copies(known), disk, options.requests)
             _say(f"{_BURST} renders at once, acknowledged: {_burst(port, known)}")
             before_mb = _resident_mb(process.pid)
             with _flood(port, options.rate, options.flood):

@@ -26,7 +26,7 @@ Region: TypeAlias = tuple[int, int]
 Found: TypeAlias = Region | Exception
 
 _THREADS: Final = 8
-_STOP_S: Final = 10.0
+_STOP_S: Final = 2.0
 
 
 def find_region(ask: Ask, look: Look) -> Region:

@@ -240,7 +240,7 @@ _COMMANDS: Final = (
 )
 
 REPLIES: Final = (
-    Address(path=ACCEPTED, fields=(REQUEST, _JOB), help="It is on the disk and will be rendered."),
+    Address(path=ACCEPTED, fields=(REQUEST, _JOB), help="It is on the disk, and ends in done or error."),
     Address(
         path=PROGRESS,
         fields=(
