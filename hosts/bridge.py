@@ -38,6 +38,7 @@ from hosts.replies import Replies, Send
 from hosts.roots import Roots
 from hosts.spans import Span
 from hosts.tempo import TempoMap
+from hosts.turns import first_turn
 from hosts.values import Values, one
 
 _KEPT: Final = 1000
@@ -137,14 +138,16 @@ class Bridge:
             StorageError: the ledger cannot be written.
         """
         full = self.controls.applied_to(ask)
-        entry, is_new = self._ledger.enter(full, peer.at(ask.options.reply_port), ask.digest)
-        self.announced, self._last_seed = ask, full.options.seed
-        try:
-            self._replies.accepted(entry)
-        finally:  # it is on the disk: whatever becomes of the reply, it is rendered
-            if is_new:
-                self._checking.put(entry)
-                _log.info("%s asks for %s, %s", ask.request, shown(ask.sources[0]), ask.span)
+        with first_turn():
+            entry, is_new = self._ledger.enter(full, peer.at(ask.options.reply_port), ask.digest)
+            self.announced, self._last_seed = ask, full.options.seed
+            try:
+                self._replies.accepted(entry)
+            finally:  # it is on the disk: whatever becomes of the reply, it is rendered
+                if is_new:
+                    self._checking.put(entry)
+        if is_new:
+            _log.info("%s asks for %s, %s", ask.request, shown(ask.sources[0]), ask.span)
         if not is_new and entry.is_ended:
             self._replies.end_again(entry)
         return entry
