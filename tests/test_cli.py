@@ -114,6 +114,20 @@ def test_the_module_runs_as_a_program() -> None:
     assert finished.stdout == f"audiosr-fx {__version__}\n"
 
 
+def test_an_interrupt_while_the_program_is_being_loaded_is_one_line() -> None:
+    code = (
+        "import sys\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'audiosr_fx.commands.render': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+        "from audiosr_fx.__main__ import main\n"
+        "main()"
+    )
+    finished = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (finished.returncode, finished.stderr) == (ExitCode.CANCELLED, "error: cancelled\n")
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
