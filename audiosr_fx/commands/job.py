@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from audiosr_fx.commands.outputs import Task
 from audiosr_fx.commands.terminal import ExitCode, OutputError, output_errors, printable
 from audiosr_fx.errors import AudioFormatError
-from audiosr_fx.settings import RenderSettings, parse_region
+from audiosr_fx.settings import RenderSettings, parse_region, session_rate
 
 if TYPE_CHECKING:
     from audiosr_fx.bandwidth import Verdict
     from audiosr_fx.cache import RenderCache
+    from audiosr_fx.files import AudioInfo
     from audiosr_fx.meters import Levels
     from audiosr_fx.progress import OnEvent
     from audiosr_fx.sources import Source
@@ -112,7 +113,7 @@ class Result:
             blocks = self.blocks_made + self.blocks_reused
             text += f"; {self.blocks_reused} of {blocks} blocks from the cache"
         if self.clipped_samples:
-            text += f"; {self.clipped_samples} samples limited at full scale (--bits 32 keeps them)"
+            text += f"; {self.clipped_samples} samples limited at full scale (WAV with --bits 32 keeps them)"
         return text
 
     @property
@@ -200,14 +201,25 @@ def check_task(task: Task, job: Job) -> None:
     Raises:
         AudioFormatError: the input is not there, or no audio that is taken.
         ParameterError: the region does not fit it.
-        OutputError: as ``check_output``.
+        OutputError: as ``check_output``, or a format that cannot hold such audio.
     """
     from audiosr_fx.files import FileSource
+    from audiosr_fx.writer import check_format
 
     with FileSource(task.source) as source:
         if job.region is not None:
             parse_region(job.region, source.sample_rate).within(source.frames)
+        rate = job.sample_rate_out or session_rate(source.sample_rate)
+        with output_errors():
+            check_format(task.output, task.format, subtype_of(task, job, source.info), source.channels, rate)
     check_output(task, job)
+
+
+def subtype_of(task: Task, job: Job, info: AudioInfo) -> str:
+    """How samples are written: as was asked, else as near to the input's as the format has it."""
+    from audiosr_fx.files import SUBTYPES
+
+    return SUBTYPES[job.bits] or info.subtype_in(task.format)
 
 
 def failure_of(task: Task, error: BaseException) -> Failure:

@@ -14,10 +14,11 @@ from audiosr_fx.commands.job import (
     intact_below_hz,
     levels_before,
     own_reason,
+    subtype_of,
 )
 from audiosr_fx.commands.outputs import Task
 from audiosr_fx.commands.terminal import interrupts_held, output_errors
-from audiosr_fx.settings import Region, RenderSettings, parse_region, session_rate
+from audiosr_fx.settings import Region, RenderSettings, parse_region
 
 if TYPE_CHECKING:
     from audiosr_fx.files import FileSource
@@ -71,7 +72,6 @@ class PlainRecipe:
         started = time.perf_counter()
         with FileSource(task.source) as source:
             region = None if job.region is None else parse_region(job.region, source.sample_rate)
-            _check_format(task, job, source)
             start, stop = (0, source.frames) if region is None else region.within(source.frames)
             before = levels_before(PartSource(source, start, stop))
             stream = render(
@@ -127,21 +127,6 @@ def _settings_for(task: Task, job: Job) -> RenderSettings:
     return job.settings if task.cutoff_hz is None else replace(job.settings, cutoff_hz=task.cutoff_hz)
 
 
-def _check_format(task: Task, job: Job, source: FileSource) -> None:
-    """Refuse what the output's format cannot hold before anything is rendered."""
-    from audiosr_fx.writer import check_format
-
-    rate = job.sample_rate_out or session_rate(source.sample_rate)
-    with output_errors():
-        check_format(task.output, task.format, _subtype(task, job, source), source.channels, rate)
-
-
-def _subtype(task: Task, job: Job, source: FileSource) -> str:
-    from audiosr_fx.files import SUBTYPES
-
-    return SUBTYPES[job.bits] or source.info.subtype_in(task.format)
-
-
 def _write(
     task: Task,
     job: Job,
@@ -162,7 +147,7 @@ def _write(
                 stream.sample_rate,
                 stream.channels,
                 speakers=source.info.speakers,
-                subtype=_subtype(task, job, source),
+                subtype=subtype_of(task, job, source.info),
                 format=task.format.upper(),
                 expected_frames=stream.frames,
                 overwrite=job.overwrite,

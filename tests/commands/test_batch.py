@@ -200,6 +200,8 @@ def test_what_can_be_refused_early_is_so_before_a_model_is_loaded(songs: Path, t
     for name in ("dull.wav", "full.wav", "silent.wav"):
         (tmp_path / "out" / name).touch()
     (tmp_path / "text.wav").write_text("no audio", "utf-8")
+    soundfile.write(tmp_path / "pulled_up.wav", np.zeros((1000, 1)), 96_096)
+    soundfile.write(tmp_path / "nine.wav", np.zeros((1000, 9)), RATE)
     code = (
         "import sys; from typer.testing import CliRunner; from audiosr_fx.cli import app\n"
         "for line in sys.stdin.read().splitlines():\n"
@@ -215,6 +217,8 @@ def test_what_can_be_refused_early_is_so_before_a_model_is_loaded(songs: Path, t
         "render|songs/dull.wav|-o|x.wav|--region|5-9",
         "render|songs/dull.wav|-o|text.wav/deep/x.wav",
         "render|songs/dull.wav|-o|x.wav|--model|nope",
+        "render|pulled_up.wav|-o|x.flac",
+        "render|nine.wav|-o|x.flac|--preset|podcast",
     ]
     finished = subprocess.run(
         [sys.executable, "-c", code],
@@ -226,13 +230,15 @@ def test_what_can_be_refused_early_is_so_before_a_model_is_loaded(songs: Path, t
         check=True,
     )
     told = [line.split(" ", 2) for line in finished.stdout.splitlines()]
-    assert [(code, torch) for code, torch, _ in told] == [(code, "False") for code in "55533254"]
+    assert [(code, torch) for code, torch, _ in told] == [(code, "False") for code in "5553325455"]
     words = ["exists already", "exists already", "is the input", "no such file"]
     words += [
         "cannot be read as audio (format not recognised)",
         "region is",
         "text.wav: is a file",
         "model is",
+        "x.flac: sample_rate is 96096; above 65535 FLAC takes multiples of 10 alone",
+        "x.flac: 9 channels; FLAC takes 1 to 8",
     ]
     assert [word for word, (*_, error) in zip(words, told, strict=True) if word not in error] == []
     assert not (tmp_path / "page.html").exists(), "a page of nothing but failures"
