@@ -25,7 +25,7 @@ from audiosr_fx.commands import (
     render,
     upstream,
 )
-from audiosr_fx.commands.help_text import FlowingHelp
+from audiosr_fx.commands.help_text import HELP_NAMES, FlowingHelp
 from audiosr_fx.commands.terminal import EXIT_CODES_HELP, INTERRUPTS, say, translated_errors
 from hosts.commands import midi, scripts, send, serve
 from watchfolder.commands import watch
@@ -46,7 +46,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": list(HELP_NAMES)},
     epilog=EXIT_CODES_HELP,
 )
 

@@ -86,7 +86,8 @@ RENDER_CONTROLS: tuple[Control, ...] = (
         type=str,
         default="mini",
         flag="--model",
-        help="Model to render with: mini (ships with the package), basic, speech, or a .safetensors file.",
+        help="Model to render with: mini (ships with the package), basic, speech, one of your own, or a"
+        " .safetensors file.",
     ),
     Control(
         name="quality",

@@ -79,6 +79,16 @@ def test_every_command_explains_itself(command: str, run: Run) -> None:
         assert "Usage" in result.stdout
 
 
+@pytest.mark.parametrize("command", ["render", "train all", "cache", "evaluate"])
+def test_help_shows_no_value_behind_a_flag_and_cuts_nothing_off(
+    command: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    text = run(*command.split(), "--help").stdout
+    assert "--help" in text
+    assert not re.search("<bool>|…", text)
+
+
 def test_help_wraps_at_the_edge_of_the_terminal_alone() -> None:
     def walk(command: Any) -> list[Any]:
         return [command, *(one for below in getattr(command, "commands", {}).values() for one in walk(below))]

@@ -1,17 +1,21 @@
-"""Help that flows: paragraphs of docstrings as wide as the terminal, not broken where the source is."""
+"""Help as people read it: paragraphs as wide as the terminal, no value behind a flag that takes none."""
 
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import Any, Final
 
+import typer
 from typer.core import TyperGroup
+
+HELP_NAMES: Final = ("-h", "--help")
 
 
 class FlowingHelp(TyperGroup):
     """A group whose help, and that of all commands below it, wraps at the terminal's edge alone.
 
-    With rich markup, typer joins the lines of a docstring's first paragraph and keeps those of the others.
+    With rich markup, typer joins the lines of a docstring's first paragraph and keeps those of the others. It
+    also writes ``--overwrite <bool>``, as if ``--overwrite true`` were to be typed.
     """
 
     def __init__(self, **arguments: Any) -> None:
@@ -28,5 +32,8 @@ def flowing(text: str) -> str:
 
 def _let_flow(command: Any) -> None:
     command.help = flowing(command.help) if command.help else command.help
+    for parameter in command.get_params(typer.Context(command, help_option_names=list(HELP_NAMES))):
+        if getattr(parameter, "is_bool_flag", False):
+            parameter.metavar = ""
     for below in getattr(command, "commands", {}).values():
         _let_flow(below)

@@ -71,7 +71,7 @@ def render_files(
         typer.Option(
             "--region",
             metavar="START-END",
-            help="Only this part: seconds (12.5-17), minutes (1:02.5-1:10) or samples (96000s-144000s).",
+            help="Only this part: seconds (12.5-17), minutes (1:02.5-1:10) or samples (480s-960s).",
         ),
     ] = None,
     tempo_map: Annotated[
@@ -178,7 +178,7 @@ def render_files(
     spacing: Annotated[Spacing | None, control_option("spacing", panel="Sampling")] = None,
     eta: Annotated[float, control_option("eta", panel="Sampling")] = 0.0,
     detail: Annotated[float | None, control_option("detail", panel="Sampling")] = None,
-    keep_low_band: Annotated[bool, control_option("keep_low_band")] = True,
+    keep_low_band: Annotated[bool, control_option("keep_low_band", panel=NEW_BAND)] = True,
     brightness_db: Annotated[float, control_option("brightness_db", panel=NEW_BAND)] = 0.0,
     tilt_db_per_octave: Annotated[float, control_option("tilt_db_per_octave", panel=NEW_BAND)] = 0.0,
     ceiling_hz: Annotated[float | None, control_option("ceiling_hz", panel=NEW_BAND)] = None,

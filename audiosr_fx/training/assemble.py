@@ -39,7 +39,7 @@ def starting_model(recipe: Recipe, init: str | None) -> AudioSRModel:
         if recipe.model is None:
             raise ParameterError(
                 f"recipe {recipe.name!r} goes on from trained weights; say from which with --init"
-                " (mini, basic, speech or a .safetensors file)"
+                " (mini, basic, speech, a model of your own, a .safetensors file or the folder of a run)"
             )
         return fresh_model(recipe.model)
     model = load_start(init)

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from audiosr_fx.commands.help_text import FlowingHelp
+from audiosr_fx.commands.help_text import HELP_NAMES, FlowingHelp
 from audiosr_fx.commands.terminal import INTERRUPTS, ExitCode, say, say_note
 from audiosr_fx.training.export_cli import export
 from audiosr_fx.training.instruments_cli import instruments
@@ -43,7 +43,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": list(HELP_NAMES)},
     help="""Train a model of your own, or go on from one, with any folder of audio.
 
     [bold]audiosr-fx train all --data my_sounds --recipe finetune --init mini[/bold]

@@ -34,23 +34,31 @@ Init = Annotated[
     typer.Option(
         "--init",
         metavar="MODEL",
-        help="Start from these weights: mini, basic, speech, a .safetensors file, or the folder of a run.",
+        help="Start from these weights: mini, basic, speech, a model of your own, a .safetensors file, or the"
+        " folder of a run.",
     ),
 ]
 Steps = Annotated[
     int | None,
     typer.Option(
-        "--steps", min=1, help="Stop after so many steps, earlier runs counted in.", rich_help_panel=_TUNING
+        "--steps",
+        metavar="N",
+        min=1,
+        help="Stop after so many steps, earlier runs counted in.",
+        rich_help_panel=_TUNING,
     ),
 ]
 BatchSize = Annotated[
-    int | None, typer.Option("--batch-size", min=1, help="Examples per pass.", rich_help_panel=_TUNING)
+    int | None,
+    typer.Option("--batch-size", metavar="N", min=1, help="Examples per pass.", rich_help_panel=_TUNING),
 ]
 Accumulate = Annotated[
-    int | None, typer.Option("--accumulate", min=1, help="Passes per step.", rich_help_panel=_TUNING)
+    int | None,
+    typer.Option("--accumulate", metavar="N", min=1, help="Passes per step.", rich_help_panel=_TUNING),
 ]
 LearningRate = Annotated[
-    float | None, typer.Option("--learning-rate", help="Highest of the run.", rich_help_panel=_TUNING)
+    float | None,
+    typer.Option("--learning-rate", metavar="X", help="Highest of the run.", rich_help_panel=_TUNING),
 ]
 Precision = Annotated[
     str | None,
@@ -63,7 +71,9 @@ Precision = Annotated[
 ]
 Seed = Annotated[
     int | None,
-    typer.Option("--seed", min=0, help="The same seed draws the same examples.", rich_help_panel=_TUNING),
+    typer.Option(
+        "--seed", metavar="N", min=0, help="The same seed draws the same examples.", rich_help_panel=_TUNING
+    ),
 ]
 Device = Annotated[
     str,
@@ -76,12 +86,15 @@ Device = Annotated[
 ]
 Threads = Annotated[
     int | None,
-    typer.Option("--threads", min=1, help="CPU threads; all when not given.", rich_help_panel=_MACHINE),
+    typer.Option(
+        "--threads", metavar="N", min=1, help="CPU threads; all when not given.", rich_help_panel=_MACHINE
+    ),
 ]
 Workers = Annotated[
     int | None,
     typer.Option(
         "--workers",
+        metavar="N",
         min=0,
         help="Processes that make examples ahead; none on a CPU when not given.",
         rich_help_panel=_MACHINE,
