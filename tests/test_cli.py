@@ -262,6 +262,16 @@ def test_a_folder_without_recordings_says_so(run: Run, tmp_path: Path) -> None:
     assert result.stderr.count("\n") == 1
 
 
+def test_recordings_in_a_folder_that_are_not_read_are_named(run: Run, dull: Path, tmp_path: Path) -> None:
+    for number in range(5):
+        (tmp_path / f"tape {number}.m4a").touch()
+    result = run("render", dull.parent, "-o", tmp_path / "out", *QUICK)
+    assert result.exit_code == ExitCode.OK, result.output
+    told = result.stderr.splitlines()[0]
+    assert told.startswith("left out, as such formats are not read: ")
+    assert "tape 2.m4a and 2 more; convert them to WAV" in told
+
+
 def test_an_existing_output_stays_unless_told(run: Run, dull: Path) -> None:
     Path("taken.wav").write_bytes(b"precious")
     refused = run("render", dull, "-o", "taken.wav", *QUICK)

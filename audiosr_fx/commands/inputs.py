@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -29,6 +29,29 @@ READ_SUFFIXES: Final = frozenset(
     )
 )
 """Names of files that a folder is searched for; a file that is named by itself may have any."""
+
+FOREIGN_SUFFIXES: Final = frozenset(
+    (
+        ".aac",
+        ".alac",
+        ".ape",
+        ".au",
+        ".caf",
+        ".dff",
+        ".dsf",
+        ".m4a",
+        ".m4b",
+        ".mka",
+        ".mp2",
+        ".mp4",
+        ".mpc",
+        ".snd",
+        ".webm",
+        ".wma",
+        ".wv",
+    )
+)
+"""Names of recordings in formats that are not read, which a person misses where nobody says so."""
 
 _UNFINISHED: Final = re.compile(
     r"^[~#]|[.](tmp|temp|part|partial|download|crdownload)[.][^.]+$", re.IGNORECASE
@@ -87,6 +110,16 @@ def find_inputs(named: Sequence[Path], *, recursive: bool = False) -> list[Input
     return list(found.values())
 
 
+def find_foreign(named: Sequence[Path], *, recursive: bool = False) -> list[Path]:
+    """Recordings in the folders that were named which are left out because of their format.
+
+    Raises:
+        ParameterError: a folder that cannot be read.
+    """
+    folders = [path for path in named if path.is_dir()]
+    return [file for folder in folders for file in _audio_files(folder, recursive, FOREIGN_SUFFIXES)]
+
+
 def natural_key(text: str) -> tuple[tuple[int, int | str], ...]:
     """Sorts as a person would: ``take 2`` before ``take 10``, whatever the case."""
     parts = re.split(r"([0-9]+)", text.casefold())
@@ -95,35 +128,37 @@ def natural_key(text: str) -> tuple[tuple[int, int | str], ...]:
 
 def _in_folder(root: Path, recursive: bool, several: bool) -> Iterator[Input]:
     kept = Path(root.resolve().name) if several else Path()
-    paths = list(_audio_files(root, recursive))
+    paths = list(_audio_files(root, recursive, READ_SUFFIXES))
     if not paths:
+        foreign = len(find_foreign([root], recursive=recursive))
+        others = f"; {foreign} in it of other formats, as M4A is, can be converted to WAV" if foreign else ""
         deeper = "" if recursive else "; --recursive looks into its sub-folders too"
-        raise ParameterError(f"{root}: holds no audio files that can be read{deeper}")
+        raise ParameterError(f"{root}: holds no audio files that can be read{others}{deeper}")
     for path in paths:
         yield Input(path, kept / path.parent.relative_to(root), root, recursive)
 
 
-def _audio_files(folder: Path, recursive: bool) -> Iterator[Path]:
+def _audio_files(folder: Path, recursive: bool, suffixes: Set[str]) -> Iterator[Path]:
     """Of a folder, then of its sub-folders; links are never followed."""
     try:
         with os.scandir(folder) as entries:
             listed = sorted((entry for entry in entries if not entry.is_symlink()), key=_by_name)
-            files = [entry for entry in listed if entry.is_file() and _is_recording(entry.name)]
+            files = [entry for entry in listed if entry.is_file() and _is_recording(entry.name, suffixes)]
             folders = [entry for entry in listed if entry.is_dir() and _is_session_folder(entry.name)]
     except OSError as cause:
         raise ParameterError(f"{folder}: cannot be read ({cause.strerror})") from cause
     yield from (folder / entry.name for entry in files)
     if recursive:
         for entry in folders:
-            yield from _audio_files(folder / entry.name, recursive)
+            yield from _audio_files(folder / entry.name, recursive, suffixes)
 
 
 def _by_name(entry: os.DirEntry[str]) -> tuple[tuple[tuple[int, int | str], ...], str]:
     return natural_key(entry.name), entry.name
 
 
-def _is_recording(name: str) -> bool:
-    is_audio = os.path.splitext(name)[1].lower() in READ_SUFFIXES
+def _is_recording(name: str, suffixes: Set[str]) -> bool:
+    is_audio = os.path.splitext(name)[1].lower() in suffixes
     return is_audio and not name.startswith(".") and not _UNFINISHED.search(name)
 
 

@@ -11,11 +11,12 @@ import typer
 
 from audiosr_fx.cache import chosen_cache
 from audiosr_fx.commands.batch_run import Batch, run_batch
-from audiosr_fx.commands.inputs import find_inputs
+from audiosr_fx.commands.inputs import find_foreign, find_inputs
 from audiosr_fx.commands.job import Bits, Job, Recipe
 from audiosr_fx.commands.options import control_option
 from audiosr_fx.commands.outputs import OutputFormat, plan_outputs
 from audiosr_fx.commands.plain_render import PlainRecipe
+from audiosr_fx.commands.terminal import printable, say_note
 from audiosr_fx.errors import ParameterError
 from audiosr_fx.settings import RenderSettings, Spacing, parse_region
 
@@ -230,6 +231,7 @@ def render_files(
     if region is not None:
         parse_region(region, 48_000)
     tasks = plan_outputs(find_inputs(inputs, recursive=recursive), out, format)
+    _tell_of_foreign(inputs, recursive)
     job = replace(job, protected=tuple(task.source for task in tasks))
     if bits is Bits.FLOAT and any(task.format is OutputFormat.FLAC for task in tasks):
         raise ParameterError("bits is 32; FLAC takes 16 or 24, so choose another format")
@@ -253,6 +255,16 @@ def render_files(
         quiet=quiet,
     )
     run_batch(tasks, recipe, batch)
+
+
+def _tell_of_foreign(inputs: list[Path], recursive: bool) -> None:
+    """Say what stays behind in the folders although it is audio."""
+    foreign = [printable(str(path)) for path in find_foreign(inputs, recursive=recursive)]
+    if foreign:
+        more = f" and {len(foreign) - 3} more" if len(foreign) > 3 else ""
+        say_note(
+            f"left out, as such formats are not read: {', '.join(foreign[:3])}{more}; convert them to WAV"
+        )
 
 
 def _region_in_song(region: str | None, tempo_map: Path) -> str:

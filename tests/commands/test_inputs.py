@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from audiosr_fx.commands.inputs import Input, find_inputs, natural_key
+from audiosr_fx.commands.inputs import Input, find_foreign, find_inputs, natural_key
 from audiosr_fx.commands.outputs import plan_outputs
 from audiosr_fx.errors import ParameterError
 
@@ -96,6 +96,20 @@ def test_a_folder_that_cannot_be_read_is_one_line(session: Path) -> None:
     with pytest.raises(ParameterError, match=r"drums: cannot be read \(Permission denied\)"):
         find_inputs([session], recursive=True)
     (session / "drums").chmod(0o755)
+
+
+def test_recordings_of_formats_that_are_not_read_are_known(session: Path) -> None:
+    assert find_foreign([session, session / "take 10.wav"], recursive=True) == []
+    for name in ("old.M4A", "drums/room.wv", ".hidden.m4a", "Backup/old.wma"):
+        (session / name).touch()
+    assert find_foreign([session]) == [session / "old.M4A"]
+    assert find_foreign([session], recursive=True) == [session / "old.M4A", session / "drums/room.wv"]
+
+
+def test_a_folder_of_such_formats_alone_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "a.m4a").touch()
+    with pytest.raises(ParameterError, match="1 in it of other formats, as M4A is, can be converted to WAV"):
+        find_inputs([tmp_path], recursive=True)
 
 
 def test_any_names_have_an_order() -> None:
