@@ -141,8 +141,11 @@ def find_layout(array: NDArray[Any]) -> Layout:
 def check_array_type(input_array: NDArray[Any]) -> None:
     """Raise AudioFormatError (and TypeError) unless it is an array of float32 or float64."""
     if not isinstance(input_array, np.ndarray) or input_array.dtype.newbyteorder("=") not in _DTYPES:
-        kind = getattr(input_array, "dtype", type(input_array).__name__)
-        raise AudioTypeError(f"audio is {kind}; expected a float32 or float64 array, full scale ±1.0")
+        is_array = isinstance(input_array, np.ndarray)
+        kind = str(input_array.dtype) if is_array else f"a {type(input_array).__name__}"
+        raise AudioTypeError(
+            f"audio is {kind}; expected a NumPy array of float32 or float64, full scale ±1.0"
+        )
 
 
 def check_buffer_size(buffer_size: int) -> None:

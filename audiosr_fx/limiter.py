@@ -75,6 +75,8 @@ class TruePeakLimiter:
     is_instrument = False
     is_offline = False
 
+    __slots__ = ("__weakref__", "_layout", "_stream", "largest_reduction_db", "settings")
+
     ceiling_dbtp = Setting[float]()
     lookahead_ms = Setting[float]()
     release_ms = Setting[float]()

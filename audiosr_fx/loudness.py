@@ -133,6 +133,8 @@ class LoudnessNormalize:
     takes_parts = True
     latency_samples = 0
 
+    __slots__ = ("__weakref__", "_learned", "decision", "settings")
+
     target_lufs = Setting[float]()
     max_gain_db = Setting[float]()
     tolerance_lu = Setting[float]()

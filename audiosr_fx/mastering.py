@@ -253,6 +253,8 @@ class MasterTo:
     takes_parts = True
     latency_samples = 0
 
+    __slots__ = ("__weakref__", "mastering", "settings")
+
     target_lufs = Setting[float]()
     ceiling_dbtp = Setting[float]()
     tolerance_lu = Setting[float]()

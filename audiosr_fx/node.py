@@ -70,6 +70,8 @@ class AudioSR:
     context_s = 6.0  # more than a window
     takes_cache = True
 
+    __slots__ = ("__weakref__", "_device", "_engine", "cache", "settings")
+
     model = Setting[str]()
     quality = Setting[str]()
     seed = Setting[int]()

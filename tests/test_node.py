@@ -9,6 +9,9 @@ import torch
 
 from audiosr_fx.engine import Engine
 from audiosr_fx.errors import AudioFormatError, CheckpointError, ParameterError
+from audiosr_fx.limiter import TruePeakLimiter
+from audiosr_fx.loudness import LoudnessNormalize
+from audiosr_fx.mastering import MasterTo
 from audiosr_fx.node import AudioSR
 from audiosr_fx.params import RENDER_CONTROLS
 
@@ -79,10 +82,21 @@ def test_odd_lengths_are_kept(samples: int, node: AudioSR, stereo: np.ndarray) -
 
 @pytest.mark.parametrize("dtype", [np.int16, np.int32, np.float16, np.longdouble, np.bool_, np.complex64])
 def test_other_dtypes_are_a_type_error_and_a_format_error(dtype: type, node: AudioSR) -> None:
-    with pytest.raises(TypeError, match="expected a float32 or float64 array"):
+    with pytest.raises(TypeError, match="expected a NumPy array of float32 or float64"):
         node(np.zeros((1, 100), dtype), RATE)
     with pytest.raises(AudioFormatError):
         node(np.zeros((1, 100), dtype), RATE)
+
+
+def test_a_tensor_is_told_apart_from_an_array(node: AudioSR) -> None:
+    with pytest.raises(TypeError, match="audio is a Tensor; expected a NumPy array"):
+        node(torch.zeros(1, 100), RATE)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("effect", [AudioSR(), LoudnessNormalize(), TruePeakLimiter(), MasterTo()])
+def test_a_misspelt_control_is_refused_as_pedalboard_does(effect: object) -> None:
+    with pytest.raises(AttributeError, match="no attribute 'target_lfus'"):
+        effect.target_lfus = -14.0  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("audio", [[0.0, 1.0], 1.0, None, "noise"])
