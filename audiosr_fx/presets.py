@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.resources
+import json
 import os
 import re
 from pathlib import Path
@@ -23,6 +24,7 @@ __all__ = [
     "load_preset",
     "parse_preset",
     "read_preset",
+    "renamed",
     "user_folder",
     "write_preset",
 ]
@@ -85,6 +87,16 @@ def load_preset(name: str) -> Preset:
         PresetError: there is none, or as ``read_preset``.
     """
     return read_preset(find_preset(name))
+
+
+def renamed(text: str, name: str) -> str:
+    """A preset's text with another name in it; as it is where a name cannot simply be put in."""
+    line = f"name = {json.dumps(name)}"
+    changed = re.sub(r"^name[ \t]*=.*$", lambda _: line, text, count=1, flags=re.MULTILINE)
+    try:
+        return changed if parse_preset(changed, name).name == name else text
+    except PresetError:  # a name over several lines
+        return text
 
 
 def write_preset(name: str, text: str) -> Path:

@@ -118,11 +118,11 @@ def new_command(
 
     It then goes by its name: [bold]audiosr-fx render voice.wav -o voice.flac --preset my-vocal[/bold]
     """
-    from audiosr_fx.presets import find_preset, read_preset, write_preset
+    from audiosr_fx.presets import find_preset, read_preset, renamed, write_preset
 
     text = _BEGINNING.format(name=printable(name).replace("\\", "").replace('"', ""))
     if origin is not None:
         path = find_preset(origin)
         read_preset(path)
-        text = path.read_text("utf-8")
+        text = renamed(path.read_text("utf-8"), name)
     say(printable(str(write_preset(name, text))))

@@ -86,7 +86,12 @@ def test_a_new_preset_is_checked_by_its_name(run: Run) -> None:
     assert run("presets", "new", "my-vocal", "--from", "dark-vocal").exit_code == 0
     checked = run("presets", "check", "my-vocal", "podcast")
     assert (checked.exit_code, checked.stderr) == (0, "")
-    assert [line.split(":")[0] for line in checked.stdout.splitlines()] == ["my-vocal", "podcast"]
+    assert [line.split(",")[0] for line in checked.stdout.splitlines()] == [
+        "my-vocal: my-vocal",
+        "podcast: Podcast",
+    ]
+    copy, origin = (run("presets", "show", name).stdout for name in ("my-vocal", "dark-vocal"))
+    assert copy == origin.replace('name = "Dark vocal"', 'name = "my-vocal"'), "comments and all"
     elsewhere = run("presets", "check", "my-vocal.toml")
     assert elsewhere.exit_code == 2
     assert "the preset is called my-vocal" in elsewhere.stderr
