@@ -36,7 +36,12 @@ def check_report(path: Path, tasks: Sequence[Task], *, overwrite: bool) -> None:
             raise OutputError(f"{printable(str(path))}: exists already; --overwrite replaces it")
         path.parent.mkdir(parents=True, exist_ok=True)
         probe = temporary_beside(path)
-        os.close(os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        try:
+            os.close(os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        except OSError as cause:  # which names the probe
+            raise OutputError(
+                f"{printable(str(path))}: cannot be written ({cause.strerror}); check the folder and the disk"
+            ) from cause
         probe.unlink()
 
 

@@ -46,7 +46,7 @@ def find_devices() -> list[str]:
     devices = [f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
         devices.append("mps")
-    return [*devices, f"cpu ({torch.get_num_threads()} threads)"]
+    return [*devices, f"cpu (threads: {torch.get_num_threads()})"]
 
 
 def _version(package: str) -> str:

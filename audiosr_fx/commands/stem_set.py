@@ -31,8 +31,8 @@ class SetCheck:
         where = "" if self.found.below_hz is None else f" below {self.found.below_hz / 1000.0:.2f} kHz"
         return (
             f"sum of the {self.found.stems} stems{where}: nulls against the originals to"
-            f" {self.found.left_dbfs:.1f} dBFS RMS, peaks at {self.found.peak_dbfs:.1f} dBFS,"
-            f" at the ends of stems at {self.found.ends_peak_dbfs:.1f} dBFS"
+            f" {self.found.left_dbfs:.1f} dBFS RMS over all; peaks at {self.found.ends_peak_dbfs:.1f} dBFS"
+            f" at the ends of stems, at {self.found.peak_dbfs:.1f} dBFS between them"
         )
 
     def told(self) -> dict[str, object]:
