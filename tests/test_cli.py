@@ -357,6 +357,7 @@ def test_wrong_usage_is_refused_in_words(arguments: list[str], words: str, run: 
     result = run("render", dull, "-o", "out.wav", *arguments)
     assert result.exit_code == ExitCode.USAGE
     assert words in " ".join(re.sub(r"[│╭╮╰╯─]", " ", result.stderr).split())
+    assert "None" not in result.stderr, "which nobody can type"
     assert not Path("out.wav").exists()
 
 

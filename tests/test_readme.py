@@ -115,3 +115,8 @@ def test_it_opens_with_a_sentence_two_commands_and_a_picture() -> None:
     kinds = [line[:2] for line in README.splitlines() if line and not line.startswith(("python3", "Install"))]
     assert kinds[:6] == ["# ", "au", "``", "``", "``", "``"]
     assert kinds[6] == "!["
+
+
+def test_its_lines_are_short_enough_to_be_read_beside_a_change() -> None:
+    lines = [line for line in README.splitlines() if not line.startswith(("|", "["))]
+    assert [line for line in lines if len(line) > 140] == []

@@ -187,10 +187,12 @@ def test_wrong_numbers_are_refused_before_any_work(
 def test_a_report_that_cannot_be_written_is_refused_before_any_work(run: Run, songs: Path) -> None:
     Path("page.html").write_text("precious", "utf-8")
     Path("file").touch()
-    for page in ("page.html", "file/page.html"):
+    for page in ("page.html", "file/page.html", "/proc/page.html"):
         result = run("render", songs, "-o", "out", "--report", page)
         assert result.exit_code == ExitCode.OUTPUT
         assert result.stderr.count("\n") == 1
+        assert page.split("/page")[0] in result.stderr
+        assert ".part" not in result.stderr, "nobody knows that name"
     assert not Path("out").exists()
     assert Path("page.html").read_text("utf-8") == "precious"
 
@@ -278,7 +280,9 @@ def test_stems_share_a_cutoff_and_still_add_up(run: Run, songs: Path) -> None:
 def test_stems_may_keep_their_own_cutoffs(run: Run, songs: Path) -> None:
     result = run("render", songs, "-o", "out", "--steps", "1", "--stems", "--stem-cutoff", "own")
     assert "given" not in result.stdout
-    assert result.stdout.splitlines()[-1].startswith("sum of the 3 stems below 5.")
+    last = result.stdout.splitlines()[-1]
+    assert last.startswith("sum of the 3 stems below 5.")
+    assert re.search(r"RMS over all; peaks at \S+ dBFS at the ends of stems, at \S+ dBFS between them$", last)
 
 
 def test_a_sum_that_must_change_is_not_compared(run: Run, songs: Path, levels: Path) -> None:
