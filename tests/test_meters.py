@@ -14,6 +14,7 @@ import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import signal
 from typer.testing import CliRunner
 
 from audiosr_fx import bench_meters
@@ -28,7 +29,7 @@ from audiosr_fx.meters import (
     sample_peak_dbfs,
     true_peak_dbtp,
 )
-from audiosr_fx.sources import ArraySource, Audio
+from audiosr_fx.sources import ArraySource, Audio, ResampledSource
 
 CLIPS = sorted((Path(__file__).parent / "data" / "audio").glob("*.flac"))
 
@@ -84,6 +85,25 @@ def test_libebur128_agrees(path: Path) -> None:
     # libebur128 takes the short-term loudness once a second, we ten times
     assert abs(levels.loudness_range_lu - pyebur128.get_loudness_range(state)) < 2.5
     assert levels.true_peak_dbtp == pytest.approx(20 * math.log10(max(peaks)), abs=0.2)
+
+
+@pytest.mark.parametrize("sample_rate", [8_000, 11_025, 16_000, 24_000, 32_000])
+def test_a_sound_reads_the_same_at_a_low_rate_and_raised_to_48_khz(sample_rate: int) -> None:
+    low = np.random.default_rng(0).standard_normal((1, 5 * sample_rate)).astype(np.float32) * np.float32(0.1)
+    middle = signal.firwin(255, 0.85).astype(np.float32)  # where resamplers take nothing away
+    source = ArraySource(signal.oaconvolve(low, middle[np.newaxis], axes=1), sample_rate)
+    own, raised = measure(source), measure(ResampledSource(source, 48_000))
+    assert own.integrated_lufs == pytest.approx(
+        raised.integrated_lufs, abs=0.01
+    )  # 0.02 to 0.4 with plain ones
+    assert own.max_momentary_lufs == pytest.approx(raised.max_momentary_lufs, abs=0.02)
+    assert own.max_short_term_lufs == pytest.approx(raised.max_short_term_lufs, abs=0.01)
+
+
+@pytest.mark.parametrize("hz", [30.0, 100.0, 997.0, 2_000.0, 3_500.0])
+def test_every_tone_has_its_weight_at_8_khz(hz: float) -> None:
+    at_low_rate = measure_loudness(sine(-20.0, 2.0, 8_000, hz=hz), 8_000)
+    assert at_low_rate == pytest.approx(measure_loudness(sine(-20.0, 2.0, hz=hz), 48_000), abs=0.02)
 
 
 def test_mono_is_3_lu_below_its_doubling() -> None:
