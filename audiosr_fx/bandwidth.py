@@ -16,7 +16,7 @@ from scipy import signal
 
 from audiosr_fx.cutoff import Cutoff, band_centres_hz, band_levels_db, find_cutoff
 from audiosr_fx.errors import ParameterError
-from audiosr_fx.sources import Audio, Source
+from audiosr_fx.sources import Audio, Source, native_rate_of
 from audiosr_fx.spectrum import LongTermSpectrum, measure_spectrum, power_beside_offset
 
 __all__ = [
@@ -53,6 +53,8 @@ _PLACES_PER_OCTAVE: Final = 100  # 0.7 % apart
 _CLIFF_DB_PER_OCTAVE: Final = 60.0
 _BAND_LIMITED_RATE: Final = 40_000  # below this the sample rate itself is a cutoff
 _NYQUIST_SHARE: Final = 0.95  # of half the rate, that resamplers leave intact
+_GUARD: Final = 1.02  # of half the rate a source came from, above which a resampler leaves nothing
+_NEW_ABOVE_DB: Final = 40.0  # compressors and gates leave less than this, a shift of pitch more
 _JUNK_BELOW_DB: Final = 90.0
 _JUNK_FLOOR_DB: Final = -130.0
 
@@ -107,6 +109,9 @@ class Crossover:
 def judge(source: Source, *, cutoff_hz: float | None = None) -> Verdict:
     """Decide whether a source should be restored, and from where. All channels share the verdict.
 
+    A source that was resampled upwards is judged by the rate it came from, unless something stands above that
+    by now; so a file of a low rate gets the verdict at 48 kHz that it gets at its own.
+
     Args:
         source: any rate from 1 kHz up and any length.
         cutoff_hz: given by hand, 1000 to 24000: restore from there, whatever the spectrum says.
@@ -132,15 +137,17 @@ def judge(source: Source, *, cutoff_hz: float | None = None) -> Verdict:
             kind="too_short",
             spectrum=spectrum,
         )
-    found = find_cutoff(spectrum) if source.frames >= _SHORTEST_S * source.sample_rate else None
+    rate, end_hz = _reach(source, spectrum)
+    is_long = source.frames >= _SHORTEST_S * source.sample_rate
+    found = find_cutoff(spectrum, below_hz=end_hz) if is_long else None
     if found is not None and (found.evidence < _LEAST_EVIDENCE or found.confidence < _LEAST_CONFIDENCE):
         found = None
     if found is not None and found.cutoff_hz < _LOWEST_FOUND_HZ:
         found = None
     if found is not None:
         found = _placed(found)
-    if source.sample_rate < _BAND_LIMITED_RATE:
-        return _of_low_rate(source.sample_rate, spectrum, found)
+    if rate < _BAND_LIMITED_RATE:
+        return _of_low_rate(rate, spectrum, found)
     if found is None:
         return _without_cutoff(spectrum)
     return _of_cutoff(spectrum, found)
@@ -266,13 +273,10 @@ def apply_fir(audio: NDArray[np.floating[Any]], taps: NDArray[np.float64]) -> Au
 def _given(source: Source, cutoff_hz: float) -> Verdict:
     if not MIN_CUTOFF_HZ <= cutoff_hz <= MAX_CUTOFF_HZ:
         raise ParameterError(f"cutoff_hz is {cutoff_hz}; expected {MIN_CUTOFF_HZ:.0f} to {MAX_CUTOFF_HZ:.0f}")
-    nyquist = source.sample_rate / 2.0
+    rate = native_rate_of(source)
+    nyquist = rate / 2.0
     limited = min(float(cutoff_hz), _NYQUIST_SHARE * nyquist)
-    note = (
-        ""
-        if limited == cutoff_hz
-        else f", more than {source.sample_rate} Hz can hold: {limited:.0f} Hz taken"
-    )
+    note = "" if limited == cutoff_hz else f", more than {rate} Hz can hold: {limited:.0f} Hz taken"
     return Verdict(
         cutoff_hz=limited,
         process=True,
@@ -281,6 +285,20 @@ def _given(source: Source, cutoff_hz: float) -> Verdict:
         has_junk_above=True,
         confidence=1.0,
     )
+
+
+def _reach(source: Source, spectrum: LongTermSpectrum) -> tuple[int, float]:
+    """The rate that a source is to be judged by, and up to where its spectrum is there to be looked at."""
+    rate = native_rate_of(source)
+    whole = source.sample_rate, source.sample_rate / 2.0
+    if rate >= _BAND_LIMITED_RATE or rate == source.sample_rate:
+        return whole
+    nyquist = rate / 2.0
+    below = spectrum.mean_level_db[spectrum.frequency_hz < nyquist]
+    above = spectrum.mean_level_db[spectrum.frequency_hz > _GUARD * nyquist]
+    near = below[int(0.7 * below.size) :]
+    is_new_above = above.size > 0 and float(above.max()) > float(near.max()) - _NEW_ABOVE_DB
+    return whole if is_new_above else (rate, _NYQUIST_SHARE * nyquist)
 
 
 def _of_silence(spectrum: LongTermSpectrum) -> Verdict | None:

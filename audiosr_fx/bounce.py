@@ -8,7 +8,7 @@ stays bounded unless an effect itself takes only arrays.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, repeat, tee
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from audiosr_fx.program import EffectStage, ParallelStage, Program, Stage
 from audiosr_fx.progress import OnEvent, PassProgress, ShouldCancel
 from audiosr_fx.recent import stop_if_asked
 from audiosr_fx.settings import Region
-from audiosr_fx.sources import ArraySource, Audio, Source, check_finite, speakers_of
+from audiosr_fx.sources import ArraySource, Audio, Source, check_finite, native_rate_of, speakers_of
 from audiosr_fx.spool import SpoolSource
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class Bounce:
         effect: Any = stage.effect if isinstance(stage, EffectStage) else None
         render_source = getattr(effect, "render_source", None)
         if render_source is None:
-            processed = self._processed(stage, signal.given, signal.maker)
+            processed = self._processed(stage, signal)
             return _Signal(processed, str(stage), signal.part.from_its_start())
         how: dict[str, Any] = {
             "on_event": self._progress.listener(),
@@ -132,10 +132,13 @@ class Bounce:
             stream = render_source(signal.origin, part=signal.part, **how)
         else:
             stream = render_source(signal.given, **how)
-        if getattr(stream, "verdict", None) is not None:
-            self.renders.append((effect.settings, stream.verdict))
-            self.streams.append(stream)
-        return signal.followed_by(iter(stream), str(stage))
+        after = signal.followed_by(iter(stream), str(stage))
+        verdict: Verdict | None = getattr(stream, "verdict", None)
+        if verdict is None:
+            return after
+        self.renders.append((effect.settings, verdict))
+        self.streams.append(stream)
+        return replace(after, native_rate=after.sample_rate) if verdict.process else after
 
     def _streamed(self, stage: Stage, signal: _Signal) -> Iterator[Audio]:
         """A stage over a stream: the last samples it holds are drawn out with silence."""
@@ -189,23 +192,29 @@ class Bounce:
             done += ready
             yield mixed
 
-    def _processed(self, stage: Stage, source: Source, maker: str) -> Source:
+    def _processed(self, stage: Stage, signal: _Signal) -> Source:
         """A stage that takes only arrays: the signal is held whole."""
         stop_if_asked(self._should_cancel)
+        source = signal.given
         audio = source.read(0, source.frames)
-        check_finite(audio, f"{maker} gives")
+        check_finite(audio, f"{signal.maker} gives")
         if source.frames:
             audio = stage.process(audio, source.sample_rate, BUFFER_SIZE, True)
             check_finite(audio, f"{stage} gives")
         self._progress.advance(source.frames / source.sample_rate)
-        return ArraySource(audio, source.sample_rate, speakers_of(source))
+        return ArraySource(audio, source.sample_rate, speakers_of(source), native_rate=native_rate_of(source))
 
     def _whole(self, signal: _Signal) -> _Signal:
         """The signal as one that is read from a source: as it is, or by way of a temporary file."""
         if signal.once is None:
             return signal
-        speakers = speakers_of(signal.origin)
-        spool = SpoolSource(signal.sample_rate, signal.channels, self._folder, speakers=speakers)
+        spool = SpoolSource(
+            signal.sample_rate,
+            signal.channels,
+            self._folder,
+            speakers=speakers_of(signal.origin),
+            native_rate=signal.native_rate or native_rate_of(signal.origin),
+        )
         for block in self._counted(signal.blocks()):
             spool.append(block)
         return _Signal(spool, signal.maker, signal.part.from_its_start())
@@ -221,13 +230,15 @@ class Bounce:
 class _Signal:
     """Audio between two stages: a part of a source, or as many samples in blocks that can be had once.
 
-    ``maker`` is who made it, for messages.
+    ``maker`` is who made it, for messages. ``native_rate`` is how far it can reach, see ``native_rate_of``;
+    None is that of the origin.
     """
 
     origin: Source
     maker: str
     part: Part
     once: Iterator[Audio] | None = None
+    native_rate: int | None = None
 
     @property
     def is_part(self) -> bool:
@@ -251,7 +262,7 @@ class _Signal:
         return self.part.frames
 
     def followed_by(self, blocks: Iterator[Audio], maker: str) -> _Signal:
-        return _Signal(self.origin, maker, self.part, blocks)
+        return _Signal(self.origin, maker, self.part, blocks, self.native_rate)
 
     def blocks(self) -> Iterator[Audio]:
         position = self.part.start

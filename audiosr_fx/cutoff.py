@@ -68,12 +68,14 @@ class _Candidates(NamedTuple):
     fade_ratio: Floats  # (shapes, 2): frequencies of -1 and -20 dB over that of -3 dB
 
 
-def find_cutoff(spectrum: LongTermSpectrum) -> Cutoff | None:
+def find_cutoff(spectrum: LongTermSpectrum, *, below_hz: float | None = None) -> Cutoff | None:
     """Find the low-pass filter that a spectrum went through, or None if it has too few bands to tell.
 
-    The caller decides, by ``evidence`` and ``confidence``, whether there was one at all.
+    The caller decides, by ``evidence`` and ``confidence``, whether there was one at all. Nothing is looked at
+    above ``below_hz``; None is as far as the sample rate reaches.
     """
-    bands = min(_edges_hz().size - 1, int(np.searchsorted(_edges_hz(), spectrum.sample_rate / 2.0)) - 1)
+    end_hz = spectrum.sample_rate / 2.0 if below_hz is None else below_hz
+    bands = min(_edges_hz().size - 1, int(np.searchsorted(_edges_hz(), end_hz)) - 1)
     if bands < 2 * _BANDS_PER_OCTAVE or spectrum.frames == 0:
         return None
     level = band_levels_db(spectrum)[:bands]
@@ -90,9 +92,7 @@ def find_cutoff(spectrum: LongTermSpectrum) -> Cutoff | None:
     )
     likelihood = -0.5 * (_TAIL + bands) * np.log1p(distance / _TAIL)
     shapes, cutoffs = candidates.half_power_hz.shape
-    cutoff_hz, confidence, evidence = read_cutoff(
-        spectrum.band_statistics_db, spectrum.sample_rate, _LOWEST_CUTOFF_HZ
-    )
+    cutoff_hz, confidence, evidence = read_cutoff(spectrum.band_statistics_db, end_hz, _LOWEST_CUTOFF_HZ)
     off = np.abs(np.log2(candidates.half_power_hz / cutoff_hz))
     near = np.where(off <= max(_NEAR_OCTAVES, float(off.min())), 0.0, -np.inf)[..., np.newaxis]
     shaped = likelihood.reshape(shapes, cutoffs, len(_DEPTHS_DB)) + near

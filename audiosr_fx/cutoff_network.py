@@ -31,16 +31,16 @@ class Reading(NamedTuple):
     evidence: float
 
 
-def read_cutoff(statistics_db: NDArray[np.floating], sample_rate: int, lowest_hz: float) -> Reading:
+def read_cutoff(statistics_db: NDArray[np.floating], nyquist_hz: float, lowest_hz: float) -> Reading:
     """Read the likeliest cutoff above ``lowest_hz``.
 
     Args:
         statistics_db: (5, bands), as ``LongTermSpectrum.band_statistics_db``.
-        sample_rate: in Hz; bands above half of it are left out.
+        nyquist_hz: bands that reach above it are left out.
         lowest_hz: no cutoff below it is considered.
     """
-    odds, evidence = _run(_weights(), network_input(statistics_db, sample_rate / 2.0))
-    allowed = (BAND_EDGES_HZ[:-1] >= lowest_hz) & (BAND_EDGES_HZ[1:] <= sample_rate / 2.0)
+    odds, evidence = _run(_weights(), network_input(statistics_db, nyquist_hz))
+    allowed = (BAND_EDGES_HZ[:-1] >= lowest_hz) & (BAND_EDGES_HZ[1:] <= nyquist_hz)
     probability = np.where(allowed, np.exp(odds - odds[allowed].max()), 0.0)
     band, confidence = mode(probability)
     return Reading(float(BAND_EDGES_HZ[0] * 2.0 ** ((band + 0.5) / 24.0)), confidence, evidence)

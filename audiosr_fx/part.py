@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from audiosr_fx.settings import Region
-from audiosr_fx.sources import Audio, Source, position_at_rate, speakers_of
+from audiosr_fx.sources import Audio, Source, native_rate_of, position_at_rate, speakers_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +87,7 @@ class PartSource:
         """
         assert channels in (None, source.channels) or source.channels == 1
         self.sample_rate = source.sample_rate
+        self.native_rate = native_rate_of(source)
         self.channels = channels or source.channels
         self.frames = max(0, stop - start)
         self.speakers = speakers_of(source) if channels in (None, source.channels) else None

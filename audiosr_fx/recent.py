@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from audiosr_fx.errors import RenderCancelled
-from audiosr_fx.sources import Audio, GridSource, Source, speakers_of
+from audiosr_fx.sources import Audio, GridSource, Source, native_rate_of, speakers_of
 
 T = TypeVar("T")
 
@@ -49,6 +49,7 @@ class RecentSource(GridSource):
             block_frames=source.sample_rate,
             blocks_kept=math.ceil(seconds) + 1,
             speakers=speakers_of(source),
+            native_rate=native_rate_of(source),
         )
         self._source = source
         self._should_cancel = should_cancel

@@ -39,6 +39,7 @@ from audiosr_fx.sources import (
     check_audio,
     check_finite,
     check_sample_rate,
+    native_rate_of,
     position_at_rate,
 )
 
@@ -342,7 +343,7 @@ def _verdict(source: Source, settings: RenderSettings, sample_rate: int) -> Verd
     if verdict.process and source.frames < _SHORTEST_S * source.sample_rate:
         return replace(verdict, process=False, reason=f"shorter than {1000 * _SHORTEST_S:.0f} ms")
     limit_hz = _HIGHEST_CUTOFF * sample_rate / 2.0 - 1.0
-    full = verdict.kind == "nyquist" and sample_rate <= source.sample_rate
+    full = verdict.kind == "nyquist" and sample_rate <= native_rate_of(source)
     if verdict.process and verdict.cutoff_hz is not None and (full or verdict.cutoff_hz > limit_hz):
         reason = f"{verdict.reason}; a result at {sample_rate} Hz has no room for more"
         return replace(verdict, process=False, reason=reason)

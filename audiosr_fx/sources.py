@@ -30,7 +30,8 @@ MAX_CHANNELS = 32
 class Source(Protocol):
     """Anything that hands out samples by absolute position.
 
-    It may have ``speakers`` on top, a mask of who plays its channels; see ``audiosr_fx.speakers``.
+    It may have two things on top: ``speakers``, a mask of who plays its channels, see
+    ``audiosr_fx.speakers``; and ``native_rate``, see ``native_rate_of``.
     """
 
     @property
@@ -53,6 +54,15 @@ def speakers_of(source: Source) -> int | None:
     """The mask of who plays the channels of a source; None where that is not known."""
     speakers: int | None = getattr(source, "speakers", None)
     return speakers
+
+
+def native_rate_of(source: Source) -> int:
+    """The lowest rate in Hz that the samples of a source have been at: half of it is all they can reach.
+
+    It is less than ``sample_rate`` where a source was resampled upwards.
+    """
+    rate: int = getattr(source, "native_rate", source.sample_rate)
+    return rate
 
 
 def check_sample_rate(sample_rate: float) -> int:
@@ -167,11 +177,19 @@ def _as_it_is(audio: Audio) -> Audio:
 class ArraySource:
     """A source over an array in memory, which it neither copies nor changes."""
 
-    def __init__(self, audio: NDArray[Any], sample_rate: float, speakers: int | None = None) -> None:
+    def __init__(
+        self,
+        audio: NDArray[Any],
+        sample_rate: float,
+        speakers: int | None = None,
+        *,
+        native_rate: int | None = None,
+    ) -> None:
         """``audio``: floating point (channels, samples). Raises AudioFormatError as ``check_audio`` does."""
         self.speakers = speakers
         self._audio = check_audio(audio, sample_rate)
         self.sample_rate = int(sample_rate)
+        self.native_rate = native_rate or self.sample_rate
         self.channels, self.frames = self._audio.shape
 
     def read(self, start: int, stop: int) -> Audio:
@@ -199,8 +217,10 @@ class GridSource(ABC):
         block_frames: int,
         blocks_kept: int = 4,
         speakers: int | None = None,
+        native_rate: int | None = None,
     ) -> None:
         self.sample_rate = sample_rate
+        self.native_rate = native_rate or sample_rate
         self.channels = channels
         self.frames = frames
         self.speakers = speakers
@@ -265,6 +285,7 @@ class ResampledSource(GridSource):
             frames=position_at_rate(source.frames, source.sample_rate, rate),
             block_frames=self._periods * self._period_out,
             speakers=speakers_of(source),
+            native_rate=min(native_rate_of(source), rate),
         )
 
     def read(self, start: int, stop: int) -> Audio:

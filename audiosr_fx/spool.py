@@ -24,6 +24,7 @@ class SpoolSource:
         folder: Path | None = None,
         *,
         speakers: int | None = None,
+        native_rate: int | None = None,
     ) -> None:
         """``folder``: where there is room for it; None is the system's temporary folder.
 
@@ -31,6 +32,7 @@ class SpoolSource:
             AudioFormatError: there can be no file; NoRoom on a full disk.
         """
         self.sample_rate = sample_rate
+        self.native_rate = native_rate or sample_rate
         self.channels = channels
         self.frames = 0
         self.speakers = speakers

@@ -22,7 +22,7 @@ def test_numpy_and_torch_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     with torch.no_grad():
         odds, is_cut = network(torch.from_numpy(network_input(statistics, 24_000.0))[None])
     band, confidence = mode(torch.softmax(odds[0].double(), dim=0).numpy())
-    reading = read_cutoff(statistics, 48_000, 500.0)
+    reading = read_cutoff(statistics, 24_000.0, 500.0)
     assert reading.cutoff_hz == pytest.approx(500.0 * 2.0 ** ((band + 0.5) / 24.0), rel=1e-3)
     assert reading.confidence == pytest.approx(confidence, abs=1e-3)
     assert reading.evidence == pytest.approx(float(is_cut), abs=1e-3)
