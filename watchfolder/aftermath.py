@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from audiosr_fx.errors import AudioSRError, JobError, StorageError
 from audiosr_fx.jobs.job import Event, Job
-from audiosr_fx.jobs.order import SourceIdentity, hash_file
+from audiosr_fx.jobs.order import SourceIdentity, hash_file, is_unchanged
 from audiosr_fx.jobs.service import Service
 from audiosr_fx.jobs.states import LIVE, State
 from audiosr_fx.wording import shown
@@ -108,8 +108,12 @@ class Aftermath:
         return set() if event.new in LIVE else sets
 
     def _forget_lost(self, job: Job, folders: Iterable[FolderSettings]) -> None:
-        """Let the files of a job be taken in once more that were not there when their turn came."""
-        if job.order.request.source.exists():  # it has changed, and is taken in as what it is now
+        """Let the files of a job be taken in once more that were not there when their turn came.
+
+        By now they may be back. One that has changed is taken in as what it is now.
+        """
+        source = job.order.request.source
+        if source.exists() and not is_unchanged(source, job.order.source):
             return
         for settings in folders:
             if names := self._memory.files_of(settings.input, job.id).keys():
