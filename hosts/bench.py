@@ -14,7 +14,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -96,7 +96,13 @@ def main() -> None:
             _say(f"pings while a render runs: {_pings(sender, options.requests)}")
             with _Disk(Path(folder)) as disk:
                 _compare("of a known file", sender, itertools.repeat(known), disk, options.requests)
-                _compare("of files never seen before", sender, _copies(known), disk, options.requests)
+                _compare(
+                    "of files never seen before",
+                    sender,
+                    _copies(known, options.requests),
+                    disk,
+                    options.requests,
+                )
             _say(f"{_BURST} renders at once, acknowledged: {_burst(port, known)}")
             before_mb = _resident_mb(process.pid)
             with _flood(port, options.rate, options.flood):
@@ -226,7 +232,7 @@ class _Disk:
         return time.perf_counter() - started
 
 
-def _compare(what: str, sender: _Sender, stems: Iterator[Path], disk: _Disk, count: int) -> None:
+def _compare(what: str, sender: _Sender, stems: Iterable[Path], disk: _Disk, count: int) -> None:
     """Acknowledgements of distinct renders, which are then left to the queue, and in turn the disk alone."""
     acknowledged, written = [], []
     for stem in itertools.islice(stems, count):
@@ -248,9 +254,11 @@ def _beyond(ours_ms: float, least_ms: float) -> str:
     return f"{ours_ms - least_ms:+.1f} ms ({ours_ms / least_ms:.1f} times)"
 
 
-def _copies(stem: Path) -> Iterator[Path]:
-    for number in itertools.count():
-        yield shutil.copyfile(stem, stem.with_name(f"new-{number}.wav"))
+def _copies(stem: Path, count: int) -> list[Path]:
+    """Files of one content that are on the disk: one still on its way would be waited for with the ledger."""
+    copies = [shutil.copyfile(stem, stem.with_name(f"new-{number}.wav")) for number in range(count)]
+    os.sync()
+    return copies
 
 
 def _burst(port: int, stem: Path) -> Latencies:
