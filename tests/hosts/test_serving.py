@@ -268,11 +268,16 @@ def free_port() -> int:
         return port
 
 
+def files_of_a_studio(folder: Path) -> Studio:
+    """For what is served by another process, which can be killed."""
+    (folder / "stems").mkdir()
+    return Studio(folder, None, None, None)  # type: ignore[arg-type] # only its files
+
+
 @pytest.mark.slow
 def test_a_render_completes_and_is_told_after_the_service_was_killed(tmp_path: Path) -> None:
     port = free_port()
-    (tmp_path / "stems").mkdir()
-    desk = Studio(tmp_path, None, None, None)  # type: ignore[arg-type] # only its files
+    desk = files_of_a_studio(tmp_path)
     desk.stem("unlucky.wav")
     hold = desk.hold("unlucky.wav")
     heard: list[Message] = []
@@ -297,8 +302,7 @@ def test_a_render_completes_and_is_told_after_the_service_was_killed(tmp_path: P
 @pytest.mark.slow
 def test_a_file_is_looked_at_after_the_service_was_killed_before_it_could(tmp_path: Path) -> None:
     port = free_port()
-    (tmp_path / "stems").mkdir()
-    desk = Studio(tmp_path, None, None, None)  # type: ignore[arg-type] # only its files
+    desk = files_of_a_studio(tmp_path)
     desk.stem("good.wav")
     (desk.stems / "text.wav").write_text("no audio")
     said = [
