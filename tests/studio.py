@@ -99,6 +99,7 @@ def studio(
 
 if __name__ == "__main__":
     with studio(Path(sys.argv[1]), port=int(sys.argv[2])):
-        waiting = looking._idle[-1]._process
-        print("ready", waiting and waiting.pid, flush=True)  # for the first look
+        idle = [child._process for child in list(looking._idle)]  # none where what was left is looked at
+        waiting = idle[-1] if idle else None
+        print("ready", waiting.pid if waiting else 0, flush=True)  # for the first look
         threading.Event().wait()

@@ -244,7 +244,7 @@ def test_lost_doubled_and_reordered_packets_end_in_one_job(seed: int, tmp_path: 
 
 @contextlib.contextmanager
 def killable(folder: Path, port: int) -> Iterator[int]:
-    """A studio in a process of its own, which ends without warning; gives the process of its first look."""
+    """A studio in a process that ends without warning; gives that of its first look, 0 where none waits."""
     with subprocess.Popen(
         [sys.executable, "-m", "studio", str(folder), str(port)],
         cwd=TESTS,
@@ -314,6 +314,7 @@ def test_a_file_is_looked_at_after_the_service_was_killed_before_it_could(tmp_pa
         listener.bind(("127.0.0.1", 0))
         listener.settimeout(90)
         with contextlib.ExitStack() as afterwards, killable(tmp_path, port) as looker:
+            assert looker > 0
             afterwards.callback(os.kill, looker, signal.SIGKILL)
             os.kill(looker, signal.SIGSTOP)
             for each in said:
