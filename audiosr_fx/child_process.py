@@ -124,7 +124,7 @@ class ChildProcess:
     def _let_go(self) -> None:
         """Wait, then close what it had; before its end that would wait for who reads it."""
         self._child.wait()
-        for stream in (self._child.stdin, self._child.stdout):  # stderr is closed by who reads it
+        for stream in (self._child.stdin, self._child.stdout, self._child.stderr):
             assert stream is not None
             with contextlib.suppress(OSError):
                 stream.close()

@@ -16,8 +16,8 @@ class LastWords:
     """Reads a pipe to its end in a thread of its own, so that who writes never waits, and keeps the end."""
 
     def __init__(self, pipe: IO[bytes]) -> None:
-        """``pipe``: is read until nobody can write into it any more, then closed."""
-        self._pipe = pipe
+        """``pipe``: is read until nobody can write into it any more, also where it is closed here before."""
+        self._descriptor = os.dup(pipe.fileno())
         self._kept = bytearray()
         self._thread = threading.Thread(target=self._read, name="last words", daemon=True)
         self._thread.start()
@@ -29,10 +29,12 @@ class LastWords:
         return [_printable(line.strip())[-_LONGEST:] for line in lines if line.strip()]
 
     def _read(self) -> None:
-        with self._pipe:
-            while block := os.read(self._pipe.fileno(), _BLOCK):
+        try:
+            while block := os.read(self._descriptor, _BLOCK):
                 self._kept += block
                 del self._kept[:-KEPT_BYTES]
+        finally:
+            os.close(self._descriptor)
 
 
 def _printable(line: str) -> str:

@@ -8,6 +8,7 @@ import os
 # a core that is taken lose much. What tests start inherits it.
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
+import logging
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,6 +60,16 @@ def _small_numbers_stay() -> Iterator[None]:
     """Plugins may leave the processor flushing tiny numbers to zero; the next test shall not feel it."""
     yield
     torch.set_flush_denormal(False)
+
+
+@pytest.fixture(autouse=True)
+def _log_levels_stay() -> Iterator[None]:
+    """A command that ran in this process told the loggers what to say; the next test shall not feel it."""
+    loggers = [logging.getLogger(name) for name in ("audiosr_fx", "hosts", "presets", "watchfolder")]
+    levels = [logger.level for logger in loggers]
+    yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
 
 
 class Signals:
