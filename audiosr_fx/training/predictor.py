@@ -13,6 +13,7 @@ from audiosr_fx.errors import ParameterError
 from audiosr_fx.model.audiosr import AudioSRModel
 from audiosr_fx.model.config import ModelConfig
 from audiosr_fx.model.mel import mel_band_edges_hz
+from audiosr_fx.quality.bands import BAND_FLOOR_DB
 from audiosr_fx.training.data import Clip
 from audiosr_fx.training.losses import DB_PER_NEPER, long_term_log_mel, weighted_mean
 from audiosr_fx.training.segments import Batch, misjudge
@@ -29,15 +30,19 @@ class PredictorSettings(TrainSettings):
             measures look away; 1 counts all alike.
         level_weight: of the error of each band's mean power over an example. Without it loud moments come out
             too soft: where it cannot know, L1 on logarithms says the median, whose mean power is some dB low.
+        flatness_weight: of the error of the flatness of bands above the cutoff, frame by frame: how far they
+            stand apart, whichever is loud.
     """
 
     quiet_weight: float = 1.0
     level_weight: float = 0.0
+    flatness_weight: float = 0.0
 
     def __post_init__(self) -> None:
         TrainSettings.__post_init__(self)
         check_range(self, "quiet_weight", 0.0, 1.0)
         check_range(self, "level_weight", 0.0, 1e3)
+        check_range(self, "flatness_weight", 0.0, 1e3)
 
 
 class PredictorStage(Stage):
@@ -71,16 +76,20 @@ class PredictorStage(Stage):
             predicted = self.module(dull, told_hz)
         predicted, target = predicted.float(), self.mel(batch.target).log_mel
         trusted = self.band.trusted(told_hz, batch.limit_hz) * self.band.weight
-        frames = torch.where(loud_frames(target)[:, :, None], 1.0, self._settings.quiet_weight)
-        error = weighted_mean((predicted - target).abs(), trusted[:, None, :] * frames)
-        if not self._settings.level_weight:
-            return {"total": error}
-        level = level_error(predicted, target, trusted)
-        return {"total": error + self._settings.level_weight * level, "frames": error, "level": level}
+        frames = torch.where(loud_frames(target), 1.0, self._settings.quiet_weight)
+        error = weighted_mean((predicted - target).abs(), trusted[:, None, :] * frames[:, :, None])
+        parts = {"frames": error}
+        if self._settings.level_weight:
+            parts["level"] = self._settings.level_weight * level_error(predicted, target, trusted)
+        if self._settings.flatness_weight:
+            flatness = flatness_error(predicted, target, trusted, frames)
+            parts["flatness"] = self._settings.flatness_weight * flatness
+        return {"total": torch.stack(list(parts.values())).sum(), **parts}
 
     def validate(self, module: nn.Module) -> Mapping[str, float]:
         errors_db: dict[str, float] = {}
         levels_db: dict[str, float] = {}
+        flatness_db: dict[str, float] = {}
         for cutoff_hz, batch in self._validation:
             batch = self.move(batch)
             predicted = module(self.mel(batch.dull).log_mel, batch.cutoff_hz)
@@ -90,7 +99,9 @@ class PredictorStage(Stage):
             errors_db[f"error_db_{cutoff_hz:.0f}"] = float(error) * DB_PER_NEPER
             level = level_error(predicted, target, trusted)
             levels_db[f"level_db_{cutoff_hz:.0f}"] = float(level) * DB_PER_NEPER
-        return mean_figure(errors_db, "error_db") | levels_db
+            flatness = flatness_error(predicted, target, trusted, loud_frames(target).float())
+            flatness_db[f"flatness_db_{cutoff_hz:.0f}"] = float(flatness) * DB_PER_NEPER
+        return mean_figure(errors_db, "error_db") | levels_db | flatness_db
 
     def examples(self, module: nn.Module) -> Iterator[Example]:
         for cutoff_hz, batch in self._validation[:1]:
@@ -105,6 +116,31 @@ class PredictorStage(Stage):
 def level_error(predicted: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """Mean error of each band's mean power over time, in nepers: log-mels (B, L, M), weight (B, M) -> ()."""
     return weighted_mean((long_term_log_mel(predicted) - long_term_log_mel(target)).abs(), weight)
+
+
+def flatness_error(predicted: Tensor, target: Tensor, bands: Tensor, frames: Tensor) -> Tensor:
+    """Mean error of the flatness of mel bands, in nepers, floored as evaluation floors levels.
+
+    Flatness is the mean of the levels over that of the powers, as of ``quality/bands.py``.
+
+    Args:
+        predicted: log-mel (B, L, M)
+        target: (B, L, M)
+        bands: (B, M), above 0 for those that count.
+        frames: (B, L), what each counts.
+    """
+    floor = target.amax(dim=(1, 2), keepdim=True) + BAND_FLOOR_DB / DB_PER_NEPER
+    there = (bands > 0).float()[:, None, :]
+    number = there.sum(dim=2).clamp(min=1.0)
+
+    def flatness(log_mel: Tensor) -> Tensor:
+        level = torch.maximum(log_mel, floor)
+        power = ((2.0 * (level - level.detach().amax(dim=2, keepdim=True))).exp() * there).sum(dim=2) / number
+        mean = (level * there).sum(dim=2) / number
+        return mean - level.detach().amax(dim=2) - 0.5 * power.clamp(min=1e-20).log()
+
+    counted = frames * (there.sum(dim=2) > 1.0).float()
+    return weighted_mean((flatness(predicted) - flatness(target)).abs(), counted)
 
 
 def loud_frames(log_mel: Tensor) -> Tensor:

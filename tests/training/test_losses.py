@@ -16,7 +16,7 @@ from audiosr_fx.training.losses import (
     generator_loss,
     long_term_log_mel,
 )
-from audiosr_fx.training.predictor import level_error
+from audiosr_fx.training.predictor import flatness_error, level_error
 
 
 def _judgements(*scores: float) -> list[Judgement]:
@@ -127,3 +127,37 @@ def test_a_recording_that_cannot_be_trusted_above_its_cutoff_does_not_count() ->
     assert estimate.grad is not None
     assert torch.isfinite(estimate.grad).all()
     assert (estimate.grad[1] == 0.0).all()
+
+
+def test_the_flatness_error_sees_how_far_bands_stand_apart_and_not_how_loud_they_are() -> None:
+    random = torch.Generator().manual_seed(4)
+    target = torch.randn((2, 50, 6), generator=random)
+    bands = torch.tensor([[1.0, 2.0, 1.0, 1.0, 1.0, 0.0], [1.0, 1.0, 0.0, 0.0, 0.0, 0.0]])
+    frames = torch.ones((2, 50))
+    assert float(flatness_error(target + 3.0, target, bands, frames)) == pytest.approx(0.0, abs=1e-5)
+    outside = target.clone()
+    outside[0, :, 5] += 1.0
+    outside[1, :, 2:] -= 1.0
+    assert float(flatness_error(outside, target, bands, frames)) == pytest.approx(0.0, abs=1e-6)
+    even = torch.zeros((1, 4, 2))
+    tilted = torch.tensor([0.0, -4.0]).expand(1, 4, 2)
+    expected = (
+        0.5 * np.log((1 + np.exp(-8.0)) / 2) + 2.0
+    )  # geometric over arithmetic mean of powers 1 and e^-8
+    assert float(flatness_error(tilted, even, torch.ones((1, 2)), torch.ones((1, 4)))) == pytest.approx(
+        expected
+    )
+    deep = torch.tensor([0.0, -4.0, -30.0, -60.0]).expand(1, 4, 4)
+    deeper = torch.tensor([0.0, -4.0, -60.0, -90.0]).expand(1, 4, 4)  # both under the floor of 80 dB
+    assert float(flatness_error(deeper, deep, torch.ones((1, 4)), torch.ones((1, 4)))) == 0.0
+
+
+def test_frames_that_do_not_count_have_no_flatness_error_and_gradients_stay_finite() -> None:
+    target = torch.randn((1, 3, 4), generator=torch.Generator().manual_seed(5))
+    predicted = (target - 50.0 * (torch.arange(3) == 1)[None, :, None]).requires_grad_()
+    frames = torch.tensor([[1.0, 0.0, 1.0]])
+    error = flatness_error(predicted, target, torch.ones((1, 4)), frames)
+    assert float(error.detach()) == pytest.approx(0.0, abs=1e-6)
+    error.backward()
+    assert predicted.grad is not None
+    assert torch.isfinite(predicted.grad).all()
