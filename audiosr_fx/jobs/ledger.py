@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from audiosr_fx.errors import JobError, ParameterError
 from audiosr_fx.jobs import rows
@@ -23,6 +23,8 @@ from audiosr_fx.wording import printable, shown
 MAX_REASON: Final = 500
 _HOLDS_NAME: Final = LIVE | {State.DONE}
 _YIELDS_NAME: Final = LIVE - {State.PUBLISHING}
+DigestOf: TypeAlias = Callable[[Path], str]
+"""The SHA-256 of a file; OSError where it cannot be read."""
 
 
 class Ledger:
@@ -117,9 +119,14 @@ class Ledger:
         self.connection.execute("DELETE FROM output WHERE job = ?", (id,))
 
     def reserve(
-        self, job: Job, real: RealNames, *, may_adopt: bool = True
+        self, job: Job, real: RealNames, digest_of: DigestOf | None
     ) -> tuple[str | None, Manifest | None]:
         """Give a job that holds no name the one it wants, or the next that is free.
+
+        Args:
+            job: the job.
+            real: names of folders.
+            digest_of: what a file holds, so that one that is there may be known; None to know none.
 
         Returns:
             The name, None where the request says to leave a taken one; and the manifest of the file of that
@@ -133,8 +140,8 @@ class Ledger:
         for name in numbered(order.request.output_name):
             holder = self._holder(folder_key, name)
             on_disk = is_on_disk(folder, name)
-            if may_adopt and on_disk and (holder is None or holder.state is State.DONE):
-                manifest = find_manifest(folder / name, order.key)
+            if digest_of and on_disk and (holder is None or holder.state is State.DONE):
+                manifest = find_manifest(folder / name, order.key, digest_of)
                 if manifest is not None:
                     return self._hold(job, folder_key, name), manifest
             if self._may_take(holder, on_disk=on_disk):
@@ -144,21 +151,23 @@ class Ledger:
             if order.request.collision is Collision.REPLACE:
                 self._replace(folder / name, holder)
                 is_given_up = holder is not None and holder.state in _YIELDS_NAME  # before it replaced a file
-                made = find_manifest(folder / name, order.key) if may_adopt and is_given_up else None
+                made = (
+                    find_manifest(folder / name, order.key, digest_of) if digest_of and is_given_up else None
+                )
                 return self._hold(job, folder_key, name), made
         raise AssertionError("numbered names do not end")
 
-    def has_output(self, job: Job, real: RealNames) -> bool:
+    def has_output(self, job: Job, real: RealNames, digest_of: DigestOf) -> bool:
         """Whether the file under a done job's name is the one it made, and is to stay.
 
-        It is not where another job has had that name since, or is to get it. The content is only read where
-        nobody holds the name: an edit by hand is left alone.
+        It is not where another job has had that name since, or is to get it. The content is only asked for
+        where nobody holds the name: an edit by hand is left alone.
         """
         if not os.path.lexists(job.output):
             return False
         holder = self._holder(folded(real.folder(job.order.request.folder)), job.output_name)
         if holder is None:
-            return find_manifest(job.output, job.order.key) is not None
+            return find_manifest(job.output, job.order.key, digest_of) is not None
         return holder.id == job.id and not is_of_another(job.output, job.order.key)
 
     def keep_name(self, job: Job, real: RealNames) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,13 +90,21 @@ def read_manifest(path: Path) -> Manifest:
     )
 
 
-def find_manifest(output: Path, key: str | None = None) -> Manifest | None:
-    """The manifest of an output, where both are there and fit each other, and a key."""
+def find_manifest(
+    output: Path, key: str | None = None, digest_of: Callable[[Path], str] = hash_file
+) -> Manifest | None:
+    """The manifest of an output, where both are there and fit each other, and a key.
+
+    Args:
+        output: the file.
+        key: of an order, or None for any.
+        digest_of: the SHA-256 of a file; OSError where it cannot be read.
+    """
     try:
         manifest = read_manifest(manifest_path(output))
         if manifest.output_name != output.name or key not in (None, manifest.order.key):
             return None
-        return manifest if hash_file(output) == manifest.output_sha256 else None
+        return manifest if digest_of(output) == manifest.output_sha256 else None
     except (AudioSRError, OSError):
         return None
 

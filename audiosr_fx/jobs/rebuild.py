@@ -16,7 +16,7 @@ from audiosr_fx.jobs.job import Job
 from audiosr_fx.jobs.ledger import Ledger
 from audiosr_fx.jobs.manifest import Manifest, find_manifests
 from audiosr_fx.jobs.names import RealNames
-from audiosr_fx.jobs.order import Order, order_from_dict
+from audiosr_fx.jobs.order import Order, hash_file, order_from_dict
 from audiosr_fx.jobs.states import State
 
 _ROWS: Final = "SELECT id, order_json, output_name, state FROM job ORDER BY id"
@@ -57,7 +57,7 @@ def adopt(ledger: Ledger, job: Job, manifest: Manifest) -> Job:
 def _enter(ledger: Ledger, order: Order, key: str) -> None:
     real = RealNames()
     job = ledger.insert(order, key, real)
-    name, made = ledger.reserve(job, real)
+    name, made = ledger.reserve(job, real, hash_file)
     if name is None:
         ledger.delete(job.id)
         return

@@ -18,11 +18,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from audiosr_fx.errors import JobError
+from audiosr_fx.errors import JobError, ParameterError
 from audiosr_fx.jobs import rows
 from audiosr_fx.jobs.database import FILE_NAME, open_database, storage_errors, transaction
+from audiosr_fx.jobs.digests import Digests
 from audiosr_fx.jobs.folders import FolderList
 from audiosr_fx.jobs.job import Event, Job, Outcome, Submission
 from audiosr_fx.jobs.ledger import Ledger
@@ -38,6 +39,7 @@ MAX_CRASHES: Final = 3
 MAX_ERRORS: Final = 2
 MAX_QUEUED: Final = 1_000_000
 ENDED: Final = frozenset(State) - LIVE
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
@@ -160,11 +162,14 @@ class JobStore:
         for folder in {order.request.folder for order in orders}:
             self._folders.add(folder)
         real = RealNames()
-        with self._changing():
+
+        def submit(digests: Digests) -> list[Submission]:
             waiting = rows.count_jobs(self._connection)[State.QUEUED]
             if waiting + len(orders) > MAX_QUEUED:
                 raise JobError(f"{waiting} jobs are waiting; wait for some, or cancel some")
-            return [self._submit(order, real) for order in orders]
+            return [self._submit(order, real, digests) for order in orders]
+
+        return self._changed_knowing(submit)
 
     def retry(self, job: int, reason: str = "asked for again") -> Job:
         """Queue a job again that has ended without a file, or whose file is gone or replaced by another's.
@@ -172,14 +177,17 @@ class JobStore:
         Raises:
             JobError: it has not ended, or its output is there or its name taken.
         """
-        with self._changing():
+
+        def retry(digests: Digests) -> Job:
             found = self._ledger.get(job)
-            if found.state is State.DONE and self._ledger.has_output(found, RealNames()):
+            if found.state is State.DONE and self._ledger.has_output(found, RealNames(), digests.of):
                 raise JobError(f"job {job} is done, and {shown(found.output)} is there; remove that first")
-            again = self._again(found, reason)
+            again = self._again(found, reason, digests)
             if again is None:
                 raise JobError(f"job {job}: {shown(found.output)} is taken, and is to be left")
             return again
+
+        return self._changed_knowing(retry)
 
     # Rendering
 
@@ -235,7 +243,7 @@ class JobStore:
         with self._changing():
             found = self._held(job, token, State.PUBLISHING)
             self._ledger.release(job)
-            name, _ = self._ledger.reserve(found, RealNames(), may_adopt=False)
+            name, _ = self._ledger.reserve(found, RealNames(), None)
             return None if name is None else self._ledger.get(job)
 
     def finish(self, job: int, token: int, reason: str = "") -> Job:
@@ -356,13 +364,13 @@ class JobStore:
 
     # Inside
 
-    def _submit(self, order: Order, real: RealNames) -> Submission:
+    def _submit(self, order: Order, real: RealNames, digests: Digests) -> Submission:
         key = order.key_in(real.folder(order.request.folder))
         known = self._ledger.find(key)
         if known is not None:
-            return self._repeat(known, order, real)
+            return self._repeat(known, order, real, digests)
         job = self._ledger.insert(order, key, real)
-        name, made = self._ledger.reserve(job, real)
+        name, made = self._ledger.reserve(job, real, digests.of)
         if name is None:
             self._ledger.delete(job.id)
             wanted = shown(order.request.folder / order.request.output_name)
@@ -377,24 +385,25 @@ class JobStore:
         job = adopt(self._ledger, job, made)
         return Submission(outcome=Outcome.REPEATED, job=job, reason=job.reason)
 
-    def _repeat(self, job: Job, order: Order, real: RealNames) -> Submission:
+    def _repeat(self, job: Job, order: Order, real: RealNames, digests: Digests) -> Submission:
         if job.state is State.PUBLISHING and order.output_is_replaced:
             self._ledger.keep_name(job, real)
-        is_lost = job.state is State.DONE and not self._ledger.has_output(job, real)
+        is_lost = job.state is State.DONE and not self._ledger.has_output(job, real, digests.of)
         if not is_lost and job.state is not State.SUPERSEDED:
             return Submission(outcome=Outcome.REPEATED, job=job, reason=f"is job {job.id}, {job.state}")
         job = self._ledger.ask_anew(job, order, real)
-        again = self._again(job, "its output is gone or replaced" if is_lost else "asked for again")
+        reason = "its output is gone or replaced" if is_lost else "asked for again"
+        again = self._again(job, reason, digests)
         if again is None:
             return Submission(outcome=Outcome.SKIPPED, job=None, reason=f"{shown(job.output)} is taken")
         outcome = Outcome.REPEATED if again.state is State.DONE else Outcome.QUEUED
         return Submission(outcome=outcome, job=again, reason=again.reason)
 
-    def _again(self, job: Job, reason: str) -> Job | None:
+    def _again(self, job: Job, reason: str, digests: Digests) -> Job | None:
         """Queue an ended job anew; None where its name is taken and is to be left."""
         moved = self._ledger.move(job, State.QUEUED, reason, attempts=0, crashes=0, errors=0, is_small=0)
         self._ledger.release(job.id)
-        name, made = self._ledger.reserve(moved, RealNames())
+        name, made = self._ledger.reserve(moved, RealNames(), digests.of)
         if name is None:
             self._ledger.move(moved, State.CANCELLED, "its name is taken, and is to be left")
             return None
@@ -415,10 +424,33 @@ class JobStore:
         with self._guard, storage_errors(self.folder / FILE_NAME):
             yield
 
+    def _changed_knowing(self, change: Callable[[Digests], T]) -> T:
+        """Make a change that may depend on what files hold, which is read while the store is free.
+
+        A change that asked for what nobody has read yet is undone, and made once more when that is read.
+        """
+        digests = Digests()
+        while True:
+            with suppress(_ReadFirst), self._changing():
+                try:
+                    changed = change(digests)
+                except (JobError, ParameterError) as error:
+                    if digests.is_complete:
+                        raise
+                    raise _ReadFirst from error
+                if digests.is_complete:
+                    return changed
+                raise _ReadFirst
+            digests.read()
+
     @contextmanager
     def _changing(self) -> Iterator[None]:
         with self._guard, storage_errors(self.folder / FILE_NAME), transaction(self._connection):
             yield
+
+
+class _ReadFirst(Exception):
+    """A change cannot be made before some files are read."""
 
 
 def _store_name(folder: Path) -> str:
