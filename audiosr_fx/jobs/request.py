@@ -183,10 +183,8 @@ def check_output_name(name: Any) -> str:
         raise ParameterError(f"output_name is {name!r}; expected the name of a file")
     if _NOT_IN_NAMES.search(name):
         raise ParameterError(f"output_name is {name!r}; expected one name without / \\ or control characters")
-    if len(os.fsencode(name)) > MAX_NAME_BYTES:
-        raise ParameterError(
-            f"output_name has {len(os.fsencode(name))} bytes; expected at most {MAX_NAME_BYTES}"
-        )
+    if (size := _size("output_name", name)) > MAX_NAME_BYTES:
+        raise ParameterError(f"output_name has {size} bytes; expected at most {MAX_NAME_BYTES}")
     if name.startswith(TEMPORARY_PREFIX) or name.endswith(MANIFEST_SUFFIX) or name[-1] in ". ":
         raise ParameterError(
             f"output_name is {name!r}; expected a name that is no temporary file's or manifest's"
@@ -214,8 +212,16 @@ def _pairs(value: Any) -> tuple[tuple[str, str], ...]:
 def _check_path(name: str, path: Any) -> None:
     if not isinstance(path, Path) or not path.is_absolute() or "\0" in str(path):
         raise ParameterError(f"{name} is {str(path)!r}; expected an absolute path")
-    if len(os.fsencode(path)) > MAX_PATH_BYTES:
-        raise ParameterError(f"{name} has {len(os.fsencode(path))} bytes; expected at most {MAX_PATH_BYTES}")
+    if (size := _size(name, str(path))) > MAX_PATH_BYTES:
+        raise ParameterError(f"{name} has {size} bytes; expected at most {MAX_PATH_BYTES}")
+
+
+def _size(what: str, text: str) -> int:
+    """Of a name in bytes; JSON can say names that no file system has."""
+    try:
+        return len(os.fsencode(text))
+    except UnicodeEncodeError as cause:
+        raise ParameterError(f"{what} is {text!r}; expected a name that a file can have") from cause
 
 
 def _check_text(name: str, text: Any, longest: int) -> None:

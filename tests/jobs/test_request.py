@@ -19,7 +19,7 @@ def request_from_json(text: str | bytes) -> RenderRequest:
 
 
 LINES = st.text(st.characters(exclude_categories=["C", "Z"]), max_size=40)
-PATHS = st.text(st.characters(exclude_characters="\0"), max_size=40).map(
+PATHS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40).map(
     lambda text: Path("/") / text.lstrip("/")
 )
 NAMES = st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters="/\\"), max_size=30)
@@ -104,7 +104,19 @@ def test_an_unknown_key_is_named() -> None:
         request_from_dict(told)
 
 
-BAD_NAMES = ["", " ", ".", "..", "a/b.wav", "a\\b.wav", "a\0.wav", "a\n.wav", "x" * 300 + ".wav", "a.wav "]
+BAD_NAMES = [
+    "",
+    " ",
+    ".",
+    "..",
+    "a/b.wav",
+    "a\\b.wav",
+    "a\0.wav",
+    "a\n.wav",
+    "x" * 300 + ".wav",
+    "a.wav ",
+    "\ud800.wav",
+]
 OUR_NAMES = ["a.wav.", ".audiosr_fx-1.wav", "a.wav.audiosr_fx.json", "a.mp3", "a"]
 
 
@@ -119,6 +131,7 @@ def test_a_name_that_no_output_should_have_is_refused(name: str) -> None:
     [
         ("source", Path("a.wav")),
         ("folder", Path("out")),
+        ("folder", Path("/\ud800")),
         ("seed", -1),
         ("seed", True),
         ("priority", 101),
