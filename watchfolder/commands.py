@@ -16,7 +16,7 @@ from audiosr_fx.commands.options import QueueOption
 from audiosr_fx.commands.outputs import OutputFormat
 from audiosr_fx.commands.system import refuse_windows
 from audiosr_fx.commands.terminal import ExitCode, say, say_error
-from audiosr_fx.errors import CheckpointError, ParameterError, PresetError
+from audiosr_fx.errors import AudioFormatError, CheckpointError, ParameterError, PresetError
 from audiosr_fx.wording import shown
 from watchfolder.naming import DEFAULT_TEMPLATE, FIELDS
 from watchfolder.studio import After, FolderSettings, StudioSettings, read_studio
@@ -190,8 +190,9 @@ def _check_names(studio: StudioSettings) -> None:
     """Refuse a folder, a preset or a model that is not there, before the first stem comes.
 
     Raises:
-        PresetError, CheckpointError, ParameterError: there is none of that name; of a studio file, it says
-            in which folder's table.
+        AudioFormatError: no such folder. A disk may be late: a service that is told so is started again.
+        PresetError, CheckpointError, ParameterError: no such preset or model. Of a studio file, all say in
+            which folder's table.
     """
     from audiosr_fx.model.catalogue import find_model
     from audiosr_fx.presets import load_preset
@@ -200,12 +201,12 @@ def _check_names(studio: StudioSettings) -> None:
         place = "" if studio.source is None else f"{shown(studio.source)}: folder {number}: "
         try:
             if not settings.input.is_dir():
-                raise ParameterError(f"input is {shown(settings.input)}, which is no folder that is there")
+                raise AudioFormatError(f"input is {shown(settings.input)}, which is no folder that is there")
             if settings.preset:
                 load_preset(settings.preset)
             if settings.model:
                 find_model(settings.model)
-        except (PresetError, CheckpointError, ParameterError) as error:
+        except (AudioFormatError, PresetError, CheckpointError, ParameterError) as error:
             raise type(error)(f"{place}{error}") from error
 
 

@@ -15,7 +15,7 @@ _PLAIN: Final = re.compile(r"[A-Za-z0-9_@%+=:,./-]+", re.ASCII)
 
 
 def systemd_unit(command: Sequence[str]) -> str:
-    """A user unit that keeps a command running.
+    """A user unit that keeps a command running, however long a disk is missing; not one called wrongly.
 
     Args:
         command: program, which must be an absolute path, and arguments.
@@ -26,15 +26,14 @@ def systemd_unit(command: Sequence[str]) -> str:
 [Unit]
 Description=audiosr_fx: renders what is dropped into watched folders
 Documentation=man:systemd.service(5)
-StartLimitIntervalSec=300
-StartLimitBurst=10
+StartLimitIntervalSec=0
 
 [Service]
 Type=exec
 ExecStart={" ".join(_quoted(word) for word in command)}
 ExecReload=/bin/kill -HUP $MAINPID
 Restart=on-failure
-RestartSec=5
+RestartSec=15
 RestartPreventExitStatus=2
 TimeoutStopSec={STOP_S}
 KillMode=mixed

@@ -86,7 +86,7 @@ def test_a_dry_run_says_what_would_become_of_each_file_and_touches_nothing(run: 
         (["in", "--out", "out", "--model", "nonsense"], 4, "nonsense"),
         (["--config", "none.toml"], 2, "none.toml: cannot be read (No such file or directory)"),
         (["in", "--config", "none.toml"], 2, "input is given beside --config"),
-        (["nowhere", "--out", "out"], 2, "nowhere, which is no folder that is there"),
+        (["nowhere", "--out", "out"], 3, "nowhere, which is no folder that is there"),
     ],
 )
 def test_a_mistake_is_one_line_and_a_code(arguments: list[str], code: int, message: str, run: Run) -> None:
@@ -99,16 +99,16 @@ def test_a_mistake_is_one_line_and_a_code(arguments: list[str], code: int, messa
 def test_a_studio_file_is_refused_with_the_folder_at_fault(run: Run, tmp_path: Path) -> None:
     table = '[[folder]]\ninput = "in"\noutput = "out"\n'
     studio = tmp_path / "studio.toml"
-    for fault, words in [
-        ('preset = "podcst"', "podcst: no such preset (did you mean podcast?)"),
-        ('input = "gone"', f"input is {tmp_path}/gone, which is no folder that is there"),
+    for fault, code, words in [
+        ('preset = "podcst"', 2, "podcst: no such preset (did you mean podcast?)"),
+        ('input = "gone"', 3, f"input is {tmp_path}/gone, which is no folder that is there"),
     ]:
         second = table.replace('"in"', '"other"').replace('"out"', '"out2"')
         second = second.replace('input = "other"\n', "") if fault.startswith("input") else second
         (tmp_path / "other").mkdir(exist_ok=True)
         studio.write_text(f"schema = 1\n{table}{second}{fault}\n", "utf-8")
         done = run("watch", "--config", "studio.toml", "--once", "--dry-run")
-        assert done.exit_code == 2
+        assert done.exit_code == code
         assert done.stderr.startswith(f"error: {studio}: folder 2: {words}")
         assert is_one_line(done)
 
