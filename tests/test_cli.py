@@ -427,7 +427,7 @@ def test_interrupted_it_leaves_no_half_file(number: int, tmp_path: Path) -> None
     process.send_signal(number)
     assert process.communicate(timeout=60)[1] == "error: cancelled\n"
     assert process.returncode == ExitCode.CANCELLED
-    assert list((tmp_path / "out").iterdir()) == []
+    assert not (tmp_path / "out").exists(), "nor the folder that was made for it"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends a POSIX signal")
@@ -525,6 +525,15 @@ def test_upstream_reads_a_list_which_wins_over_one_file(run: Run, dull: Path) ->
     result = run("upstream", "-il", "list.txt", "-i", "ignored.wav", "--ddim_steps", "1", "--suffix", "_hi")
     assert result.exit_code == ExitCode.OK, result.output
     assert sorted(path.name for path in Path("output").glob("*/*")) == ["dull_hi.wav", "second_hi.wav"]
+
+
+def test_upstream_leaves_no_folder_behind_where_there_is_no_model(
+    run: Run, dull: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AUDIOSR_FX_MODELS", str(tmp_path / "none"))
+    result = run("upstream", "-i", dull, "-s", "results")
+    assert result.exit_code == ExitCode.MODEL, result.output
+    assert list(tmp_path.iterdir()) == [dull]
 
 
 def test_upstream_without_input_says_so(run: Run) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from audiosr_fx.commands.batch import check_jobs, refuse_early, render_each
 from audiosr_fx.commands.job import Failure, Outcome, Recipe, Result
-from audiosr_fx.commands.outputs import Task
+from audiosr_fx.commands.outputs import Task, without_empty_folders
 from audiosr_fx.commands.progress import RenderProgress
 from audiosr_fx.commands.stem_set import SetCheck, check_sum, share_cutoff
 from audiosr_fx.commands.table import Summary, table_text
@@ -62,7 +62,18 @@ class Batch:
 
 
 def run_batch(tasks: Sequence[Task], recipe: Recipe, batch: Batch) -> None:
-    """Render every task, say what became of each, and end the program with the exit code they share."""
+    """Render every task, say what became of each, and end the program with the exit code they share.
+
+    Folders are made for what is written; those to which nothing came do not stay.
+    """
+    folders = {task.output.parent for task in tasks}
+    if batch.report is not None:
+        folders.add(batch.report.parent)
+    with without_empty_folders(folders):
+        _run_batch(tasks, recipe, batch)
+
+
+def _run_batch(tasks: Sequence[Task], recipe: Recipe, batch: Batch) -> None:
     from audiosr_fx.commands.batch_report import check_report, write_batch_report
 
     if batch.report is not None:

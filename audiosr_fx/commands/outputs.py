@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -69,6 +71,18 @@ def plan_outputs(inputs: Sequence[Input], out: Path, chosen: OutputFormat | None
             )
         taken[task.output] = task.source
     return tasks
+
+
+@contextmanager
+def without_empty_folders(folders: Iterable[Path]) -> Iterator[None]:
+    """Take back, in the end, those of these folders that were not there at first and hold nothing then."""
+    new = {path for folder in folders for path in (folder, *folder.parents) if not os.path.lexists(path)}
+    try:
+        yield
+    finally:
+        for folder in sorted(new, key=lambda path: len(path.parts), reverse=True):
+            with suppress(OSError):  # something lies in it, or it was not made
+                folder.rmdir()
 
 
 def _check_apart(inputs: Sequence[Input], tasks: Sequence[Task]) -> None:

@@ -246,6 +246,29 @@ def test_what_can_be_refused_early_is_so_before_a_model_is_loaded(songs: Path, t
     assert not (tmp_path / "page.html").exists(), "a page of nothing but failures"
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--model", "nope"),
+        ("--model", "nope", "--preset", "podcast", "--report", "pages/page.html"),
+        ("--region", "5-9"),
+    ],
+)
+def test_no_empty_folder_stays_where_nothing_was_made(
+    options: tuple[str, ...], run: Run, songs: Path, tmp_path: Path
+) -> None:
+    before = sorted(tmp_path.iterdir())
+    result = run("render", songs / "dull.wav", "-o", "new/deep/", *options)
+    assert result.exit_code != ExitCode.OK
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_folder_that_was_there_stays_though_it_is_empty(run: Run, songs: Path) -> None:
+    Path("out").mkdir()
+    run("render", songs / "silent.wav", "-o", "out/deep/", "--skip-untouched")
+    assert list(Path("out").iterdir()) == []
+
+
 def test_a_report_holds_every_file(run: Run, songs: Path, levels: Path) -> None:
     (songs / "broken.wav").write_bytes(b"no audio")
     result = run("render", songs, "-o", "out", "--preset", levels, "--report", "pages/page.html")
