@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from audiosr_fx.commands.help_text import HELP_NAMES, FlowingHelp
-from audiosr_fx.commands.terminal import INTERRUPTS, ExitCode, say, say_note
+from audiosr_fx.commands.terminal import INTERRUPTS, ExitCode, printable, say, say_note
 from audiosr_fx.training.export_cli import export
 from audiosr_fx.training.instruments_cli import instruments
 from audiosr_fx.training.options import (
@@ -110,9 +110,14 @@ def _train(
     workers: int | None,
     board: bool,
 ) -> None:
+    from audiosr_fx.training.data import DataFolder
+
+    folders = [DataFolder.parse(text) for text in data]
+    for folder in folders:
+        folder.check()
+    _say_once(printable(f"train {name}: recipe {recipe_name}, data {', '.join(data)}"))
     import torch
 
-    from audiosr_fx.training.data import DataFolder
     from audiosr_fx.training.recipes import load_recipe
     from audiosr_fx.training.run import TrainRequest, train_stages
 
@@ -122,7 +127,7 @@ def _train(
     recipe = load_recipe(recipe_name).with_overrides(**overrides)
     request = TrainRequest(
         stages=recipe.stages if name == "all" else [name],
-        data=[DataFolder.parse(text) for text in data],
+        data=folders,
         runs=runs,
         recipe=recipe,
         init=init,

@@ -12,6 +12,7 @@ from pathlib import Path
 from audiosr_fx.errors import AudioFormatError, ParameterError
 from audiosr_fx.files import read_info
 from audiosr_fx.training.samples import SAMPLE_RATE, FileSamples, Samples
+from audiosr_fx.wording import shown
 
 __all__ = [
     "HELD_OUT_SOURCES",
@@ -96,6 +97,15 @@ class DataFolder:
             if isinstance(error, ParameterError):
                 raise
             return cls(path=Path(text))
+
+    def check(self) -> None:
+        """Refuse one that is not there, before anything slow begins.
+
+        Raises:
+            AudioFormatError: no such folder.
+        """
+        if not self.path.is_dir():
+            raise AudioFormatError(f"{shown(self.path)}: no such folder; expected a folder of audio files")
 
 
 def load_corpus(folder: Path, *, weight: float = 1.0) -> list[Clip]:

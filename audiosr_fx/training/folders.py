@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -27,6 +28,8 @@ from audiosr_fx.training.data import (
 )
 from audiosr_fx.wording import shown
 
+_Read: TypeAlias = list[Clip] | AudioFormatError
+
 logger = logging.getLogger(__name__)
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".w64", ".rf64")
@@ -35,6 +38,7 @@ _SHORTEST_S = 0.02
 _JUDGED_S = 20.0  # from the middle of a file
 _TRUSTED_SHARE = 0.975  # of a cutoff whose flank was not measured
 _NYQUIST_SHARE = 22_000.0 / 22_050.0
+_TOLD_EVERY_S = 10.0
 
 
 def load_data(folders: Sequence[DataFolder], cache: Path | None = None) -> list[Clip]:
@@ -45,9 +49,9 @@ def load_data(folders: Sequence[DataFolder], cache: Path | None = None) -> list[
     """
     clips: list[Clip] = []
     for folder in folders:
-        if not folder.path.is_dir():
-            raise AudioFormatError(f"{shown(folder.path)}: no such folder; expected a folder of audio files")
+        folder.check()
         if (folder.path / INDEX_NAME).is_file():
+            logger.info("%s: reading the files that its %s lists", shown(folder.path), INDEX_NAME)
             clips += load_corpus(folder.path, weight=folder.weight)
         else:
             clips += scan_folder(folder.path, weight=folder.weight, cache=cache)
@@ -75,7 +79,8 @@ def scan_folder(folder: Path, *, weight: float = 1.0, cache: Path | None = None)
     names = sorted(name for path in folder.rglob("*") if (name := _audio_name(folder, path)) is not None)
     known = _read_cache(cache)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = list(pool.map(lambda name: _clips_of_name(folder, name, known), names))
+        read = pool.map(lambda name: _clips_of_name(folder, name, known), names)
+        found = list(_told(folder, read, len(names)))
     clips = []
     for name, result in zip(names, found, strict=True):
         if isinstance(result, AudioFormatError):
@@ -92,6 +97,17 @@ def scan_folder(folder: Path, *, weight: float = 1.0, cache: Path | None = None)
     return clips
 
 
+def _told(folder: Path, read: Iterable[_Read], total: int) -> Iterator[_Read]:
+    """The same, and a word on how far it is: the bandwidth of files that are new takes its time."""
+    logger.info("%s: reading %d files", shown(folder), total)
+    told_at = time.monotonic()
+    for count, one in enumerate(read, 1):
+        if time.monotonic() - told_at > _TOLD_EVERY_S:
+            told_at = time.monotonic()
+            logger.info("%s: %d of %d files read", shown(folder), count, total)
+        yield one
+
+
 def _audio_name(folder: Path, path: Path) -> str | None:
     relative = path.relative_to(folder)
     if path.suffix.lower() not in AUDIO_SUFFIXES or not path.is_file():
@@ -99,7 +115,7 @@ def _audio_name(folder: Path, path: Path) -> str | None:
     return None if any(part.startswith(".") for part in relative.parts) else str(relative)
 
 
-def _clips_of_name(folder: Path, name: str, known: Mapping[str, float]) -> list[Clip] | AudioFormatError:
+def _clips_of_name(folder: Path, name: str, known: Mapping[str, float]) -> _Read:
     *folders, stem = Path(name).with_suffix("").parts
     kind = folders[0] if folders else folder.resolve().name
     source = "/".join(folders) if len(folders) > 1 else stem.rstrip("0123456789").rstrip("_- ") or stem

@@ -104,6 +104,14 @@ class Trainer:
             ParameterError: ``settings.watch`` is no figure of the stage's validation.
         """
         stopped = False
+        logger.info(
+            "%s: at step %d of %d on %s; a line comes every %d steps",
+            self.stage.name,
+            self.step,
+            self.settings.steps,
+            self.compute.device,
+            _LOG_EVERY,
+        )
         with closing(self._steps()) as steps:
             for losses, seconds in steps:
                 stopped = self.compute.any(self._should_stop is not None and self._should_stop())

@@ -140,6 +140,24 @@ def test_any_folder_gives_kinds_sources_and_limits(
     assert "silent.wav: is silent" in caplog.text
 
 
+def test_reading_says_how_far_it_is(
+    mixed_folder: Path,
+    corpus_folder: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    caplog.set_level("INFO", logger="audiosr_fx")
+    monkeypatch.setattr("audiosr_fx.training.folders._TOLD_EVERY_S", -1.0)
+    speech = mixed_folder / "speech"
+    load_data([DataFolder(path=speech), DataFolder(path=corpus_folder)])
+    assert caplog.messages == [
+        f"{speech}: reading 2 files",
+        f"{speech}: 1 of 2 files read",
+        f"{speech}: 2 of 2 files read",
+        f"{corpus_folder}: reading the files that its INDEX.csv lists",
+    ]
+
+
 def test_measured_limits_are_kept_for_the_next_run(
     mixed_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

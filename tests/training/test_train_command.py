@@ -70,6 +70,7 @@ def train(run: Run, stage: str, data: Path, *more: object) -> Result:
 def test_from_a_folder_of_audio_to_a_model_that_renders(run: Run, corpus_folder: Path) -> None:
     trained = train(run, "all", corpus_folder)
     assert trained.exit_code == 0, trained.stderr
+    assert trained.stderr.startswith(f"train all: recipe toy.toml, data {corpus_folder}\n")
     assert "audiosr-fx train export NAME --runs runs" in trained.stderr
     assert all(read_figures(Path("runs") / f"{stage}.csv")[-1]["step"] == 2 for stage in STAGES)
     assert list(Path("runs/board/ldm").iterdir())
