@@ -66,7 +66,7 @@ def show_command(
     from audiosr_fx.model.catalogue import read_card
 
     card = read_card(name)
-    say(card.card.rstrip() or f"{name} is a {card.config.name} model; its file has no card.")
+    say(card.card.rstrip() or f"{name}: its file has no card")
 
 
 @app.command("pull")
@@ -81,7 +81,8 @@ def pull_command(
     from audiosr_fx.model.catalogue import KNOWN_MODELS
     from audiosr_fx.model.importing import pull
 
-    say_note(f"licence of {name}: {KNOWN_MODELS[name].licence}")
+    known = KNOWN_MODELS[name]
+    say_note(f"downloading {known.repository} from Hugging Face, about 6 GB; licence: {known.licence}")
     say(str(pull(name)))
 
 
@@ -113,5 +114,6 @@ def verify_command(
 
     for name in names:
         card = verify(name)
-        source = f", made from a file with SHA-256 {card.source_sha256}" if card.source_sha256 else ""
-        say(f"{name}: whole, a {card.config.name} model{source}")
+        unchanged = "as it was saved" if card.tensors_sha256 else "but without a hash to hold it against"
+        source = f"; imported from a file with SHA-256 {card.source_sha256}" if card.source_sha256 else ""
+        say(f"{name}: whole, {unchanged}{source}")

@@ -29,7 +29,7 @@ KNOWN_MODELS: Mapping[str, KnownModel] = {
         KnownModel(
             name="mini",
             description="small model trained by this project, ships with the package",
-            licence="see its card",
+            licence="GPL-3.0-or-later",
         ),
         KnownModel(
             name="basic",

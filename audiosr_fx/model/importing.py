@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import pickletools
 import subprocess
@@ -153,13 +154,16 @@ def pull(name: str) -> Path:
         raise CheckpointError(f"model is {name!r}; expected one of {names}")
     import huggingface_hub
 
+    logging.getLogger("huggingface_hub").setLevel(
+        logging.ERROR
+    )  # it would tell of every attempt, in its own words
     try:
         source = huggingface_hub.hf_hub_download(known.repository, "pytorch_model.bin")
     except Exception as error:  # the hub's client raises errors of several libraries
-        reason = str(error).strip().splitlines() or [""]
+        reason = str(error).strip().partition("\n")[0].partition(". ")[0]
         raise CheckpointError(
             f"cannot download {known.repository} from Hugging Face (offline?); if you have the file, run:"
-            f" audiosr-fx models import FILE --name {name} ({type(error).__name__}: {reason[0][:160]})"
+            f" audiosr-fx models import FILE --name {name} ({type(error).__name__}: {reason[:160]})"
         ) from error
     return import_checkpoint(source, known.config)
 

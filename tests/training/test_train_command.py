@@ -95,7 +95,7 @@ def test_from_a_folder_of_audio_to_a_model_that_renders(run: Run, corpus_folder:
     ):
         assert words in card
     assert read_card(path).recipe_sha256 in card
-    assert run("models", "verify", "mine").stdout.startswith("mine: whole, a mine model")
+    assert run("models", "verify", "mine").stdout.startswith("mine: whole, as it was saved")
     told = TrainedOn.from_text(read_card(path).trained_on, "mine")
     assert not told.unknown
     assert [told.has(clip) for clip in load_corpus(corpus_folder)] == [True, True, True, True, False]
