@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,12 +18,14 @@ from audiosr_fx.wording import shown
 SAMPLE_RATE: Final = 48_000
 AUDIO_SUFFIXES: Final = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".w64", ".rf64")
 _MOST_CHANNELS: Final = 2
+_log = logging.getLogger(__name__)
 
 
 def find_systems(folder: Path) -> dict[str, dict[str, Path]]:
     """Find the systems of a folder and their files: names without the ending, in alphabetical order.
 
-    Hidden files and files that are no audio by their name are passed over.
+    Hidden files and files that are no audio by their name are passed over; a warning names sub-folders
+    without any.
 
     Raises:
         AudioFormatError: no such folder, no sub-folders with audio, a file that one of the systems lacks, or
@@ -31,12 +34,15 @@ def find_systems(folder: Path) -> dict[str, dict[str, Path]]:
     if not folder.is_dir():
         raise AudioFormatError(f"{shown(folder)}: no such folder; expected one with a sub-folder per system")
     systems = {path.name: audio_files(path) for path in sorted(folder.iterdir()) if _is_system(path)}
+    empty = [name for name, items in systems.items() if not items]
     systems = {name: items for name, items in systems.items() if items}
     if not systems:
         raise AudioFormatError(
             f"{shown(folder)}: holds no sub-folders with audio; expected one sub-folder per system,"
             " with files of the same names in each"
         )
+    for name in empty:
+        _log.warning("%s: holds no audio files, so it is no system of the test", shown(folder / name))
     for item in sorted({item for items in systems.values() for item in items}):
         owner = next(name for name, items in systems.items() if item in items)
         lacking = [name for name, items in systems.items() if item not in items]

@@ -12,7 +12,9 @@ from audiosr_fx.errors import AudioFormatError
 from audiosr_fx.quality.listen_folder import find_systems, read_excerpts
 
 
-def test_systems_and_items_are_found_in_order_whatever_their_format(tmp_path: Path) -> None:
+def test_systems_and_items_are_found_in_order_whatever_their_format(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     make_systems(tmp_path, systems=("b", "a"))
     save(tmp_path / "c" / "one.wav", noise())
     save(tmp_path / "c" / "two.aiff", noise())
@@ -23,6 +25,7 @@ def test_systems_and_items_are_found_in_order_whatever_their_format(tmp_path: Pa
     assert list(systems) == ["a", "b", "c"]
     assert [list(items) for items in systems.values()] == [["one", "two"]] * 3
     assert systems["c"]["two"].name == "two.aiff"
+    assert caplog.messages == [f"{tmp_path / 'empty'}: holds no audio files, so it is no system of the test"]
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
