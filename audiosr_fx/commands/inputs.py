@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -89,7 +89,20 @@ class Input:
     is_deep: bool = False
 
 
-def find_inputs(named: Sequence[Path], *, recursive: bool = False) -> list[Input]:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What files and folders that were named come to.
+
+    Attributes:
+        inputs: what is read.
+        foreign: recordings in the folders that are left out because of their format.
+    """
+
+    inputs: list[Input]
+    foreign: list[Path]
+
+
+def find_inputs(named: Sequence[Path], *, recursive: bool = False) -> Found:
     """The files that were named, and those in the folders that were named.
 
     In a folder, only names of audio files that we read count. What is hidden, a link, a temporary file or
@@ -101,23 +114,17 @@ def find_inputs(named: Sequence[Path], *, recursive: bool = False) -> list[Input
     """
     several = sum(path.is_dir() for path in named) > 1
     found: dict[Path, Input] = {}
+    foreign: list[Path] = []
     for path in named:
-        inputs = list(_in_folder(path, recursive, several)) if path.is_dir() else [Input(path)]
+        inputs = [Input(path)]
+        if path.is_dir():
+            inputs, left_out = _in_folder(path, recursive, several)
+            foreign += left_out
         for one in inputs:
             found.setdefault(
                 one.path.resolve() if one.folder is not None or path.is_file() else one.path, one
             )
-    return list(found.values())
-
-
-def find_foreign(named: Sequence[Path], *, recursive: bool = False) -> list[Path]:
-    """Recordings in the folders that were named which are left out because of their format.
-
-    Raises:
-        ParameterError: a folder that cannot be read.
-    """
-    folders = [path for path in named if path.is_dir()]
-    return [file for folder in folders for file in _audio_files(folder, recursive, FOREIGN_SUFFIXES)]
+    return Found(list(found.values()), foreign)
 
 
 def natural_key(text: str) -> tuple[tuple[int, int | str], ...]:
@@ -126,39 +133,41 @@ def natural_key(text: str) -> tuple[tuple[int, int | str], ...]:
     return tuple((0, int(part)) if i % 2 else (1, part) for i, part in enumerate(parts))
 
 
-def _in_folder(root: Path, recursive: bool, several: bool) -> Iterator[Input]:
+def _in_folder(root: Path, recursive: bool, several: bool) -> tuple[list[Input], list[Path]]:
+    """What is read in a folder, and the recordings that are not."""
     kept = Path(root.resolve().name) if several else Path()
-    paths = list(_audio_files(root, recursive, READ_SUFFIXES))
+    recordings = list(_recordings(root, recursive))
+    paths = [path for path in recordings if path.suffix.lower() in READ_SUFFIXES]
+    foreign = [path for path in recordings if path.suffix.lower() in FOREIGN_SUFFIXES]
     if not paths:
-        foreign = len(find_foreign([root], recursive=recursive))
-        others = f"; {foreign} in it of other formats, as M4A is, can be converted to WAV" if foreign else ""
+        count = len(foreign)
+        others = f"; {count} in it of other formats, as M4A is, can be converted to WAV" if count else ""
         deeper = "" if recursive else "; --recursive looks into its sub-folders too"
         raise ParameterError(f"{root}: holds no audio files that can be read{others}{deeper}")
-    for path in paths:
-        yield Input(path, kept / path.parent.relative_to(root), root, recursive)
+    return [Input(path, kept / path.parent.relative_to(root), root, recursive) for path in paths], foreign
 
 
-def _audio_files(folder: Path, recursive: bool, suffixes: Set[str]) -> Iterator[Path]:
+def _recordings(folder: Path, recursive: bool) -> Iterator[Path]:
     """Of a folder, then of its sub-folders; links are never followed."""
     try:
         with os.scandir(folder) as entries:
             listed = sorted((entry for entry in entries if not entry.is_symlink()), key=_by_name)
-            files = [entry for entry in listed if entry.is_file() and _is_recording(entry.name, suffixes)]
+            files = [entry for entry in listed if entry.is_file() and _is_recording(entry.name)]
             folders = [entry for entry in listed if entry.is_dir() and _is_session_folder(entry.name)]
     except OSError as cause:
         raise ParameterError(f"{folder}: cannot be read ({cause.strerror})") from cause
     yield from (folder / entry.name for entry in files)
     if recursive:
         for entry in folders:
-            yield from _audio_files(folder / entry.name, recursive, suffixes)
+            yield from _recordings(folder / entry.name, recursive)
 
 
 def _by_name(entry: os.DirEntry[str]) -> tuple[tuple[tuple[int, int | str], ...], str]:
     return natural_key(entry.name), entry.name
 
 
-def _is_recording(name: str, suffixes: Set[str]) -> bool:
-    is_audio = os.path.splitext(name)[1].lower() in suffixes
+def _is_recording(name: str) -> bool:
+    is_audio = os.path.splitext(name)[1].lower() in READ_SUFFIXES | FOREIGN_SUFFIXES
     return is_audio and not name.startswith(".") and not _UNFINISHED.search(name)
 
 

@@ -11,7 +11,7 @@ import typer
 
 from audiosr_fx.cache import chosen_cache
 from audiosr_fx.commands.batch_run import Batch, run_batch
-from audiosr_fx.commands.inputs import find_foreign, find_inputs
+from audiosr_fx.commands.inputs import find_inputs
 from audiosr_fx.commands.job import Bits, Job, Recipe
 from audiosr_fx.commands.options import control_option
 from audiosr_fx.commands.outputs import OutputFormat, plan_outputs
@@ -230,8 +230,9 @@ def render_files(
     )
     if region is not None:
         parse_region(region, 48_000)
-    tasks = plan_outputs(find_inputs(inputs, recursive=recursive), out, format)
-    _tell_of_foreign(inputs, recursive)
+    found = find_inputs(inputs, recursive=recursive)
+    tasks = plan_outputs(found.inputs, out, format)
+    _tell_of_foreign(found.foreign)
     job = replace(job, protected=tuple(task.source for task in tasks))
     if bits is Bits.FLOAT and any(task.format is OutputFormat.FLAC for task in tasks):
         raise ParameterError("bits is 32; FLAC takes 16 or 24, so choose another format")
@@ -257,14 +258,12 @@ def render_files(
     run_batch(tasks, recipe, batch)
 
 
-def _tell_of_foreign(inputs: list[Path], recursive: bool) -> None:
+def _tell_of_foreign(foreign: list[Path]) -> None:
     """Say what stays behind in the folders although it is audio."""
-    foreign = [printable(str(path)) for path in find_foreign(inputs, recursive=recursive)]
     if foreign:
+        named = printable(", ".join(map(str, foreign[:3])))
         more = f" and {len(foreign) - 3} more" if len(foreign) > 3 else ""
-        say_note(
-            f"left out, as such formats are not read: {', '.join(foreign[:3])}{more}; convert them to WAV"
-        )
+        say_note(f"left out, as such formats are not read: {named}{more}; convert them to WAV")
 
 
 def _region_in_song(region: str | None, tempo_map: Path) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from audiosr_fx.commands.inputs import Input, find_foreign, find_inputs, natural_key
+from audiosr_fx.commands.inputs import Found, Input, find_inputs, natural_key
 from audiosr_fx.commands.outputs import plan_outputs
 from audiosr_fx.errors import ParameterError
 
@@ -28,7 +28,7 @@ def session(tmp_path: Path) -> Path:
 
 
 def found(root: Path, *, recursive: bool = False) -> list[str]:
-    return [one.path.relative_to(root).as_posix() for one in find_inputs([root], recursive=recursive)]
+    return [one.path.relative_to(root).as_posix() for one in find_inputs([root], recursive=recursive).inputs]
 
 
 def test_a_folder_gives_its_recordings_in_the_order_of_people(session: Path) -> None:
@@ -49,20 +49,22 @@ def test_links_are_not_followed(session: Path, tmp_path: Path) -> None:
 
 def test_what_was_named_twice_is_taken_once_and_a_file_needs_no_suffix(session: Path) -> None:
     (session / "noname").touch()
-    inputs = find_inputs([session / "noname", session / "take 10.wav", session, Path("missing.wav")])
+    inputs = find_inputs([session / "noname", session / "take 10.wav", session, Path("missing.wav")]).inputs
     names = [one.path.name for one in inputs]
     assert names == ["noname", "take 10.wav", "Bass.flac", "take 2.WAV", "voice.mp3", "missing.wav"]
 
 
 def test_sub_folders_are_kept_in_the_output(session: Path, tmp_path: Path) -> None:
-    tasks = plan_outputs(find_inputs([session], recursive=True), tmp_path / "out", None)
+    tasks = plan_outputs(find_inputs([session], recursive=True).inputs, tmp_path / "out", None)
     outputs = [task.output.relative_to(tmp_path / "out").as_posix() for task in tasks]
     assert outputs[:3] == ["Bass.flac", "take 2.wav", "take 10.wav"]
     assert outputs[4:] == ["drums/kick.aiff", "drums/overheads/left.wav"]
 
 
 def test_several_folders_keep_their_names(session: Path, tmp_path: Path) -> None:
-    tasks = plan_outputs(find_inputs([session / "drums", session], recursive=True), tmp_path / "out", None)
+    tasks = plan_outputs(
+        find_inputs([session / "drums", session], recursive=True).inputs, tmp_path / "out", None
+    )
     outputs = [task.output.relative_to(tmp_path / "out").as_posix() for task in tasks]
     assert outputs[:3] == ["drums/kick.aiff", "drums/overheads/left.wav", "session/Bass.flac"]
 
@@ -70,7 +72,7 @@ def test_several_folders_keep_their_names(session: Path, tmp_path: Path) -> None
 def test_a_folder_with_one_recording_still_means_a_folder(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.wav").touch()
-    inputs = find_inputs([tmp_path / "in"])
+    inputs = find_inputs([tmp_path / "in"]).inputs
     assert plan_outputs(inputs, tmp_path / "out", None)[0].output == tmp_path / "out" / "a.wav"
     with pytest.raises(ParameterError, match="expected a folder"):
         plan_outputs(inputs, tmp_path / "out.wav", None)
@@ -79,15 +81,15 @@ def test_a_folder_with_one_recording_still_means_a_folder(tmp_path: Path) -> Non
 def test_results_never_go_where_recordings_are_sought(session: Path) -> None:
     for out, recursive in ((session, False), (session, True), (session / "out", True)):
         with pytest.raises(ParameterError, match=r"lies inside .*session, which is read"):
-            plan_outputs(find_inputs([session], recursive=recursive), out, None)
-    assert plan_outputs(find_inputs([session]), session / "out", None)
+            plan_outputs(find_inputs([session], recursive=recursive).inputs, out, None)
+    assert plan_outputs(find_inputs([session]).inputs, session / "out", None)
 
 
 def test_a_sub_folder_that_leads_back_into_what_is_read_is_seen(tmp_path: Path) -> None:
     (tmp_path / "a" / "b" / "b").mkdir(parents=True)
     (tmp_path / "a" / "b" / "b" / "x.wav").touch()
     with pytest.raises(ParameterError, match="which is read"):
-        plan_outputs(find_inputs([tmp_path / "a" / "b"], recursive=True), tmp_path / "a", None)
+        plan_outputs(find_inputs([tmp_path / "a" / "b"], recursive=True).inputs, tmp_path / "a", None)
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")
@@ -99,11 +101,23 @@ def test_a_folder_that_cannot_be_read_is_one_line(session: Path) -> None:
 
 
 def test_recordings_of_formats_that_are_not_read_are_known(session: Path) -> None:
-    assert find_foreign([session, session / "take 10.wav"], recursive=True) == []
+    assert find_inputs([session, session / "take 10.wav"], recursive=True).foreign == []
     for name in ("old.M4A", "drums/room.wv", ".hidden.m4a", "Backup/old.wma"):
         (session / name).touch()
-    assert find_foreign([session]) == [session / "old.M4A"]
-    assert find_foreign([session], recursive=True) == [session / "old.M4A", session / "drums/room.wv"]
+    assert find_inputs([session]).foreign == [session / "old.M4A"]
+    assert find_inputs([session], recursive=True).foreign == [
+        session / "old.M4A",
+        session / "drums/room.wv",
+    ]
+
+
+def test_a_folder_is_listed_once(session: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = []
+    list_it = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda folder: listed.append(folder) or list_it(folder))
+    (session / "old.m4a").touch()
+    find_inputs([session], recursive=True)
+    assert listed == [session, session / "drums", session / "drums/overheads"]
 
 
 def test_a_folder_of_such_formats_alone_says_what_to_do(tmp_path: Path) -> None:
@@ -120,4 +134,4 @@ def test_any_names_have_an_order() -> None:
 
 
 def test_one_file_is_as_it_was_named() -> None:
-    assert find_inputs([Path("a/b.wav")]) == [Input(Path("a/b.wav"))]
+    assert find_inputs([Path("a/b.wav")]) == Found([Input(Path("a/b.wav"))], [])
