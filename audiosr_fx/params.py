@@ -38,16 +38,12 @@ class Control:
 
     @property
     def allowed(self) -> str:
-        """The allowed values in words, such as ``1000 to 24000 Hz``."""
+        """The allowed values in words, such as ``1000 to 24000 Hz``; None, which few can say, is not told."""
         if self.choices:
-            allowed = ", ".join(self.choices)
-        elif self.minimum is not None and self.maximum is not None:
-            allowed = f"{self.minimum:.10g} to {self.maximum:.10g} {self.unit}".rstrip()
-        elif self.type is bool:
-            allowed = "True or False"
-        else:
-            allowed = "a name or a path"
-        return f"{allowed}, or None" if self.automatic else allowed
+            return ", ".join(self.choices)
+        if self.minimum is not None and self.maximum is not None:
+            return f"{self.minimum:.10g} to {self.maximum:.10g} {self.unit}".rstrip()
+        return "True or False" if self.type is bool else "a name or a path"
 
     def check(self, value: Value) -> Value:
         """Hold a value against the table.

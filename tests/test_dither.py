@@ -138,7 +138,7 @@ def test_full_scale_is_limited_and_recovers(dither: str) -> None:
 def test_16_bits_are_dithered_by_themselves_and_24_are_not() -> None:
     assert [choose_dither(None, bits) for bits in (16, 24, 32, None)] == ["tpdf", "none", "none", "none"]
     assert choose_dither("shaped", 24) == "shaped"
-    with pytest.raises(ParameterError, match="dither is 'rpdf'; expected tpdf, shaped, none, or None"):
+    with pytest.raises(ParameterError, match=r"dither is .rpdf.; expected tpdf, shaped, none$"):
         choose_dither("rpdf", 16)
 
 

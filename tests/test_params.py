@@ -49,7 +49,7 @@ def test_what_is_outside_is_refused_by_name_value_and_range(control: Control) ->
     "value", [float("nan"), float("inf"), -float("inf"), True, "8000", 999.0, 24_001, 10**400]
 )
 def test_a_cutoff_must_be_a_finite_number_in_range(value: float) -> None:
-    with pytest.raises(ParameterError, match=r"cutoff_hz is .* expected 1000 to 24000 Hz, or None"):
+    with pytest.raises(ParameterError, match=r"cutoff_hz is .* expected 1000 to 24000 Hz$"):
         find_control("cutoff_hz").check(value)
 
 

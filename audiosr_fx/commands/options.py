@@ -32,8 +32,7 @@ def control_option(name: str, *, panel: str | None = None) -> Any:
         try:
             return control.check(value)
         except ParameterError as error:
-            said = str(error).removesuffix(", or None")  # which nobody can type
-            raise typer.BadParameter(said) from error
+            raise typer.BadParameter(str(error)) from error
 
     return typer.Option(
         f"{control.flag}/--no-{control.flag.removeprefix('--')}" if control.type is bool else control.flag,
