@@ -27,7 +27,21 @@ Messages: TypeAlias = "queue.SimpleQueue[Message | None]"
 MAX_LINE: Final = 16 << 20
 _END_S: Final = 5.0
 _POLL_S: Final = 0.05
+_BEGIN: Final = (
+    "import json, runpy, sys; _, places, module, *sys.argv[1:] = sys.argv; "
+    "sys.path[:] = json.loads(places); runpy.run_module(module, run_name='__main__', alter_sys=True)"
+)
+"""Run with -P, so that what lies in the present folder is not code."""
 _log = logging.getLogger(__name__)
+
+
+def command_line(module: str, *arguments: str) -> list[str]:
+    """What starts a fresh interpreter that runs a module, and looks for modules where this one does.
+
+    The places travel as JSON: in PYTHONPATH a folder whose name has a colon would fall apart.
+    """
+    places = json.dumps([place or os.getcwd() for place in sys.path])
+    return [sys.executable, "-P", "-c", _BEGIN, places, module, *arguments]
 
 
 class ChildProcess:
@@ -51,13 +65,12 @@ class ChildProcess:
         Raises:
             OSError: it cannot be started.
         """
-        path = os.pathsep.join(part or os.getcwd() for part in sys.path)
         self._child = subprocess.Popen(
-            [sys.executable, "-P", "-m", module, *arguments],  # -P: what lies in this folder is not code
+            command_line(module, *arguments),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**os.environ, **(environment or {}), "PYTHONPATH": path},
+            env={**os.environ, **(environment or {})},
             start_new_session=True,  # Ctrl-C is for the parent, which then ends the child
             pass_fds=inherited,
         )

@@ -48,6 +48,22 @@ def test_a_child_is_told_and_heard_to_its_end(start: Start, tmp_path: Path) -> N
     child.tell(b"there is nobody left to hear this")
 
 
+def test_a_child_finds_modules_where_its_parent_does(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "mix 12:30; ü"
+    folder.mkdir()
+    (folder / "over_there.py").write_text("import sys, json\nprint(json.dumps(sys.argv[1:]))\n")
+    (tmp_path / "json.py").write_text("raise SystemExit('what lies in the present folder is not code')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(folder)
+    child = ChildProcess("over_there", "-c", "a word")
+    messages: Messages = queue.SimpleQueue()
+    child.listen(messages.put)
+    assert next_message(messages, WAIT_S, None) == ["-c", "a word"]
+    child.close()
+
+
 @pytest.mark.parametrize(
     ("word", "end", "last_words"),
     [("crash", "killed by SIGSEGV", []), ("fail", "exit code 1", ["the last words"])],

@@ -27,6 +27,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from audiosr_fx.child_process import command_line
 from audiosr_fx.errors import AudioSRError, CheckpointError
 from audiosr_fx.model.audiosr import AudioSRModel
 from audiosr_fx.model.catalogue import KNOWN_MODELS
@@ -326,17 +327,15 @@ def _check_globals(source: Path, names: frozenset[str]) -> None:
 
 def _convert_in_child(source: Path, target: Path, config: ModelConfig, time_limit_s: float) -> None:
     job = json.dumps({"source": str(source), "target": str(target), "config": config_to_json(config)})
-    root = str(Path(__file__).parents[2])
-    search_path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     try:
         child = subprocess.run(
-            [sys.executable, "-P", "-m", "audiosr_fx.model.importing"],  # -P: no module from this folder
+            command_line("audiosr_fx.model.importing"),
             input=job,
             capture_output=True,
             text=True,
             encoding="utf-8",
             timeout=time_limit_s,
-            env={**os.environ, "PYTHONPATH": search_path, "PYTHONIOENCODING": "utf-8"},
+            env={**os.environ, "PYTHONIOENCODING": "utf-8"},
             check=False,
         )
     except subprocess.TimeoutExpired as error:
