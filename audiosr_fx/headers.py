@@ -213,11 +213,24 @@ def _ogg(stream: BinaryIO, size: int) -> Header:
     return _short("ogg", "its last page is missing")
 
 
+def id3_size(head: bytes) -> int:
+    """Bytes of the ID3v2 tag that a file begins with, header and footer included; 0 where none begins.
+
+    Args:
+        head: the file's first ten bytes, or more.
+
+    Source: id3.org, ID3v2.4.0 main structure, section 3.1; sizes have seven bits a byte.
+    """
+    if len(head) < 10 or head[:3] != b"ID3" or head[3] not in (2, 3, 4) or max(head[6:10]) > 127:
+        return 0
+    length = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
+    return 10 + length + (10 if head[3] == 4 and head[5] & 0x10 else 0)
+
+
 def _after_id3(stream: BinaryIO, head: bytes, size: int) -> Header:
     """An ID3 tag stands before MP3, and now and then before FLAC."""
-    length = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
-    start = 10 + length + (10 if head[5] & 0x10 else 0)
-    if start >= size:
+    start = id3_size(head)
+    if len(head) < 10 or start >= size:
         return _short("mp3", "nothing follows its ID3 tag yet")
     stream.seek(start)
     if stream.read(4) == b"fLaC":

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from audiosr_fx.chunks import Chunk, chunks
-from audiosr_fx.headers import w64_chunks
+from audiosr_fx.headers import id3_size, w64_chunks
 
 MASK_FIELD: Final = "WAVEFORMATEXTENSIBLE_CHANNEL_MASK"
 """The comment of FLAC for it."""
@@ -86,8 +86,9 @@ def read_speakers(path: Path, channels: int) -> int | None:
             speakers = _in_format(stream, found, ">" if head[:4] == b"RIFX" else "<")
         elif head[:4] == b"riff":
             speakers = _in_format(stream, w64_chunks(stream, path.stat().st_size), "<")
-        elif head[:4] == b"fLaC":
-            speakers = _in_comments(stream)
+        else:
+            stream.seek(id3_size(head))
+            speakers = _in_comments(stream) if stream.read(4) == b"fLaC" else None
     return None if speakers is None or speakers.bit_count() > channels else speakers
 
 
@@ -104,8 +105,7 @@ def _in_format(stream: BinaryIO, found: Iterable[Chunk], order: str) -> int | No
 
 
 def _in_comments(stream: BinaryIO) -> int | None:
-    """The mask among the comments of a FLAC file."""
-    stream.seek(4)
+    """The mask among the comments of a FLAC stream whose first word is read."""
     for _ in range(_MOST):
         header = stream.read(4)
         if len(header) < 4:

@@ -115,6 +115,7 @@ def test_an_id3_tag_in_front_hides_nothing(files: dict[str, bytes]) -> None:
     assert header_of(tag + files["pcm16.flac"]) == Header(kind="flac", wholeness=Wholeness.WHOLE)
     assert header_of(tag + files["layer3.mp3"]) == Header(kind="mp3", wholeness=Wholeness.WHOLE)
     assert header_of(tag[:-1]).wholeness is Wholeness.SHORT
+    assert header_of(tag[:9]).wholeness is Wholeness.SHORT
 
 
 def test_zeros_are_a_copy_that_has_not_begun() -> None:

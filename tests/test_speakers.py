@@ -18,7 +18,7 @@ from audiosr_fx.cli import app
 from audiosr_fx.files import FileSource, read_info
 from audiosr_fx.mastering import MasterTo
 from audiosr_fx.meters import measure, measure_loudness
-from audiosr_fx.speakers import default_speakers, loudness_weights
+from audiosr_fx.speakers import default_speakers, loudness_weights, read_speakers
 from audiosr_fx.writer import AudioWriter
 
 MASKS = {
@@ -75,6 +75,18 @@ def test_flac_carries_the_speakers_in_a_comment(
     board.render_file(tmp_path / "there.flac", tmp_path / "back.wav", keep_metadata=keep_metadata)
     assert read_info(tmp_path / "there.flac").speakers == stated(tmp_path / "back.wav") == mask
     assert soundfile.info(tmp_path / "there.flac").frames == 96_000
+
+
+def test_flac_behind_an_id3_tag_carries_them_too(tmp_path: Path) -> None:
+    Board([Gain(0.0)]).render_file(write(tmp_path / "in.wav", 6, 0x3F), tmp_path / "plain.flac")
+    frame = b"TIT2\0\0\0\x05\0\0\x03Four"
+    tag = b"ID3\x04\0\0\0\0\x02\x00" + frame.ljust(256, b"\0")
+    (tmp_path / "tagged.flac").write_bytes(tag + (tmp_path / "plain.flac").read_bytes())
+    assert read_info(tmp_path / "tagged.flac").speakers == 0x3F
+    Board([Gain(0.0)]).render_file(tmp_path / "tagged.flac", tmp_path / "out.wav")
+    assert stated(tmp_path / "out.wav") == 0x3F
+    (tmp_path / "tagged.flac").write_bytes(tag)
+    assert read_speakers(tmp_path / "tagged.flac", 6) is None
 
 
 def test_the_plain_render_keeps_the_speakers(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from audiosr_fx.headers import id3_size
 from audiosr_fx.metadata.findings import MAX_CHUNKS, Findings
 from audiosr_fx.metadata.parts import Marker, Picture, Tag
 from audiosr_fx.metadata.tags import ID3, ID3_OF_TAG, check_tag, grouped
@@ -50,20 +51,13 @@ class Id3:
         )
 
 
-def tag_size(header: bytes) -> int:
-    """Bytes of the tag that begins with these ten, header and footer included; 0 where none begins."""
-    if len(header) < 10 or header[:3] != b"ID3" or header[3] not in (2, 3, 4) or max(header[6:10]) > 127:
-        return 0
-    return 10 + _syncsafe(header[6:10]) + (10 if header[3] == 4 and header[5] & 0x10 else 0)
-
-
 def parse_id3(payload: bytes, findings: Findings) -> Id3:
     """Read a tag; frames that are malformed are left out, and noted.
 
     Raises:
         ValueError: no tag of a known version.
     """
-    size = tag_size(payload)
+    size = id3_size(payload)
     if not 0 < size <= len(payload):
         raise ValueError("it is no ID3v2 tag, or cut short")
     tags: list[Tag] = []

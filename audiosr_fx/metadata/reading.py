@@ -10,11 +10,12 @@ from typing import BinaryIO
 
 from audiosr_fx.errors import AudioFormatError
 from audiosr_fx.files import AudioInfo, FilePath, read_info
+from audiosr_fx.headers import id3_size
 from audiosr_fx.metadata.aiff import read_aiff
 from audiosr_fx.metadata.comments import understood
 from audiosr_fx.metadata.findings import Findings
 from audiosr_fx.metadata.flac import read_flac
-from audiosr_fx.metadata.id3 import Id3, parse_id3, parse_id3v1, tag_size
+from audiosr_fx.metadata.id3 import Id3, parse_id3, parse_id3v1
 from audiosr_fx.metadata.moving import within
 from audiosr_fx.metadata.ogg import read_ogg
 from audiosr_fx.metadata.parts import Metadata
@@ -79,7 +80,7 @@ def parse_metadata(stream: BinaryIO, sample_rate: int, frames: int | None, findi
 def _read_behind_id3(stream: BinaryIO, metadata: Metadata, findings: Findings) -> Metadata:
     """FLAC and MP3, either of them behind ID3 tags."""
     stream.seek(0)
-    start = tag_size(stream.read(10))
+    start = id3_size(stream.read(10))
     if start:
         payload = findings.take(stream, 0, start, "the ID3 tag")
         tag = (

@@ -25,9 +25,10 @@ from mutagen.id3 import (
     Encoding,
 )
 
+from audiosr_fx.headers import id3_size
 from audiosr_fx.metadata import Marker, Picture
 from audiosr_fx.metadata.findings import Findings
-from audiosr_fx.metadata.id3 import Id3, build_id3, parse_id3, parse_id3v1, tag_size
+from audiosr_fx.metadata.id3 import Id3, build_id3, parse_id3, parse_id3v1
 
 TAGS = (
     ("TITLE", "Tëst 試験"),
@@ -231,8 +232,8 @@ def test_version_1_is_read() -> None:
 
 
 def test_the_size_of_a_tag_counts_header_and_footer() -> None:
-    assert tag_size(b"ID3\x04\0\0\0\0\x01\0") == 10 + 128
-    assert tag_size(b"ID3\x04\0\x10\0\0\x01\0") == 20 + 128
-    assert tag_size(b"ID3\x05\0\0\0\0\x01\0") == 0
-    assert tag_size(b"ID3\x04\0\0\x80\0\x01\0") == 0
-    assert tag_size(b"") == 0
+    assert id3_size(b"ID3\x04\0\0\0\0\x01\0") == 10 + 128
+    assert id3_size(b"ID3\x04\0\x10\0\0\x01\0") == 20 + 128
+    assert id3_size(b"ID3\x05\0\0\0\0\x01\0") == 0
+    assert id3_size(b"ID3\x04\0\0\x80\0\x01\0") == 0
+    assert id3_size(b"") == 0
