@@ -21,6 +21,8 @@ from audiosr_fx.wording import shown
 from watchfolder.naming import DEFAULT_TEMPLATE, FIELDS
 from watchfolder.studio import After, FolderSettings, StudioSettings, read_studio
 
+_SETS, _RESULTS = "Sub-folders", "Results"
+
 
 class NameTaken(StrEnum):
     """What to do where an output of a name is there."""
@@ -39,7 +41,7 @@ class OnRequest(StrEnum):
 
 def watch(
     context: typer.Context,
-    input: Annotated[Path | None, typer.Argument(metavar="[IN]", help="Folder to watch.")] = None,
+    input: Annotated[Path | None, typer.Argument(metavar="IN", help="Folder to watch.")] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="OUT", help="Folder for results, apart from IN.")
     ] = None,
@@ -49,7 +51,12 @@ def watch(
     model: Annotated[str, typer.Option("--model", metavar="NAME", help="Model of every AudioSR.")] = "",
     recursive: Annotated[
         bool,
-        typer.Option("--recursive", "-r", help="Sub-folders too; one named after a preset chooses it."),
+        typer.Option(
+            "--recursive",
+            "-r",
+            rich_help_panel=_SETS,
+            help="Sub-folders too; one named after a preset chooses it.",
+        ),
     ] = False,
     settle_s: Annotated[
         float, typer.Option("--settle", metavar="S", help="Seconds that a file must lie still.")
@@ -66,20 +73,38 @@ def watch(
     ] = None,
     after: Annotated[
         After,
-        typer.Option("--after", help="What becomes of a source once its result is there."),
+        typer.Option(
+            "--after", rich_help_panel=_RESULTS, help="What becomes of a source once its result is there."
+        ),
     ] = After.KEEP,
     album: Annotated[
         bool,
-        typer.Option("--album/--no-album", help="Stems that arrive together in a sub-folder are a set."),
+        typer.Option(
+            "--album/--no-album",
+            rich_help_panel=_SETS,
+            help="Stems that arrive together in a sub-folder are a set.",
+        ),
     ] = True,
     template: Annotated[
         str,
-        typer.Option("--template", metavar="TEXT", help=f"Names of results: {', '.join(FIELDS)} in braces."),
+        typer.Option(
+            "--template",
+            rich_help_panel=_RESULTS,
+            metavar="TEXT",
+            help=f"Names of results: {', '.join(FIELDS)} in braces.",
+        ),
     ] = DEFAULT_TEMPLATE,
-    format: Annotated[OutputFormat, typer.Option("--format", help="Format of results.")] = OutputFormat.WAV,
-    bits: Annotated[Bits, typer.Option("--bits", help="Bits per sample; auto keeps float.")] = Bits.AUTO,
+    format: Annotated[
+        OutputFormat, typer.Option("--format", rich_help_panel=_RESULTS, help="Format of results.")
+    ] = OutputFormat.WAV,
+    bits: Annotated[
+        Bits, typer.Option("--bits", rich_help_panel=_RESULTS, help="Bits per sample; auto keeps float.")
+    ] = Bits.AUTO,
     name_taken: Annotated[
-        NameTaken, typer.Option("--if-taken", help="What to do where a result of that name is there.")
+        NameTaken,
+        typer.Option(
+            "--if-taken", rich_help_panel=_RESULTS, help="What to do where a result of that name is there."
+        ),
     ] = NameTaken.SUFFIX,
     config: Annotated[
         Path | None,
@@ -93,7 +118,9 @@ def watch(
     ] = False,
     devices: Annotated[
         list[str] | None,
-        typer.Option("--device", help="auto, cpu, cuda:0, ...; one worker for each that is given."),
+        typer.Option(
+            "--device", metavar="DEVICE", help="auto, cpu, cuda:0, ...; one worker for each that is given."
+        ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Log as one JSON object per line.")] = False,
     queue: QueueOption = None,

@@ -13,7 +13,7 @@ from audiosr_fx.errors import ParameterError
 
 T = TypeVar("T")
 
-_ROWS, _COLUMNS, _RESULTS = "Rows", "Columns", "Results"
+_ROWS, _BOUNDS, _COLUMNS, _RESULTS = "Rows", "Rows to compare with", "Columns", "Results"
 
 
 def evaluate(
@@ -70,19 +70,19 @@ def evaluate(
     baselines: Annotated[
         bool | None,
         typer.Option(
-            "--baselines/--no-baselines", help="Unprocessed, folding and noise.", rich_help_panel=_ROWS
+            "--baselines/--no-baselines", help="Unprocessed, folding and noise.", rich_help_panel=_BOUNDS
         ),
     ] = None,
     tilts: Annotated[
         str | None,
         typer.Option(
-            "--tilts", metavar="DB,...", help="Of folding and noise, per octave.", rich_help_panel=_ROWS
+            "--tilts", metavar="DB,...", help="Of folding and noise, per octave.", rich_help_panel=_BOUNDS
         ),
     ] = None,
     predictor: Annotated[
         bool | None,
         typer.Option(
-            "--predictor/--no-predictor", help="A model's first stage, with noise.", rich_help_panel=_ROWS
+            "--predictor/--no-predictor", help="A model's first stage, with noise.", rich_help_panel=_BOUNDS
         ),
     ] = None,
     vocoder_bound: Annotated[
@@ -90,7 +90,7 @@ def evaluate(
         typer.Option(
             "--vocoder-bound/--no-vocoder-bound",
             help="The true mel through each vocoder, and the true envelope with noise.",
-            rich_help_panel=_ROWS,
+            rich_help_panel=_BOUNDS,
         ),
     ] = None,
     outputs: Annotated[
@@ -182,7 +182,9 @@ def evaluate(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace results that exist.", rich_help_panel=_RESULTS)
     ] = False,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    device: Annotated[
+        str, typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:1 or mps.")
+    ] = "auto",
 ) -> None:
     """Score models and naive baselines on recordings whose highs are known.
 

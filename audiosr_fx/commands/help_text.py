@@ -1,21 +1,31 @@
-"""Help as people read it: paragraphs as wide as the terminal, no value behind a flag that takes none."""
+"""Help as people read it: paragraphs as wide as the terminal, and plain words for what an option takes."""
 
 from __future__ import annotations
 
 import inspect
+import re
 from typing import Any, Final
 
 import typer
 from typer.core import TyperGroup
 
 HELP_NAMES: Final = ("-h", "--help")
+_WORDS: Final = {
+    "str": "TEXT",
+    "int": "N",
+    "int range": "N",
+    "float": "X",
+    "float range": "X",
+    "path": "FILE",
+}
 
 
 class FlowingHelp(TyperGroup):
     """A group whose help, and that of all commands below it, wraps at the terminal's edge alone.
 
     With rich markup, typer joins the lines of a docstring's first paragraph and keeps those of the others. It
-    also writes ``--overwrite <bool>``, as if ``--overwrite true`` were to be typed.
+    also writes ``--overwrite <bool>``, as if ``--overwrite true`` were to be typed, and Python's types behind
+    other options and arguments.
     """
 
     def __init__(self, **arguments: Any) -> None:
@@ -30,10 +40,21 @@ def flowing(text: str) -> str:
     return "\n\n".join(paragraphs) + feed + hidden
 
 
+def _word(kind: str) -> str:
+    """What stands for a value, from how typer shows its type: ``<a|b>``, ``<int range>``, ``<list[str]>``."""
+    plain = re.sub(r"^<(?:list\[)?(.*?)\]?>$", r"\1", kind)
+    return _WORDS.get(plain, plain)
+
+
 def _let_flow(command: Any) -> None:
     command.help = flowing(command.help) if command.help else command.help
-    for parameter in command.get_params(typer.Context(command, help_option_names=list(HELP_NAMES))):
-        if getattr(parameter, "is_bool_flag", False):
+    context = typer.Context(command, help_option_names=list(HELP_NAMES))
+    for parameter in command.get_params(context):
+        if parameter.param_type_name == "argument":
+            parameter.display_type_rich = lambda ctx: ""  # its name and its help say it
+        elif getattr(parameter, "is_bool_flag", False):
             parameter.metavar = ""
+        elif parameter.metavar is None:
+            parameter.metavar = _word(parameter.display_type_rich(context))
     for below in getattr(command, "commands", {}).values():
         _let_flow(below)

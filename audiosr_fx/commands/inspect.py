@@ -74,7 +74,7 @@ class Inspection:
 
 
 def inspect_files(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Audio files.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Audio files.")],
     spectrogram: Annotated[
         Path | None,
         typer.Option("--spectrogram", metavar="PNG", help="Draw all files into one picture, a panel each."),

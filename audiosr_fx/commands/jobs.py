@@ -48,7 +48,7 @@ StatesOption = Annotated[
     list[JobState] | None,
     typer.Option("--state", metavar="STATE", help="Only such jobs; may be given more than once."),
 ]
-JobsArgument = Annotated[list[int], typer.Argument(metavar="JOB...", help="Numbers of jobs.")]
+JobsArgument = Annotated[list[int], typer.Argument(metavar="JOB", help="Numbers of jobs.")]
 
 
 @app.command("list")

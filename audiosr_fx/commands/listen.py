@@ -35,7 +35,7 @@ def listen(
     paths: Annotated[
         list[Path],
         typer.Argument(
-            metavar="DIR|RESULTS...",
+            metavar="DIR|RESULTS",
             help="A folder with one sub-folder per system, files of the same names in each; with --summary,"
             " files of results.",
         ),

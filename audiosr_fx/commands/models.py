@@ -71,7 +71,7 @@ def show_command(
 
 @app.command("pull")
 def pull_command(
-    name: Annotated[PublishedModel, typer.Argument(help="Which one.")],
+    name: Annotated[PublishedModel, typer.Argument(metavar="basic|speech", help="Which one.")],
 ) -> None:
     """Download a published model (about 6 GB) and turn it into safetensors.
 
@@ -106,7 +106,7 @@ def import_command(
 @app.command("verify")
 def verify_command(
     names: Annotated[
-        list[str], typer.Argument(metavar="NAME|FILE...", help="Models by name, or .safetensors files.")
+        list[str], typer.Argument(metavar="NAME|FILE", help="Models by name, or .safetensors files.")
     ],
 ) -> None:
     """Hold models against their configuration and the hash recorded when they were saved."""

@@ -75,7 +75,7 @@ def show_command(
 @app.command("check")
 def check_command(
     presets: Annotated[
-        list[str], typer.Argument(metavar="NAME|FILE...", help="Names of presets, or .toml files.")
+        list[str], typer.Argument(metavar="NAME|FILE", help="Names of presets, or .toml files.")
     ],
     sample_rate: Annotated[
         int,

@@ -21,6 +21,8 @@ from audiosr_fx.errors import ParameterError
 from audiosr_fx.settings import RenderSettings, Spacing, parse_region
 
 NEW_BAND = "New band"
+_OUTPUT = "Output"
+_MACHINE = "Machine"
 _SETS = "Folders, albums and stems"
 
 
@@ -33,7 +35,7 @@ class StemCutoff(StrEnum):
 
 def render_files(
     context: typer.Context,
-    inputs: Annotated[list[Path], typer.Argument(metavar="IN...", help="Audio files, or folders of them.")],
+    inputs: Annotated[list[Path], typer.Argument(metavar="IN", help="Audio files, or folders of them.")],
     out: Annotated[
         Path,
         typer.Option("--output", "-o", metavar="OUT", help="A file for one input file, otherwise a folder."),
@@ -86,21 +88,32 @@ def render_files(
     ] = None,
     format: Annotated[
         OutputFormat | None,
-        typer.Option("--format", help="File format.", show_default="by the name of the output or the input"),
+        typer.Option(
+            "--format",
+            rich_help_panel=_OUTPUT,
+            help="File format.",
+            show_default="by the name of the output or the input",
+        ),
     ] = None,
     bits: Annotated[
         Bits,
         typer.Option(
-            "--bits", help="Bits per sample: 16 (dithered), 24, or 32 (float); auto keeps float, else 24."
+            "--bits",
+            rich_help_panel=_OUTPUT,
+            help="Bits per sample: 16 (dithered), 24, or 32 (float); auto keeps float, else 24.",
         ),
     ] = Bits.AUTO,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace outputs that exist; never an input.")
+        bool,
+        typer.Option(
+            "--overwrite", rich_help_panel=_OUTPUT, help="Replace outputs that exist; never an input."
+        ),
     ] = False,
     metadata: Annotated[
         bool,
         typer.Option(
             "--metadata/--no-metadata",
+            rich_help_panel=_OUTPUT,
             help="Carry tags, markers, time stamps and pictures over, and note how the file was made.",
         ),
     ] = True,
@@ -139,14 +152,18 @@ def render_files(
     jobs: Annotated[
         int,
         typer.Option(
-            "--jobs", "-j", rich_help_panel=_SETS, metavar="N", help="Processes at a time, a model in each."
+            "--jobs",
+            "-j",
+            rich_help_panel=_MACHINE,
+            metavar="N",
+            help="Processes at a time, a model in each.",
         ),
     ] = 1,
     threads: Annotated[
         int | None,
         typer.Option(
             "--threads",
-            rich_help_panel=_SETS,
+            rich_help_panel=_MACHINE,
             metavar="N",
             help="Of the model in each process.",
             show_default="the cores divided by --jobs",
@@ -165,10 +182,16 @@ def render_files(
         bool,
         typer.Option(
             "--cache/--no-cache",
+            rich_help_panel=_MACHINE,
             help="Keep what the model makes, and reuse it; audiosr-fx cache show says where.",
         ),
     ] = True,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    device: Annotated[
+        str,
+        typer.Option(
+            "--device", rich_help_panel=_MACHINE, metavar="DEVICE", help="auto, cpu, cuda, cuda:1 or mps."
+        ),
+    ] = "auto",
     json: Annotated[
         bool, typer.Option("--json", help="One JSON object per file and line, and one for all.")
     ] = False,

@@ -34,7 +34,9 @@ def upstream(
     model_name: Annotated[
         PublishedModel, typer.Option("--model_name", help="Pull it first: audiosr-fx models pull basic.")
     ] = PublishedModel.BASIC,
-    device: Annotated[str, typer.Option("--device", "-d", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    device: Annotated[
+        str, typer.Option("--device", "-d", metavar="DEVICE", help="auto, cpu, cuda, cuda:1 or mps.")
+    ] = "auto",
     ddim_steps: Annotated[int, typer.Option("--ddim_steps", metavar="N", help="Sampling steps.")] = 50,
     guidance_scale: Annotated[
         float, typer.Option("--guidance_scale", "-gs", metavar="X", help="Guidance of the sampler.")

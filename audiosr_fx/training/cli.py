@@ -186,7 +186,7 @@ app.command()(packages)
 @app.command("recipes")
 def recipes_command(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME|FILE]", help="Show every key of this recipe.")
+        str | None, typer.Argument(metavar="NAME|FILE", help="Show every key of this recipe.")
     ] = None,
 ) -> None:
     """List the recipes, or show one with every key it has."""

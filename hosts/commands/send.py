@@ -14,6 +14,7 @@ from hosts.client import new_request, render_message
 from hosts.commands.send_lines import lines_command
 from hosts.commands.send_live import live_command
 from hosts.commands.sending import (
+    REPLY,
     ChangesOption,
     JsonOption,
     PresetOption,
@@ -65,8 +66,12 @@ def render_command(
         str | None,
         typer.Option("--request", metavar="WORD", help="Name of the request.", show_default="a new one"),
     ] = None,
-    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the file.")] = True,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", rich_help_panel=REPLY, help="Wait for the file.")
+    ] = True,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", rich_help_panel=REPLY, help="No progress bar.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Render a file or a part of it, and print where the result is.

@@ -19,13 +19,25 @@ from hosts.client import OscClient
 from hosts.osc import Message
 from hosts.server import DEFAULT_PORT
 
-HostOption = Annotated[str, typer.Option("--host", help="Address of the server.")]
-PortOption = Annotated[int, typer.Option("--port", min=1, max=65535, help="Its OSC port.")]
-TcpOption = Annotated[bool, typer.Option("--tcp", help="TCP instead of UDP.")]
-SecretOption = Annotated[
-    Path | None, typer.Option("--secret", metavar="FILE", help="Sign with the secret in this file.")
+_SERVER = "Server"
+REPLY = "Reply"
+
+HostOption = Annotated[
+    str, typer.Option("--host", rich_help_panel=_SERVER, metavar="ADDRESS", help="Where it listens.")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object per reply and line.")]
+PortOption = Annotated[
+    int, typer.Option("--port", rich_help_panel=_SERVER, min=1, max=65535, help="Its OSC port.")
+]
+TcpOption = Annotated[bool, typer.Option("--tcp", rich_help_panel=_SERVER, help="TCP instead of UDP.")]
+SecretOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--secret", rich_help_panel=_SERVER, metavar="FILE", help="Sign with the secret in this file."
+    ),
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", rich_help_panel=REPLY, help="One JSON object per reply and line.")
+]
 
 PresetOption = Annotated[str, typer.Option("--preset", metavar="NAME", help="A preset of the server.")]
 ChangesOption = Annotated[

@@ -49,7 +49,8 @@ def serve(
         int | None, typer.Option("--osc-port", help="For OSC, UDP and TCP.", show_default=str(DEFAULT_PORT))
     ] = None,
     osc_host: Annotated[
-        str | None, typer.Option("--osc-host", help="Address to listen at.", show_default="127.0.0.1")
+        str | None,
+        typer.Option("--osc-host", metavar="ADDRESS", help="Address to listen at.", show_default="127.0.0.1"),
     ] = None,
     http_port: Annotated[
         int | None,
@@ -75,7 +76,9 @@ def serve(
         Path | None,
         typer.Option("--midi-map", metavar="FILE", help="What keys mean; audiosr-fx midi learn writes one."),
     ] = None,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    device: Annotated[
+        str, typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:1 or mps.")
+    ] = "auto",
     queue: QueueOption = None,
 ) -> None:
     """Render what a DAW asks for over OSC and MIDI, and watch folders beside it.
