@@ -92,6 +92,14 @@ def test_help_speaks_plainly_of_values_and_cuts_nothing_off(
     assert command != "render" or "draft|standard|best" in text, "on one line"
 
 
+@pytest.mark.parametrize("command", ["render x -o y --bits 17", "train export x --runs y --nope"])
+def test_wrong_usage_is_told_without_the_words_of_a_library(command: str, run: Run) -> None:
+    result = run(*command.split())
+    assert result.exit_code == ExitCode.USAGE
+    assert "'17' is not one of 'auto'" in result.stderr or "No such option: --nope" in result.stderr
+    assert "Value error" not in result.stderr
+
+
 def test_help_wraps_at_the_edge_of_the_terminal_alone() -> None:
     def walk(command: Any) -> list[Any]:
         return [command, *(one for below in getattr(command, "commands", {}).values() for one in walk(below))]

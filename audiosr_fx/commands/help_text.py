@@ -32,6 +32,14 @@ class FlowingHelp(TyperGroup):
         super().__init__(**arguments)
         _let_flow(self)
 
+    def invoke(self, ctx: Any) -> Any:
+        """As typer does, but what is wrong with a value begins without pydantic's words."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")
+            raise
+
 
 def flowing(text: str) -> str:
     """A docstring with every paragraph on one line; what follows a form feed stays out of help as it was."""
