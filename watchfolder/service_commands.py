@@ -120,7 +120,7 @@ def _run_each(commands: list[list[str]]) -> None:
 
 def _status_lines(told: dict[str, Any] | None, runs: bool) -> list[str]:
     if told is None:
-        return ["has not run yet; audiosr-fx watch starts it"]
+        return ["no watch has run yet; audiosr-fx watch starts one"]
     age_s = max(0.0, time.time() - float(told.get("updated", 0.0)))
     lines = [f"runs as process {told['pid']}" if runs else "does not run"]
     lines[0] += f"; last word {age_s:.0f} s ago"

@@ -156,7 +156,7 @@ def test_a_service_is_shown_installed_and_removed(
 
 def test_the_status_says_who_runs_and_what_waits(run: Run, tmp_path: Path) -> None:
     none = run("service", "status")
-    assert (none.exit_code, none.stdout) == (1, "has not run yet; audiosr-fx watch starts it\n")
+    assert (none.exit_code, none.stdout) == (1, "no watch has run yet; audiosr-fx watch starts one\n")
     (tmp_path / "state").mkdir()
     folder = {
         "input": "/in",
