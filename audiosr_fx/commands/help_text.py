@@ -58,10 +58,12 @@ def _let_flow(command: Any) -> None:
     command.help = flowing(command.help) if command.help else command.help
     context = typer.Context(command, help_option_names=list(HELP_NAMES))
     for parameter in command.get_params(context):
-        if parameter.param_type_name == "argument":
-            parameter.display_type_rich = lambda ctx: ""  # its name and its help say it
-        elif getattr(parameter, "is_bool_flag", False):
+        if getattr(parameter, "is_bool_flag", False):
             parameter.metavar = ""
+        elif not hasattr(parameter, "display_type_rich"):
+            continue  # typer before 0.29 writes plain words
+        elif parameter.param_type_name == "argument":
+            parameter.display_type_rich = lambda ctx: ""  # its name and its help say it
         elif parameter.metavar is None:
             parameter.metavar = _word(parameter.display_type_rich(context))
     for below in getattr(command, "commands", {}).values():
