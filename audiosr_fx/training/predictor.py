@@ -78,13 +78,14 @@ class PredictorStage(Stage):
         trusted = self.band.trusted(told_hz, batch.limit_hz) * self.band.weight
         frames = torch.where(loud_frames(target), 1.0, self._settings.quiet_weight)
         error = weighted_mean((predicted - target).abs(), trusted[:, None, :] * frames[:, :, None])
-        parts = {"frames": error}
+        parts, total = {"frames": error}, error
         if self._settings.level_weight:
-            parts["level"] = self._settings.level_weight * level_error(predicted, target, trusted)
+            parts["level"] = level_error(predicted, target, trusted)
+            total = total + self._settings.level_weight * parts["level"]
         if self._settings.flatness_weight:
-            flatness = flatness_error(predicted, target, trusted, frames)
-            parts["flatness"] = self._settings.flatness_weight * flatness
-        return {"total": torch.stack(list(parts.values())).sum(), **parts}
+            parts["flatness"] = flatness_error(predicted, target, trusted, frames)
+            total = total + self._settings.flatness_weight * parts["flatness"]
+        return {"total": total, **parts}
 
     def validate(self, module: nn.Module) -> Mapping[str, float]:
         errors_db: dict[str, float] = {}

@@ -61,20 +61,22 @@ def test_a_stage_learns_and_is_logged(case: str, make_stage: Callable[..., Stage
         assert set(stage.validate(stage.module)) < set(logged)
 
 
-@pytest.mark.parametrize("name", ["predictor", "vocoder"])
-def test_levels_over_a_whole_example_count_where_a_recipe_says_so(
-    name: str, make_stage: Callable[..., Stage]
+@pytest.mark.parametrize(
+    ("name", "part"), [("predictor", "level"), ("predictor", "flatness"), ("vocoder", "level")]
+)
+def test_what_else_is_judged_counts_where_a_recipe_says_so(
+    name: str, part: str, make_stage: Callable[..., Stage]
 ) -> None:
     model = fresh_model(WITH_PREDICTOR)
     totals = {}
     for weight in (0.0, 0.5):
         recipe = recipe_of(WITH_PREDICTOR)
-        settings = replace(recipe.settings(name), level_weight=weight)
+        settings = replace(recipe.settings(name), **{f"{part}_weight": weight})
         stage = make_stage(name, replace(recipe, **{name: settings}), model)
         totals[weight] = _loss_on_a_fixed_batch(stage)
-    assert "level" not in totals[0.0]
-    assert totals[0.5]["level"] > 0.0
-    assert totals[0.5]["total"] == pytest.approx(totals[0.0]["total"] + 0.5 * totals[0.5]["level"], rel=1e-5)
+    assert part not in totals[0.0]
+    assert totals[0.5][part] > 0.0
+    assert totals[0.5]["total"] == pytest.approx(totals[0.0]["total"] + 0.5 * totals[0.5][part], rel=1e-5)
 
 
 def _loss_on_a_fixed_batch(stage: Stage) -> dict[str, float]:
