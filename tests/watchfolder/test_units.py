@@ -26,6 +26,7 @@ def test_the_unit_restarts_reloads_and_stops_in_time() -> None:
     assert "ExecReload=/bin/kill -HUP $MAINPID\n" in unit
     assert "Restart=on-failure\n" in unit
     assert "StartLimitIntervalSec=0\n" in unit  # a share that is mounted late is waited for
+    assert "RestartPreventExitStatus=2 4\n" in unit  # wrong usage, no such model
     assert "TimeoutStopSec=15\n" in unit
     assert "WantedBy=default.target\n" in unit
 
