@@ -1,12 +1,15 @@
-"""Orders for the job tests, without reading presets or models."""
+"""Orders for the job tests, without reading presets or models, and how they end without a renderer."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from audiosr_fx.jobs.order import Order, identify
+from audiosr_fx.jobs.job import Job
+from audiosr_fx.jobs.order import Order, hash_file, identify
+from audiosr_fx.jobs.publish import Publisher
 from audiosr_fx.jobs.request import RenderRequest
+from audiosr_fx.jobs.store import JobStore
 
 FAKE = "fake_renderers:render"
 
@@ -35,3 +38,18 @@ def outputs(folder: Path) -> list[str]:
     out = folder / "out"
     names = [path.name for path in out.iterdir()] if out.exists() else []
     return sorted(name for name in names if not name.endswith(".audiosr_fx.json"))
+
+
+def taken(store: JobStore) -> Job:
+    """The next job, running from now on."""
+    job = store.take()
+    assert job is not None
+    return job
+
+
+def published(store: JobStore, content: bytes) -> Job:
+    """The next job brought to its end with a file and a manifest, as a service does it."""
+    job, publisher = taken(store), Publisher(store)
+    staged = publisher.prepare(job)
+    staged.write_bytes(content)
+    return publisher.publish(job, hash_file(staged), {})

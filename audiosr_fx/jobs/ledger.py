@@ -8,12 +8,12 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from audiosr_fx.errors import JobError, ParameterError
 from audiosr_fx.jobs import rows
 from audiosr_fx.jobs.job import Job, new_job
-from audiosr_fx.jobs.manifest import Manifest, find_manifest, is_of_another
+from audiosr_fx.jobs.manifest import DigestOf, Manifest, find_manifest, is_of_another
 from audiosr_fx.jobs.names import RealNames, folded, is_on_disk, numbered
 from audiosr_fx.jobs.order import Order
 from audiosr_fx.jobs.request import Collision
@@ -23,8 +23,6 @@ from audiosr_fx.wording import printable, shown
 MAX_REASON: Final = 500
 _HOLDS_NAME: Final = LIVE | {State.DONE}
 _YIELDS_NAME: Final = LIVE - {State.PUBLISHING}
-DigestOf: TypeAlias = Callable[[Path], str]
-"""The SHA-256 of a file; OSError where it cannot be read."""
 
 
 class Ledger:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from audiosr_fx.atomic import publish, write_through
 from audiosr_fx.errors import AudioSRError, MessageError
@@ -17,6 +17,8 @@ from audiosr_fx.jobs.request import MANIFEST_SUFFIX, read_json
 
 VERSION: Final = 1
 MAX_BYTES: Final = 1 << 20
+DigestOf: TypeAlias = Callable[[Path], str]
+"""The SHA-256 of a file; OSError where it cannot be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,15 +92,13 @@ def read_manifest(path: Path) -> Manifest:
     )
 
 
-def find_manifest(
-    output: Path, key: str | None = None, digest_of: Callable[[Path], str] = hash_file
-) -> Manifest | None:
+def find_manifest(output: Path, key: str | None = None, digest_of: DigestOf = hash_file) -> Manifest | None:
     """The manifest of an output, where both are there and fit each other, and a key.
 
     Args:
         output: the file.
         key: of an order, or None for any.
-        digest_of: the SHA-256 of a file; OSError where it cannot be read.
+        digest_of: what a file holds.
     """
     try:
         manifest = read_manifest(manifest_path(output))

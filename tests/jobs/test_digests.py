@@ -5,13 +5,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from job_orders import new_order
+from job_orders import new_order, published
 
 from audiosr_fx.errors import JobError
 from audiosr_fx.jobs import digests
 from audiosr_fx.jobs.job import Job, Outcome
 from audiosr_fx.jobs.order import Order, hash_file
-from audiosr_fx.jobs.publish import Publisher
 from audiosr_fx.jobs.request import Collision
 from audiosr_fx.jobs.states import State
 from audiosr_fx.jobs.store import JobStore
@@ -28,11 +27,7 @@ def made(store: JobStore, tmp_path: Path) -> Order:
     """An order whose output is there, and of which the store knows nothing any more."""
     order = new_order(tmp_path)
     store.submit(order)
-    job, publisher = store.take(), Publisher(store)
-    assert job is not None
-    staged = publisher.prepare(job)
-    staged.write_bytes(b"made before")
-    publisher.publish(job, hash_file(staged), {})
+    published(store, b"made before")
     store.clear([State.DONE])
     return order
 
@@ -141,11 +136,7 @@ def test_a_request_that_replaces_knows_what_it_made_itself(
 ) -> None:
     first = new_order(tmp_path, content=b"1", collision=Collision.REPLACE)
     store.submit(first)
-    job, publisher = store.take(), Publisher(store)
-    assert job is not None
-    staged = publisher.prepare(job)
-    staged.write_bytes(b"made")
-    publisher.publish(job, hash_file(staged), {})
+    job = published(store, b"made")
     store.submit(new_order(tmp_path, content=b"2", collision=Collision.REPLACE))
     again = store.submit(first)
     assert (again.outcome, again.job and again.job.id) == (Outcome.REPEATED, job.id)

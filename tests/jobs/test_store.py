@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from job_orders import make_order, new_order, new_source
+from job_orders import make_order, new_order, new_source, published, taken
 
 from audiosr_fx.errors import JobError, ParameterError
 from audiosr_fx.jobs.database import FILE_NAME
@@ -30,12 +30,6 @@ from audiosr_fx.jobs.store import ENDED, JobStore
 def store(tmp_path: Path) -> Iterator[JobStore]:
     with JobStore(tmp_path / "state") as opened:
         yield opened
-
-
-def taken(store: JobStore) -> Job:
-    job = store.take()
-    assert job is not None
-    return job
 
 
 def finished(store: JobStore, job: Job, content: bytes = b"result") -> Job:
@@ -92,14 +86,6 @@ def test_a_done_job_whose_file_is_gone_is_made_again(tmp_path: Path, store: JobS
     assert again.is_new
     assert again.job is not None
     assert (again.job.id, again.job.state, again.job.output) == (job.id, State.QUEUED, job.output)
-
-
-def published(store: JobStore, content: bytes) -> Job:
-    """The next job brought to its end with a file and a manifest, as a service does it."""
-    job, publisher = taken(store), Publisher(store)
-    staged = publisher.prepare(job)
-    staged.write_bytes(content)
-    return publisher.publish(job, hash_file(staged), {})
 
 
 def test_an_earlier_version_is_made_again_where_a_newer_one_replaced_it(
