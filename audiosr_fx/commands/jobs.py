@@ -166,7 +166,10 @@ def _follow(client: Client, since: int, *, json: bool, job: int | None = None) -
 
     with JobBars(quiet=json) as bars:
         while True:
-            for event in client.events(since, job=job, wait_s=5.0):
+            events = client.events(since, job=job, wait_s=5.0)
+            if not events and job is not None and _has_ended(client.show(job)["state"]):
+                return  # and its end is not told any more
+            for event in events:
                 since = event["id"]
                 if json:
                     say_json(event)
@@ -212,5 +215,5 @@ def _details(job: Mapping[str, Any]) -> list[str]:
     for verdict in job["result"].get("verdicts", []):
         lines.append(f"  model: {printable(str(verdict.get('reason', '')))}")
     lines += [f"  level: {printable(str(one))}" for one in job["result"].get("decisions", [])]
-    lines += [f"  {_event_line(event)}" for event in job["events"] if event["old"] != event["new"]]
+    lines += [f"  {_event_line(event)}" for event in job["events"]]
     return lines

@@ -59,7 +59,7 @@ class Client:
                 return found
 
     def show(self, job: int) -> dict[str, Any]:
-        """One job with its events.
+        """One job with the events that moved it to its state.
 
         Raises:
             JobError: there is none.
@@ -71,11 +71,12 @@ class Client:
         if connection is None:
             raise JobError(f"there is no job {job}")
         with closing(connection), storage_errors(self.folder):
+            connection.execute("BEGIN")  # so that both are of one moment
             found = rows.find_jobs(connection, "id = ?", [job])
-            events = rows.list_events(connection, job=job)
+            moves = rows.list_moves(connection, job)
         if not found:
             raise JobError(f"there is no job {job}")
-        return found[0].to_dict() | {"events": [event.to_dict() for event in events]}
+        return found[0].to_dict() | {"events": [event.to_dict() for event in moves]}
 
     def cancel(self, job: int) -> dict[str, Any]:
         """Cancel a job; raises JobError where that cannot be."""

@@ -196,9 +196,8 @@ def _list(service: Service, told: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _show(service: Service, told: dict[str, Any]) -> dict[str, Any]:
     _only(told, "job")
-    job = service.store.get(_number(told, "job"))
-    events = service.store.events(job=job.id, limit=MAX_PAGE)
-    return job.to_dict() | {"events": [event.to_dict() for event in events]}
+    job, moves = service.store.history(_number(told, "job"))
+    return job.to_dict() | {"events": [event.to_dict() for event in moves]}
 
 
 def _cancel(service: Service, told: dict[str, Any]) -> dict[str, Any]:

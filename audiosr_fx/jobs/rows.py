@@ -91,9 +91,15 @@ def list_events(
 ) -> list[Event]:
     """What happened after an event, oldest first, a page at a time."""
     clause, values = ("AND job = ?", [since, job]) if job is not None else ("", [since])
-    rows = connection.execute(
-        f"SELECT {_EVENT} FROM event WHERE id > ? {clause} ORDER BY id LIMIT {int(limit)}", values
-    )
+    return _find_events(connection, f"id > ? {clause} ORDER BY id LIMIT {int(limit)}", values)
+
+
+def list_moves(connection: sqlite3.Connection, job: int) -> list[Event]:
+    """How a job came to the state it is in, oldest first; how far it was in between is left out."""
+    return _find_events(connection, "job = ? AND old IS NOT new ORDER BY id", [job])
+
+
+def _find_events(connection: sqlite3.Connection, where: str, values: Sequence[object]) -> list[Event]:
     return [
         Event(
             id=row[0],
@@ -104,7 +110,7 @@ def list_events(
             reason=row[5],
             progress=row[6],
         )
-        for row in rows
+        for row in connection.execute(f"SELECT {_EVENT} FROM event WHERE {where}", values)
     ]
 
 

@@ -107,6 +107,15 @@ class JobStore:
         with self._reading():
             return self._ledger.get(job)
 
+    def history(self, job: int) -> tuple[Job, list[Event]]:
+        """A job, and the moves that led to the very state it is in.
+
+        Raises:
+            JobError: there is none of that number.
+        """
+        with self._reading():
+            return self._ledger.get(job), rows.list_moves(self._connection, job)
+
     def find(self, key: str) -> Job | None:
         """The job of an order's key."""
         with self._reading():

@@ -4,12 +4,14 @@ import json
 import re
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from job_orders import FAKE, new_order
 from typer.testing import CliRunner
 
 from audiosr_fx.cli import app
+from audiosr_fx.jobs.client import Client
 from audiosr_fx.jobs.door import Door
 from audiosr_fx.jobs.service import Service
 from audiosr_fx.jobs.states import State
@@ -86,6 +88,33 @@ def test_a_job_is_followed_until_it_has_ended(tmp_path: Path) -> None:
         text = run("show", str(job.id), "--follow")
         ender.join()
     assert text.splitlines()[-1].endswith(f"job {job.id}: cancelled (cancelled)")
+
+
+def test_following_ends_where_the_end_was_told_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    three_jobs(tmp_path)
+    whole = Client.show
+
+    def first_look(client: Client, job: int) -> dict[str, Any]:
+        monkeypatch.setattr(Client, "show", whole)
+        return whole(client, job) | {"state": "running"}
+
+    monkeypatch.setattr(Client, "show", first_look)
+    assert run("show", "1", "--follow").splitlines()[-1].endswith("job 1: done")
+
+
+def test_following_a_job_that_is_cleared_meanwhile_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    three_jobs(tmp_path)
+    events = Client.events
+
+    def clear_first(client: Client, since: int, **more: Any) -> list[dict[str, Any]]:
+        client.cancel(3)
+        client.clear(jobs=[3])
+        return events(client, since, **more)
+
+    monkeypatch.setattr(Client, "events", clear_first)
+    assert "there is no job 3" in run("show", "3", "--follow", code=2)
 
 
 def cancel_when_it_moves(service: Service, job: int) -> None:

@@ -303,6 +303,7 @@ def test_progress_is_an_event_that_goes_when_it_tells_nothing_any_more(
     store.tell_progress(job.id, job.token, 0.5)
     assert [event.progress for event in store.events() if not event.is_move] == [0.25, 0.5]
     assert store.get(job.id).progress == 0.5
+    assert [event.new for event in store.history(job.id)[1]] == [State.QUEUED, State.RUNNING]
     finished(store, job)
     assert all(event.is_move for event in store.events())
 
