@@ -165,19 +165,21 @@ def _follow(client: Client, since: int, *, json: bool, job: int | None = None) -
     from audiosr_fx.commands.job_bars import JobBars
 
     with JobBars(quiet=json) as bars:
-        while True:
+        has_ended = False
+        while not has_ended:
             events = client.events(since, job=job, wait_s=5.0)
-            if not events and job is not None and _has_ended(client.show(job)["state"]):
-                return  # and its end is not told any more
+            if not events and job is not None:  # it may have ended unseen, or have been cleared
+                shown = client.show(job)
+                has_ended = _has_ended(shown["state"])
+                events = [event for event in shown["events"] if event["id"] > since]
             for event in events:
-                since = event["id"]
+                since, is_move = event["id"], event["old"] != event["new"]
                 if json:
                     say_json(event)
-                elif event["old"] != event["new"]:
+                elif is_move:
                     say(_event_line(event))
                 bars.hear(event, lambda number: _short_name(client, number))
-                if job is not None and event["old"] != event["new"] and _has_ended(event["new"]):
-                    return
+                has_ended |= job is not None and is_move and _has_ended(event["new"])
 
 
 def _short_name(client: Client, job: int) -> str:

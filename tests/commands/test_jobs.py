@@ -90,7 +90,9 @@ def test_a_job_is_followed_until_it_has_ended(tmp_path: Path) -> None:
     assert text.splitlines()[-1].endswith(f"job {job.id}: cancelled (cancelled)")
 
 
-def test_following_ends_where_the_end_was_told_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_following_ends_where_the_end_was_told_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     three_jobs(tmp_path)
     whole = Client.show
 
@@ -102,18 +104,30 @@ def test_following_ends_where_the_end_was_told_before(tmp_path: Path, monkeypatc
     assert run("show", "1", "--follow").splitlines()[-1].endswith("job 1: done")
 
 
+def test_following_ends_where_the_end_comes_between_two_looks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    three_jobs(tmp_path)
+
+    def cancelled(client: Client, *_: object, **__: object) -> list[dict[str, Any]]:
+        client.cancel(3)
+        return []
+
+    monkeypatch.setattr(Client, "events", cancelled)
+    assert run("show", "3", "--follow").splitlines()[-1].endswith("job 3: cancelled (cancelled)")
+
+
 def test_following_a_job_that_is_cleared_meanwhile_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     three_jobs(tmp_path)
-    events = Client.events
 
-    def clear_first(client: Client, since: int, **more: Any) -> list[dict[str, Any]]:
+    def cleared(client: Client, *_: object, **__: object) -> list[dict[str, Any]]:
         client.cancel(3)
         client.clear(jobs=[3])
-        return events(client, since, **more)
+        return []
 
-    monkeypatch.setattr(Client, "events", clear_first)
+    monkeypatch.setattr(Client, "events", cleared)
     assert "there is no job 3" in run("show", "3", "--follow", code=2)
 
 
