@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from nightly import IS_NIGHT
 from scipy import signal
 from tiny import tiny_model
 
@@ -24,7 +25,7 @@ from audiosr_fx.bench_memory import NARROW
 from audiosr_fx.engine import Engine
 from audiosr_fx.sources import Audio
 
-SLOW_TIMEOUT_S = 6 * 3600 if os.environ.get("AUDIOSR_FX_NIGHTLY") == "1" else 1200
+SLOW_TIMEOUT_S = 6 * 3600 if IS_NIGHT else 1200
 
 
 def pytest_xdist_auto_num_workers() -> int:

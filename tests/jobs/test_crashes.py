@@ -24,6 +24,7 @@ import pytest
 from fake_renderers import expected_content, is_whole
 from file_faults import sqlite_can_be_shimmed
 from job_orders import make_order, new_source
+from nightly import IS_NIGHT
 
 from audiosr_fx.jobs.manifest import find_manifest
 from audiosr_fx.jobs.order import Order
@@ -31,7 +32,6 @@ from audiosr_fx.jobs.states import State
 from audiosr_fx.jobs.store import JobStore
 
 TESTS = Path(__file__).parent.parent
-IS_NIGHT = os.environ.get("AUDIOSR_FX_NIGHTLY") == "1"
 SAMPLE = (8, 24)
 FULL = (5_000, 20_000) if IS_NIGHT else (200, 500)
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from inline_worker import write_result
 from job_orders import make_order, new_source
+from nightly import IS_NIGHT
 
 from audiosr_fx.errors import JobError
 from audiosr_fx.jobs.job import Job
@@ -278,7 +279,7 @@ def test_the_queue_keeps_its_promises_whatever_happens() -> None:
 
 @pytest.mark.slow
 def test_the_queue_keeps_its_promises_in_many_more_plays() -> None:
-    play(Queue, 1_000 if os.environ.get("AUDIOSR_FX_NIGHTLY") == "1" else 150)
+    play(Queue, 1_000 if IS_NIGHT else 150)
 
 
 @pytest.mark.parametrize(
