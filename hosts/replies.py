@@ -82,10 +82,10 @@ class Replies:
         """The same as a receipt, where one is wanted and a file is named that it can lie beside."""
         with suppress(AudioSRError, OSError):
             values = find_address(message.address).read(message)
-            if "path" in values or "paths" in values:
-                source = self._roots.find(str(one(values, "root")), str(paths_of(values)[0]))
-                if wants_receipt(values):
-                    self._receipts.leave_refusal(source, request, reply)
+            named = paths_of(values) if {"path", "paths"} & values.keys() else ()
+            if named and wants_receipt(values):
+                source = self._roots.find(str(one(values, "root")), str(named[0]))
+                self._receipts.leave_refusal(source, request, reply)
 
 
 def end_of(entry: Entry) -> Message:

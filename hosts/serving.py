@@ -164,4 +164,7 @@ class _Handlers:
             with self._osc.received.next() as received:
                 if received is None:
                     return
-                self._bridge.handle(*received)
+                try:
+                    self._bridge.handle(*received)
+                except Exception:  # a fault of ours must not silence the server
+                    _log.exception("a fault while a message was handled; the server goes on")

@@ -21,10 +21,12 @@ from studio import Studio, studio
 
 from audiosr_fx import looking
 from audiosr_fx.errors import ParameterError
+from hosts.bridge import Bridge
 from hosts.client import NoAnswer, OscClient, render_message
 from hosts.config import read_config
 from hosts.limits import Rates
 from hosts.osc import Message, message, parse_packet
+from hosts.peers import Peer
 from hosts.receipts import receipt_path
 from hosts.server import OscServer, ServerSettings
 from hosts.serving import HostSettings
@@ -83,6 +85,25 @@ def test_hostile_packets_are_neither_answered_nor_logged(
     server: OscServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     storm(server, 5_000, caplog)
+
+
+def test_a_fault_of_its_own_silences_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    handle = Bridge.handle
+
+    def faulty(bridge: Bridge, said: Message, peer: Peer) -> None:
+        if said.arguments == ("fault",):
+            raise IndexError("tuple index out of range")
+        handle(bridge, said, peer)
+
+    monkeypatch.setattr(Bridge, "handle", faulty)
+    with studio(tmp_path) as desk:
+        for _ in range(20):  # more than there are threads
+            desk.client.send(message("/audiosr/ping", "fault"))
+        reply = desk.client.ask(message("/audiosr/ping", "good"), lambda replies: True)[0]
+    assert reply.arguments[0] == "good"
+    assert "a fault while a message was handled; the server goes on" in caplog.messages
 
 
 def test_a_file_that_hangs_holds_up_its_own_sender_only(
