@@ -1,8 +1,8 @@
 """A service that dies, or finds the disk full, at each of its file operations in turn.
 
-Run as ``python job_sweep.py kill|full FOLDER few|most|all``; it prints one JSON object. Every point is a
-fork of this process, which has no threads, so that it does not cost the start of an interpreter. ``most``
-takes all that publishing does and some of what SQLite does, ``few`` a sample.
+Run as ``python job_sweep.py kill|full FOLDER STEP``, to try every STEP-th operation; it prints one JSON
+object. Every point is a fork of this process, which has no threads, so that it does not cost the start of an
+interpreter.
 """
 
 from __future__ import annotations
@@ -162,23 +162,13 @@ def point(folder: Path, faults: Faults) -> list[str]:
     return wrong + check_end(folder, wanted)
 
 
-def chosen(log: list[str], extent: str) -> list[int]:
-    """The operations to try, counted from 1."""
-    numbers = range(1, len(log) + 1)
-    if extent == "few":
-        return list(numbers)[::29]
-    rarely = {"sqlite pwrite64": 8, "sqlite pwrite": 8, "sqlite write": 8}
-    every = {name: 1 if extent == "all" else rarely.get(name, 2 if "sqlite" in name else 1) for name in log}
-    return [number for number in numbers if number % every[log[number - 1]] == 0]
-
-
 def main() -> None:
     """Sweep."""
-    kind, folder, extent = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
+    kind, folder, step = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
     logging.disable()
     wrong = point(folder, Faults())
     log = json.loads((folder / "count").read_text())
-    points = chosen(log, extent)
+    points = range(1, len(log) + 1, step)
     for number in points:
         faults = Faults(kill_at=number) if kind == "kill" else Faults(full_from=number)
         wrong += [f"{kind} at {number} ({log[number - 1]}): {text}" for text in point(folder, faults)]
