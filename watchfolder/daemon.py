@@ -179,7 +179,7 @@ class Daemon:
         counts = self._service.store.counts()
         if any(counts[state] for state in LIVE):
             return False
-        return self._aftermath.is_done
+        return self._aftermath.is_done and self._lost.empty()  # it may have let go of files just before
 
     def _follow(self) -> None:
         """Act on what becomes of jobs, in a thread of its own: a report takes a while."""

@@ -453,6 +453,34 @@ def test_once_ends_by_itself_and_counts_what_failed(studio: Studio) -> None:
     assert "which this folder takes only with" in status["folders"][0]["held"]["disguised.wav"]
 
 
+def test_once_does_not_end_before_what_was_lost_is_rendered(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a share hung up for a moment, and all of that is acted on just before the last question."""
+    counts = JobStore.counts
+    superseded: list[Job] = []
+
+    def lose(store: JobStore) -> dict[State, int]:
+        if counts(store)[State.QUEUED] and daemon._handover.is_idle and not superseded:
+            superseded.append(store.supersede(1, "its folder is not there"))
+            while not daemon._aftermath.is_done:
+                studio.service.events(store.last_event(), wait_s=0.1)
+            studio.service.start()  # not before, lest it is rendered
+        return counts(store)
+
+    studio.drop("a.wav")
+    studio.open()
+    daemon = Daemon(StudioSettings(folders=(studio.settings,)), studio.service, studio.state, once=True)
+    monkeypatch.setattr(JobStore, "counts", lose)
+    try:
+        daemon.run()
+        assert superseded
+        assert [job.state for job in studio.store.jobs()] == [State.DONE]
+    finally:
+        studio.service.stop()
+        studio.store.close()
+
+
 def test_a_changed_studio_file_is_taken_on_while_it_runs(
     studio: Studio, caplog: pytest.LogCaptureFixture
 ) -> None:
