@@ -67,6 +67,7 @@ class Aftermath:
         events = self._service.events(since, wait_s=0.0 if fresh else wait_s, limit=_PAGE)
         if not events and not fresh:
             return False
+        self._memory.wait_until_entered()
         told: set[str] = set()
         for event in events:
             if self._should_stop():
@@ -121,18 +122,17 @@ class Aftermath:
                 self._let_go(settings.input, names)
 
     def _move(self, job: Job, folders: Iterable[FolderSettings]) -> None:
-        """Put away every file that the job was for: one content may have been dropped more than once."""
-        source, identity = job.order.request.source, job.order.source
+        """Put away every file that is known as the job's: one content may have been dropped more than once.
+
+        What an earlier run put into the queue but did not come to note stays: it may be one of a set, whose
+        report comes first. It is found again, and known then.
+        """
+        identity = job.order.source
         for settings in folders:
             if settings.after is After.KEEP:
                 continue
-            files = {
-                name: replace(identity, inode=stamp.inode, size=stamp.size, mtime_ns=stamp.mtime_ns)
-                for name, stamp in self._memory.files_of(settings.input, job.id).items()
-            }
-            if source.is_relative_to(settings.input):
-                files.setdefault(source.relative_to(settings.input).as_posix(), identity)
-            for name, rendered in files.items():
+            for name, stamp in self._memory.files_of(settings.input, job.id).items():
+                rendered = replace(identity, inode=stamp.inode, size=stamp.size, mtime_ns=stamp.mtime_ns)
                 if _is_content(settings.input / name, rendered, identity):
                     put_away(settings, name, rendered)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from audiosr_fx.errors import AudioSRError, JobError, ParameterError, StorageError
-from audiosr_fx.jobs.job import Outcome, Submission
+from audiosr_fx.jobs.job import Submission
 from audiosr_fx.jobs.order import Order, RecipeBook, is_unchanged, place_order
 from audiosr_fx.jobs.request import Collision, RenderRequest
 from audiosr_fx.jobs.service import Service
@@ -109,21 +109,29 @@ class Intake:
         entries = [entry for one in placed for entry in one.entries]
         if not entries:
             return []
-        self._supersede_older(entries)
-        try:
-            submissions = self.service.submit_orders([order for *_, order in entries])
-        except ParameterError:  # one of them is to blame, and the others shall not wait for it
-            return [found for entry in entries for found in self._submit_alone(*entry)]
-        self._note(entries, submissions)
+        with self.memory.entering():
+            self._supersede_older(entries)
+            try:
+                submissions = self.service.submit_orders([order for *_, order in entries])
+            except ParameterError:  # one of them is to blame, and the others shall not wait for it
+                return self._enter_singly(entries)
+            self._note(entries, submissions)
         return []
 
-    def _submit_alone(self, batch: ReadyBatch, name: str, stem_set: str, order: Order) -> Refused:
-        try:
-            done = self.service.submit_order(order)
-        except ParameterError as error:
-            return [(batch, PutOff(name=name, reason=str(error)))]
-        self._note([(batch, name, stem_set, order)], [done])
-        return []
+    def _enter_singly(self, entries: Sequence[_Entry]) -> Refused:
+        """Put files into the queue one by one, and note all at once: no set is to seem smaller than it is."""
+        refused: Refused = []
+        entered: list[_Entry] = []
+        submissions: list[Submission] = []
+        for entry in entries:
+            batch, name, _, order = entry
+            try:
+                submissions.append(self.service.submit_order(order))
+                entered.append(entry)
+            except ParameterError as error:
+                refused.append((batch, PutOff(name=name, reason=str(error))))
+        self._note(entered, submissions)
+        return refused
 
     def _note(self, entries: Sequence[_Entry], submissions: Sequence[Submission]) -> None:
         """Remember what was taken, and say so; what was rendered before is put away at once.
@@ -142,18 +150,6 @@ class Intake:
             by_folder.setdefault(folder, {})[name] = taken
         for folder, files in by_folder.items():
             self.memory.take(folder, files)
-        for (batch, name, stem_set, order), done in zip(entries, submissions, strict=True):
-            if not stem_set and self._has_ended_since(done):  # and nobody knew then that this file was of it
-                put_away(batch.folder.settings, name, order.source)
-
-    def _has_ended_since(self, done: Submission) -> bool:
-        """Whether a job that was rendered already when a stem of it came is done by now."""
-        if done.job is None or done.outcome is not Outcome.REPEATED or done.job.state not in LIVE:
-            return False
-        try:
-            return self.service.store.get(done.job.id).state is State.DONE
-        except JobError:  # cleared
-            return False
 
     def _order(self, batch: ReadyBatch, planned: Planned, book: RecipeBook) -> Order | PutOff | None:
         """The order for a stem; None where it has changed, so that it is found again."""

@@ -10,8 +10,8 @@ import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -45,6 +45,7 @@ class Memory:
         """
         folder.mkdir(parents=True, exist_ok=True)
         self._guard = threading.Lock()
+        self._entering = threading.Lock()
         self._connection = open_memory(folder / FILE_NAME)
         self._fresh: dict[str, int] = dict.fromkeys(self._open_sets(), 0)
 
@@ -94,10 +95,26 @@ class Memory:
             for name, device, inode, size, mtime in rows
         }
 
+    @contextmanager
+    def entering(self) -> Iterator[None]:
+        """Put files into the queue and ``take`` them in here, while inside; for one thread at a time.
+
+        A small job can end before it is noted whose it is: see ``wait_until_entered``.
+        """
+        with self._entering:
+            yield
+
+    def wait_until_entered(self) -> None:
+        """Wait until it is known whose the jobs are that are in the queue by now.
+
+        But for those that an earlier run did not come to note: their files are found again.
+        """
+        with self._entering:
+            pass
+
     def take(self, folder: Path, files: Mapping[str, Taken]) -> None:
-        """Remember files that are in the queue now, and which of their jobs are a set."""
+        """Remember files that are in the queue now, and which of their jobs are a set, in one step."""
         members = [(one.stem_set, one.job) for one in files.values() if one.stem_set and one.job]
-        self._write("INSERT OR IGNORE INTO member VALUES (?, ?)", members)
         rows = [
             (
                 os.fsencode(folder),
@@ -111,7 +128,12 @@ class Memory:
             )
             for name, one in files.items()
         ]
-        self._write("INSERT OR REPLACE INTO taken VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        self._write_all(
+            {
+                "INSERT OR IGNORE INTO member VALUES (?, ?)": members,
+                "INSERT OR REPLACE INTO taken VALUES (?, ?, ?, ?, ?, ?, ?, ?)": rows,
+            }
+        )
         with self._guard:
             for stem_set, _ in members:
                 self._fresh[stem_set] = self._fresh.get(stem_set, 0) + 1
@@ -203,13 +225,17 @@ class Memory:
         return None if found is None else int(found[0])
 
     def _write(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+        self._write_all({statement: rows})
+
+    def _write_all(self, changes: Mapping[str, Sequence[tuple[object, ...]]]) -> None:
         """Change it; a disk that takes no more costs a second look after the next start, nothing else."""
-        if not rows:
+        if not any(changes.values()):
             return
         with self._guard:
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
-                self._connection.executemany(statement, rows)
+                for statement, rows in changes.items():
+                    self._connection.executemany(statement, rows)
                 self._connection.execute("COMMIT")
             except sqlite3.Error as error:
                 with suppress(sqlite3.Error):
