@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import IntEnum
 from pathlib import Path
 
@@ -111,6 +112,15 @@ def say_note(text: str) -> None:
     """Print one line beside the result, to stderr."""
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
+
+
+def say_amid_anything(text: str) -> None:
+    """Print one line to stderr from a signal's handler, which may have come amid a line.
+
+    Past the stream, which takes nothing then. Source: Python's ``io``, "Reentrancy".
+    """
+    with suppress(OSError, ValueError):  # there is none, or nobody reads it
+        os.write(sys.stderr.fileno(), f"{text}\n".encode())
 
 
 def say(text: str) -> None:

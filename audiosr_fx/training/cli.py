@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from audiosr_fx.commands.help_text import HELP_NAMES, FlowingHelp
-from audiosr_fx.commands.terminal import INTERRUPTS, ExitCode, printable, say, say_note
+from audiosr_fx.commands.terminal import INTERRUPTS, ExitCode, printable, say, say_amid_anything, say_note
 from audiosr_fx.training.export_cli import export
 from audiosr_fx.training.instruments_cli import instruments
 from audiosr_fx.training.options import (
@@ -137,7 +137,7 @@ def _train(
         go_on=name == "all",
         overrides=overrides,
     )
-    with _interrupts_noted() as should_stop:
+    with interrupts_noted() as should_stop:
         stopped = train_stages(request, should_stop)
     if stopped is not None:
         _say_once(
@@ -156,7 +156,7 @@ def _say_once(text: str) -> None:
 
 
 @contextmanager
-def _interrupts_noted() -> Iterator[Callable[[], bool]]:
+def interrupts_noted() -> Iterator[Callable[[], bool]]:
     """Note a first request to end, for the loop to ask about between two steps; a second one ends at once."""
     noted: list[int] = []
 
@@ -164,7 +164,7 @@ def _interrupts_noted() -> Iterator[Callable[[], bool]]:
         if noted:
             raise KeyboardInterrupt
         noted.append(number)
-        say_note("stopping after this step; once more to stop at once, without saving")
+        say_amid_anything("stopping after this step; once more to stop at once, without saving")
 
     before = {
         number: signal.signal(number, note)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,8 +20,10 @@ from typer.testing import CliRunner, Result
 
 import audiosr_fx
 from audiosr_fx.cli import app
+from audiosr_fx.commands.terminal import say_note
 from audiosr_fx.model.catalogue import read_card
 from audiosr_fx.model.checkpoint import load_model, verify
+from audiosr_fx.training.cli import interrupts_noted
 from audiosr_fx.training.data import load_corpus
 from audiosr_fx.training.figures import read_figures
 from audiosr_fx.training.trained_on import TrainedOn
@@ -256,6 +260,33 @@ def test_ctrl_c_saves_and_says_how_to_go_on(run: Run, corpus_folder: Path, tmp_p
     step = int(stopped.split()[4])
     assert train(run, "predictor", corpus_folder, "--steps", step + 1).exit_code == 0
     assert read_figures(Path("runs/predictor.csv"))[-1]["step"] == step + 1
+
+
+def test_ctrl_c_amid_a_line_is_noted_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    presses = [signal.SIGINT]
+
+    class Interrupted(io.FileIO):
+        """A terminal that Ctrl-C is pressed at while the first line is being printed."""
+
+        def write(self, data: Any) -> int:
+            if presses:
+                signal.raise_signal(presses.pop())
+            return super().write(data) or 0
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job starts without
+    terminal = io.TextIOWrapper(io.BufferedWriter(Interrupted(tmp_path / "said", "w")))
+    monkeypatch.setattr(sys, "stderr", terminal)
+    try:
+        with terminal, interrupts_noted() as should_stop:
+            say_note("predictor step 25")
+            assert should_stop()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    lines = (tmp_path / "said").read_text("utf-8").splitlines()
+    assert lines == [
+        "stopping after this step; once more to stop at once, without saving",
+        "predictor step 25",
+    ]
 
 
 @pytest.mark.parametrize(
