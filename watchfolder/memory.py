@@ -48,6 +48,8 @@ class Memory:
         self._entering = threading.Lock()
         self._connection = open_memory(folder / FILE_NAME)
         self._fresh: dict[str, int] = dict.fromkeys(self._open_sets(), 0)
+        found = self._fact("event")
+        self._last_event = -1 if found is None else found
 
     def close(self) -> None:
         """Let go of the file."""
@@ -194,12 +196,15 @@ class Memory:
 
     @property
     def last_event(self) -> int:
-        """The last event of the queue that was acted on; -1 where there is none yet."""
-        found = self._fact("event")
-        return -1 if found is None else found
+        """The last event of the queue that was acted on; -1 where there is none yet.
+
+        Where that cannot be written, it holds until the end: what was acted on is not to come again at once.
+        """
+        return self._last_event
 
     @last_event.setter
     def last_event(self, event: int) -> None:
+        self._last_event = event
         self._write(_NOTE_FACT, [("event", event)])
 
     def follow(self, queue: int) -> None:

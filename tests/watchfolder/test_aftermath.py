@@ -82,6 +82,20 @@ def test_jobs_that_were_cleared_let_nothing_happen_once_more(ended: Ended) -> No
     assert (ended.settings.input / "a.wav").exists()
 
 
+def test_what_cannot_be_noted_as_acted_on_does_not_come_again_at_once(
+    ended: Ended, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    ended.take("a.wav")
+    ended.finish({})
+    ended.memory._connection.execute("PRAGMA query_only=ON")  # as where the disk is full
+    assert ended.aftermath.turn([ended.settings])
+    assert not ended.aftermath.turn([ended.settings])
+    assert ended.aftermath.is_done
+    assert caplog.text.count(" done: ") == 1
+    assert "what was taken could not be noted" in caplog.text
+
+
 def test_what_was_limited_at_full_scale_is_told(ended: Ended, caplog: pytest.LogCaptureFixture) -> None:
     """As a loud stem is that comes after its set, and gets the gain of the quiet ones before it."""
     caplog.set_level("INFO")
