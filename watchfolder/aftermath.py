@@ -144,6 +144,7 @@ class Aftermath:
             folders: that are watched.
             is_news: whether one of its jobs ended just now; otherwise a report that is there will do.
         """
+        seen = self._memory.fresh_sets().get(stem_set, 0)
         jobs = self._jobs(self._memory.members(stem_set))
         if any(job.state in LIVE for job in jobs):
             return
@@ -154,7 +155,7 @@ class Aftermath:
             if job.state is State.DONE:
                 self._move(job, folders)
         if all(job.state in (State.DONE, State.SUPERSEDED) for job in jobs):  # the others may be tried again
-            self._memory.end_set(stem_set)
+            self._memory.end_set(stem_set, seen)
 
     def _jobs(self, ids: Iterable[int]) -> list[Job]:
         """Those that have not been cleared."""

@@ -44,7 +44,7 @@ class Memory:
             OSError: it cannot be made.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        self._guard = threading.Lock()
+        self._guard = threading.RLock()
         self._entering = threading.Lock()
         self._connection = open_memory(folder / FILE_NAME)
         self._fresh: dict[str, int] = dict.fromkeys(self._open_sets(), 0)
@@ -130,15 +130,15 @@ class Memory:
             )
             for name, one in files.items()
         ]
+        with self._guard:
+            for stem_set, _ in members:
+                self._fresh[stem_set] = self._fresh.get(stem_set, 0) + 1
         self._write_all(
             {
                 "INSERT OR IGNORE INTO member VALUES (?, ?)": members,
                 "INSERT OR REPLACE INTO taken VALUES (?, ?, ?, ?, ?, ?, ?, ?)": rows,
             }
         )
-        with self._guard:
-            for stem_set, _ in members:
-                self._fresh[stem_set] = self._fresh.get(stem_set, 0) + 1
 
     def forget(self, folder: Path, names: Iterable[str]) -> None:
         """Forget files that are gone."""
@@ -161,9 +161,16 @@ class Memory:
             found = self._connection.execute("SELECT stem_set FROM member WHERE job = ?", (job,))
             return {stem_set for (stem_set,) in found}
 
-    def end_set(self, stem_set: str) -> None:
-        """Forget a set: all that follows its end is done."""
-        self._write("DELETE FROM member WHERE stem_set = ?", [(stem_set,)])
+    def end_set(self, stem_set: str, seen: int) -> None:
+        """Forget a set: all that follows its end is done; but not where it was taken again meanwhile.
+
+        Args:
+            stem_set: that has ended.
+            seen: its number in ``fresh_sets``, or 0, just before its members were asked for.
+        """
+        with self._guard:
+            if self._fresh.get(stem_set, 0) == seen:
+                self._write("DELETE FROM member WHERE stem_set = ?", [(stem_set,)])
 
     def fresh_sets(self) -> dict[str, int]:
         """Sets to look at, which were taken lately or had not ended at the start; for ``looked_at``."""

@@ -8,8 +8,10 @@ import pytest
 from job_orders import new_order
 
 from audiosr_fx.jobs.job import Job
+from audiosr_fx.jobs.order import SourceIdentity
 from audiosr_fx.jobs.service import Service
 from audiosr_fx.jobs.store import JobStore
+from watchfolder import aftermath
 from watchfolder.aftermath import Aftermath
 from watchfolder.memory import Memory, Taken
 from watchfolder.snapshot import Stamp
@@ -33,9 +35,13 @@ class Ended:
         """A job of a stem that was taken."""
         job = self.store.submit(new_order(self.folder, name, name.encode(), origin="watch")).job
         assert job is not None
-        stamp = Stamp.of((self.settings.input / name).stat())
-        self.memory.take(self.settings.input, {name: Taken(stamp=stamp, job=job.id, stem_set=stem_set)})
+        self.note(name, job.id, stem_set)
         return job
+
+    def note(self, name: str, job: int, stem_set: str = "") -> None:
+        """Remember a stem that is there as a job's."""
+        stamp = Stamp.of((self.settings.input / name).stat())
+        self.memory.take(self.settings.input, {name: Taken(stamp=stamp, job=job, stem_set=stem_set)})
 
     def finish(self, result: dict[str, Any]) -> None:
         """The next job is done, and says so of itself."""
@@ -66,6 +72,34 @@ def test_a_set_that_cannot_be_told_of_keeps_no_other_source_from_being_put_away(
     assert not ended.aftermath.turn([ended.settings])
     assert caplog.text.count("a fault in what follows the end of a set") == 1
     assert (ended.settings.input / "a.wav").exists()
+
+
+def test_a_set_that_is_dropped_again_just_as_it_has_been_put_away_is_put_away_again(
+    ended: Ended, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_away = aftermath.put_away
+    jobs: dict[str, int] = {}
+    left = ["a.wav", "b.wav"]
+
+    def drop_again(settings: FolderSettings, name: str, identity: SourceIdentity) -> None:
+        put_away(settings, name, identity)
+        left.remove(name)
+        if not left:
+            for again, job in jobs.items():
+                (ended.settings.input / again).write_bytes(again.encode())
+                ended.note(again, job, "s")
+
+    for name in left:
+        jobs[name] = ended.take(name, "s").id
+        ended.finish({})
+    monkeypatch.setattr(aftermath, "put_away", drop_again)
+    monkeypatch.setattr(aftermath, "write_set_report", lambda path, jobs, should_cancel: None)
+    ended.aftermath.turn([ended.settings])
+    monkeypatch.setattr(aftermath, "put_away", put_away)
+    assert sorted(path.name for path in ended.settings.input.glob("*.wav")) == ["a.wav", "b.wav"]
+    ended.aftermath.turn([ended.settings])
+    assert not list(ended.settings.input.glob("*.wav"))
+    assert ended.aftermath.is_done
 
 
 def test_jobs_that_were_cleared_let_nothing_happen_once_more(ended: Ended) -> None:

@@ -49,7 +49,9 @@ def test_a_set_is_known_until_it_has_ended_whatever_becomes_of_its_files(tmp_pat
     memory.take(Path("/in"), {"x/b.wav": taken(3, "t")})  # while they are looked at
     memory.looked_at(seen)
     assert memory.fresh_sets().keys() == {"t"}
-    memory.end_set("t")
+    memory.end_set("t", 1)
+    assert memory.members("t") == [3]  # it was taken twice
+    memory.end_set("t", 2)
     memory.close()
     memory = Memory(tmp_path)
     assert memory.fresh_sets().keys() == {"s"}
