@@ -195,10 +195,8 @@ class Bridge:
             raise ParameterError(f"there is no request {request}")
         if entry.is_ended:
             self._replies.end_again(entry)
-        elif entry.job is None:
-            self._endings.end(entry, error="cancelled")
         else:
-            self._endings.cancel(entry.job)
+            self._endings.cancel(entry)
 
     def cancel_last(self) -> None:
         """Stop the newest request that has not ended, if there is one."""

@@ -63,8 +63,11 @@ class Endings:
         else:
             self.end(entry, error=job.reason or str(job.state))
 
-    def end(self, entry: Entry, *, output: str = "", error: str = "") -> None:
+    def end(self, entry: Entry, *, output: str = "", error: str = "") -> Entry | None:
         """End a request that may have ended already, and say so.
+
+        Returns:
+            The entry as it ended; None where another thread came first, and has told it.
 
         Raises:
             StorageError: a disk does not answer; it may be called again.
@@ -72,12 +75,26 @@ class Endings:
         reply = end_of(replace(entry, is_ended=True, output=output, error=error))
         with self._receipts.ending(entry, reply):
             ended = self._ledger.end(entry.number, output=output, error=error)
-        if ended is not None:  # else another thread came first, and has told it
+        if ended is not None:
             what = f"is done: {shown(Path(output))}" if output else f"has ended: {error}"
             _log.info("%s %s", entry.ask.request, what)
             self._replies.end(ended)
+        return ended
 
-    def cancel(self, job: int) -> None:
+    def cancel(self, entry: Entry) -> None:
+        """Stop a request that has not ended, as far as is known, and the job that it is or has just become.
+
+        Raises:
+            StorageError: a disk does not answer.
+        """
+        if entry.job is not None:
+            self.cancel_job(entry.job)
+            return
+        ended = self.end(entry, error="cancelled")
+        if ended is not None and ended.job is not None:  # handed on since, by who took it for an open one
+            self.cancel_job(ended.job)
+
+    def cancel_job(self, job: int) -> None:
         """Stop a job; one that has just ended is left to its events.
 
         Raises:

@@ -170,7 +170,7 @@ class HandingOn:
             job = self._jobs.retry(job.id)
         entry = self._ledger.hand_on(entry.number, job.id)
         if entry.is_ended:  # cancelled meanwhile
-            self._endings.cancel(job.id)
+            self._endings.cancel_job(job.id)
         else:  # it may have ended before anybody could know whose it is
             self._endings.settle(entry)
 

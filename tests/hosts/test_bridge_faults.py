@@ -67,7 +67,10 @@ class HandQueue:
         return job
 
     def cancel(self, job: int, reason: str = "cancelled") -> Job:
-        return self.store.cancel(job, reason)
+        cancelled = self.store.cancel(job, reason)
+        with self._changed:
+            self._changed.notify_all()
+        return cancelled
 
     def retry(self, job: int) -> Job:
         return self.store.retry(job)
@@ -272,6 +275,33 @@ def test_what_ended_while_nobody_listened_is_told_at_the_start(
     desk.bridge.start()
     assert desk.next_end() == ("before", "/audiosr/done")
     assert failed.is_set()
+
+
+def test_a_request_that_becomes_a_job_while_it_is_cancelled_takes_that_along(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is handed on between a look at it and its end; another of the same region is a job of its own."""
+    ask = desk.ask("stopped")
+    desk.bridge.render(ask, PEER)
+    settled = note_calls(monkeypatch, desk.store, "get", "bridge hand on")
+    real = desk.ledger.end
+
+    def end_late(*arguments: Any, **more: Any) -> Any:
+        desk.bridge.start()
+        assert settled.wait(WAIT_S)  # as what runs still
+        return real(*arguments, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(desk.ledger, "end", end_late)
+        desk.bridge.cancel("stopped")
+    said = desk.next_last_reply()
+    assert (said.arguments[0], said.arguments[2]) == ("stopped", "cancelled")
+    (job,) = desk.store.jobs()
+    assert job.state is State.CANCELLED
+    desk.jobs.ends_at_once = True
+    desk.bridge.render(replace(ask, request="other"), PEER)
+    assert desk.next_end() == ("other", "/audiosr/done"), "after all that is told of the first"
+    assert desk.store.get(job.id).state is State.CANCELLED
 
 
 def test_who_asks_for_a_job_that_has_ended_is_told_the_end_once(desk: Desk) -> None:
