@@ -96,29 +96,56 @@ class SocketInput:
             raise ParameterError(f"port {port} cannot be listened to ({cause.strerror})") from cause
         self.port: int = self._listener.getsockname()[1]
         self.name = f"socket:{self.port}"
-        self._clients: list[socket.socket] = []
-        self._threads = [threading.Thread(target=self._accept, name="midi socket", daemon=True)]
-        self._threads[0].start()
+        self._clients: dict[socket.socket, threading.Thread] = {}
+        self._is_closed = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._accept, name="midi socket", daemon=True)
+        self._thread.start()
 
     def close(self) -> None:
         """Hear nothing more."""
-        for each in (self._listener, *self._clients):
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
-        for thread in self._threads:
+        with self._changed:
+            self._is_closed = True  # who is accepted from now on is not taken in
+            self._changed.notify_all()
+            threads = [self._thread, *self._clients.values()]
+            for each in (self._listener, *self._clients):
+                with suppress(OSError):
+                    each.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for thread in threads:
             thread.join()
 
     def _accept(self) -> None:
-        while len(self._clients) < _MAX_CLIENTS:
+        while self._has_room():
             try:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            self._clients.append(client)
-            thread = threading.Thread(target=self._read, args=(client,), name="midi client", daemon=True)
-            self._threads.append(thread)
+            self._take_in(client)
+
+    def _has_room(self) -> bool:
+        """Whether there is a place for one more, which is waited for; not at the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_closed or len(self._clients) < _MAX_CLIENTS)
+            return not self._is_closed
+
+    def _take_in(self, client: socket.socket) -> None:
+        thread = threading.Thread(target=self._serve, args=(client,), name="midi client", daemon=True)
+        with self._changed:
+            if self._is_closed:
+                client.close()
+                return
+            self._clients[client] = thread
             thread.start()
+
+    def _serve(self, client: socket.socket) -> None:
+        try:
+            self._read(client)
+        finally:
+            with self._changed:
+                del self._clients[client]
+                client.close()
+                self._changed.notify_all()
 
     def _read(self, client: socket.socket) -> None:
         parser = mido.Parser()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import shutil
+import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from fractions import Fraction
@@ -25,6 +28,8 @@ from hosts.midi_ports import open_input
 from hosts.spans import Span
 from hosts.tempo import TempoMap
 from hosts.timecode import QuarterFrames, read_sysex, seconds_of
+
+WAIT_S = 60.0
 
 
 class Desk:
@@ -279,16 +284,60 @@ def test_a_socket_port_hears_mido_and_noise(desk: Desk) -> None:
         with mido.sockets.connect("127.0.0.1", port) as sender:
             sender._socket.sendall(b"\x80\xff\xf0\x01\x02garbage\xf7\x00\x00")
             sender.send(mido.Message("note_on", note=60, velocity=90))
-            assert desk.done.get(timeout=60) == ("render",)
+            assert desk.done.get(timeout=WAIT_S) == ("render",)
         with mido.sockets.connect("127.0.0.1", port) as sender:
             sender.send(mido.Message("program_change", program=127))
             sender.send(mido.Message("note_on", note=65, velocity=90))
-            assert desk.done.get(timeout=60) == ("cancel",)
+            assert desk.done.get(timeout=WAIT_S) == ("cancel",)
     finally:
         front.stop()
     for bad in ("socket:", "socket:x", "socket:99999"):
         with pytest.raises(ParameterError, match="expected a port"):
             open_input(bad, print)
+
+
+def test_a_socket_port_closes_while_somebody_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is accepted just before the end, and would be taken in just after it, is let go."""
+    is_accepted, is_closed = threading.Event(), threading.Event()
+    real_accept, real_close = socket.socket.accept, socket.socket.close
+
+    def accept(listener: socket.socket) -> Any:
+        accepted = real_accept(listener)
+        is_accepted.set()
+        assert is_closed.wait(WAIT_S)
+        return accepted
+
+    def close(each: socket.socket) -> None:
+        real_close(each)
+        is_closed.set()
+
+    monkeypatch.setattr(socket.socket, "accept", accept)
+    monkeypatch.setattr(socket.socket, "close", close)
+    port = open_input("socket:0", print)
+    with socket.create_connection(("127.0.0.1", int(port.name.removeprefix("socket:")))) as late:
+        assert is_accepted.wait(WAIT_S)
+        closing = threading.Thread(target=port.close, daemon=True)
+        closing.start()
+        closing.join(WAIT_S)
+        assert not closing.is_alive()
+        late.settimeout(WAIT_S)
+        assert late.recv(1) == b""
+
+
+def test_a_socket_port_takes_the_next_as_soon_as_one_leaves() -> None:
+    heard: queue.SimpleQueue[mido.Message] = queue.SimpleQueue()
+    port = open_input("socket:0", heard.put)
+    address = ("127.0.0.1", int(port.name.removeprefix("socket:")))
+    try:
+        with contextlib.ExitStack() as stay:
+            for _ in range(7):
+                stay.enter_context(socket.create_connection(address))
+            for note in range(3):
+                with socket.create_connection(address) as sender:
+                    sender.sendall(bytes((0x90, note, 90)))
+                    assert heard.get(timeout=WAIT_S).note == note
+    finally:
+        port.close()
 
 
 def test_a_machine_without_midi_says_so_once_and_goes_on(
@@ -326,7 +375,7 @@ def jack() -> Iterator[None]:
         stderr=subprocess.STDOUT,
     )
     try:
-        end = time.monotonic() + 30
+        end = time.monotonic() + WAIT_S
         while subprocess.run(["jack_wait", "-w", "-t", "1"], capture_output=True, check=False).returncode:
             if server.poll() is not None or time.monotonic() > end:
                 pytest.skip("jackd does not run here")
@@ -346,9 +395,9 @@ def test_a_real_port_is_heard(jack: None, desk: Desk) -> None:
         names = backend.get_output_names()
         with backend.open_output(next(name for name in names if name.startswith("audiosr_fx"))) as sender:
             sender.send(mido.Message("note_on", note=60, velocity=90))
-            assert desk.done.get(timeout=30) == ("render",)
+            assert desk.done.get(timeout=WAIT_S) == ("render",)
             sender.send(mmc(0x01))
-            assert desk.done.get(timeout=30) == ("cancel",)
+            assert desk.done.get(timeout=WAIT_S) == ("cancel",)
     finally:
         front.stop()
 
