@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--mute-audio"]
+GIVE_UP_S = 100.0
+"""For each wait, however busy the machine is; modules that start a browser give a test the time for some."""
 
 
 @contextmanager
@@ -21,14 +23,14 @@ def open_chromium() -> Iterator[Any]:
         pytest.skip("Chromium is not installed (Debian: apt-get install chromium)")
     api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS, timeout=1e3 * GIVE_UP_S)
         try:
             yield browser
         finally:
             browser.close()
 
 
-def wait_until(page: Any, expression: str, timeout_s: float = 30.0) -> None:
+def wait_until(page: Any, expression: str, timeout_s: float = GIVE_UP_S) -> None:
     """Wait for a condition from outside: in the page, its own policy forbids strings as code."""
     limit = time.monotonic() + timeout_s
     while not page.evaluate(expression):
@@ -45,7 +47,7 @@ class Watched:
 
     def __init__(self, browser: Any, **context: Any) -> None:
         self.context = browser.new_context(**context)
-        self.context.set_default_timeout(100_000)
+        self.context.set_default_timeout(1e3 * GIVE_UP_S)
         self.page = self.context.new_page()
         self.problems: list[str] = []
         self.requests: list[str] = []

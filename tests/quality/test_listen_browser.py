@@ -23,6 +23,8 @@ HOSTILE_ITEM = "'\"><svg onload=window.hacked=1>"
 HOSTILE_TITLE = "</title><script>window.hacked=1</script>"
 WORTH = {"reference": 100, "lowpass:3500": 15, "plain": 42, "fancy": 77}
 
+pytestmark = pytest.mark.timeout(300)
+
 Visit = Callable[..., Watched]
 
 

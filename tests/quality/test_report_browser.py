@@ -15,6 +15,8 @@ from audiosr_fx.quality.report import ReportRow, StemCheck, write_report
 
 HOSTILE = "</title><script>window.hacked=1</script>"
 
+pytestmark = pytest.mark.timeout(300)
+
 Visit = Callable[..., Watched]
 
 
