@@ -87,7 +87,7 @@ def test_a_lost_end_is_asked_for_and_other_messages_are_passed_over() -> None:
     said = []
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))
-        server.settimeout(30)  # else a script that asks once would hang the test
+        server.settimeout(100)  # else a script that asks once would hang the test
 
         def answer() -> None:
             while len(said) < 2:
@@ -107,7 +107,7 @@ def test_a_lost_end_is_asked_for_and_other_messages_are_passed_over() -> None:
 
         thread = threading.Thread(target=answer, daemon=True)
         thread.start()
-        told = press(server.getsockname()[1], {"File": "/a b.wav"}, speed=20)
+        told = press(server.getsockname()[1], {"File": "/a b.wav"}, speed=2)
         thread.join()
     assert told == [["popup", "audiosr_fx: a b.wav: it is told"]]
     assert said[0] == said[1]

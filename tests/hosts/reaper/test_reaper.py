@@ -319,7 +319,7 @@ def test_hostile_names_come_back_over_a_socket(desk: Studio, tmp_path: Path) -> 
 
 @needs_sockets
 def test_over_a_socket_a_server_that_does_not_run_is_said(stem: Path, tmp_path: Path) -> None:
-    project = run(tmp_path, [item(stem)], state={"port": "9"}, has_sockets=True, speed=20.0)
+    project = run(tmp_path, [item(stem)], state={"port": "9"}, has_sockets=True, look_s=0.2)
     assert project["boxes"] == [
         "vocal: nothing answers at port 9; start it with: audiosr-fx serve --root FOLDER"
     ]
@@ -327,13 +327,16 @@ def test_over_a_socket_a_server_that_does_not_run_is_said(stem: Path, tmp_path: 
 
 @needs_sockets
 def test_over_a_socket_repeats_of_the_first_items_hold_up_no_later_one(stem: Path, tmp_path: Path) -> None:
-    """At five times the speed, so that no more than a quarter of the items fits between two repeats."""
+    """No more than a quarter of the items fits between two repeats: the five looks of a quarter second."""
     count, words = 80, set()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))
 
         def answer() -> None:
             while packet := server.recvfrom(8192):
+                if packet[0] == b"tick":
+                    server.sendto(*packet)
+                    continue
                 for said in parse_packet(packet[0]):
                     if said.address == "/stop":
                         return
@@ -344,8 +347,9 @@ def test_over_a_socket_repeats_of_the_first_items_hold_up_no_later_one(stem: Pat
 
         thread = threading.Thread(target=answer)
         thread.start()
-        state = {"port": str(server.getsockname()[1])}
-        project = run(tmp_path, [item(stem)] * count, state=state, has_sockets=True, speed=5.0)
+        port = server.getsockname()[1]
+        more = {"has_sockets": True, "look_s": 0.06, "tick_port": port}
+        project = run(tmp_path, [item(stem)] * count, state={"port": str(port)}, **more)
         server.sendto(Message("/stop").encode(), server.getsockname())
         thread.join()
     assert project["boxes"][0].splitlines() == ["vocal: it is heard"] * count
