@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from ports import port_to_tell
 from studio import Studio, studio
 
 needs_liblo = pytest.mark.skipif(
@@ -53,6 +54,25 @@ def running(*command: str, **environment: str) -> Iterator[Iterator[str]]:
             process.kill()
 
 
+@contextmanager
+def repeating(*command: str) -> Iterator[None]:
+    """Run a program again and again, as who listens may not yet: a repeated request is harmless."""
+    stop = threading.Event()
+
+    def run() -> None:
+        while not stop.is_set():
+            subprocess.run(command, check=True)
+            stop.wait(0.25)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
 def check_heard(lines: Iterator[str], word: str) -> None:
     """A ping and a render were answered, up to the render's end."""
     heard = ""
@@ -71,21 +91,14 @@ def check_rendered(desk: Studio, region: str) -> None:
 
 @needs_liblo
 def test_liblo_asks_and_hears_the_answers(desk: Studio) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        reply_port = probe.getsockname()[1]
-    with running("stdbuf", "-oL", "oscdump", "-L", str(reply_port)) as lines:
-        words = ["liblo-1", "stems", NAME, "0.25", "0.5", "0", "", f"reply_port={reply_port}"]
-        server = f"osc.udp://127.0.0.1:{desk.port}"
-        command = ["oscsend", server, "/audiosr/render", "sssddiss", *words]
-        before = desk.server.bridge.counts()["done"]
-        for _ in range(100):  # oscdump may not listen yet; a repeated request is harmless
-            subprocess.run(command, check=True)
-            if desk.server.bridge.counts()["done"] > before:
-                break
-            desk.service.events(desk.service.store.last_event(), wait_s=1.0)
-        subprocess.run(command, check=True)
-        said = next(line for line in lines if "/audiosr/done" in line)
+    reply_port = port_to_tell()
+    words = ["liblo-1", "stems", NAME, "0.25", "0.5", "0", "", f"reply_port={reply_port}"]
+    server = f"osc.udp://127.0.0.1:{desk.port}"
+    with (
+        running("stdbuf", "-oL", "oscdump", "-L", str(reply_port)) as lines,
+        repeating("oscsend", server, "/audiosr/render", "sssddiss", *words),
+    ):
+        said = next((line for line in lines if "/audiosr/done" in line), "")
     assert "liblo-1" in said
     assert "restored" in said
     check_rendered(desk, "12000s-36000s")

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from osc_packets import mutated_packets
+from ports import port_to_tell
 from studio import Studio, studio
 
 from audiosr_fx import looking
@@ -282,13 +283,6 @@ def killable(folder: Path, port: int) -> Iterator[int]:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def files_of_a_studio(folder: Path) -> Studio:
     """For what is served by another process, which can be killed."""
     (folder / "stems").mkdir()
@@ -297,7 +291,7 @@ def files_of_a_studio(folder: Path) -> Studio:
 
 @pytest.mark.slow
 def test_a_render_completes_and_is_told_after_the_service_was_killed(tmp_path: Path) -> None:
-    port = free_port()
+    port = port_to_tell()
     desk = files_of_a_studio(tmp_path)
     desk.stem("unlucky.wav")
     hold = desk.hold("unlucky.wav")
@@ -322,7 +316,7 @@ def test_a_render_completes_and_is_told_after_the_service_was_killed(tmp_path: P
 
 @pytest.mark.slow
 def test_a_file_is_looked_at_after_the_service_was_killed_before_it_could(tmp_path: Path) -> None:
-    port = free_port()
+    port = port_to_tell()
     desk = files_of_a_studio(tmp_path)
     desk.stem("good.wav")
     (desk.stems / "text.wav").write_text("no audio")
@@ -382,9 +376,9 @@ def test_a_message_that_was_overheard_is_not_taken_again_after_a_restart(
 ) -> None:
     packet = sign(message("/audiosr/ping", "once"), SECRET).encode()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-        sender.settimeout(30)
-        with studio(tmp_path, secret=SECRET) as desk:
-            server = ("127.0.0.1", desk.port)
+        sender.settimeout(90)
+        server = ("127.0.0.1", port_to_tell())
+        with studio(tmp_path, port=server[1], secret=SECRET) as desk:
             sender.sendto(packet, server)
             assert parse_packet(sender.recv(9000))[0].arguments[0] == "once"
         for _ in range(2):

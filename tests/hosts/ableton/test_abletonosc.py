@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from ports import port_to_tell
 from studio import RATE, Studio, studio
 from typer.testing import CliRunner
 
@@ -27,9 +28,7 @@ class StandIn:
     def __init__(self, clips: dict[tuple[int, int], dict[str, Any]], selected: tuple[int, ...] = ()) -> None:
         self.clips, self.selected = clips, selected
         self.dropped = 0
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.answer_port = probe.getsockname()[1]
+        self.answer_port = port_to_tell()
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(("127.0.0.1", 0))
         self.port = self._socket.getsockname()[1]

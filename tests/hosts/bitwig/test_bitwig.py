@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from ports import port_to_tell
 from studio import RATE, Studio, studio
 
 from hosts.osc import Message, parse_packet
@@ -39,10 +40,7 @@ def press(port: int, panel: dict[str, str], **more: Any) -> list[list[Any]]:
         "speed": 1,
         "slots": [{"exists": True}],
     } | more
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        reply_port = probe.getsockname()[1]
-    words = [str(SCRIPT), str(port), str(reply_port), json.dumps(song)]
+    words = [str(SCRIPT), str(port), str(port_to_tell()), json.dumps(song)]
     finished = subprocess.run(
         ["node", str(HERE / "bitwig.js"), *words], capture_output=True, text=True, check=False, timeout=90
     )
