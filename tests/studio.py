@@ -91,7 +91,7 @@ def studio(
         with service:
             server.start()
             try:
-                with OscClient(port=server.osc.port, secret=secret, give_up_s=60.0) as client:
+                with OscClient(port=server.osc.port, secret=secret, give_up_s=100.0) as client:
                     yield Studio(folder, service, server, client)
             finally:
                 server.stop()

@@ -24,7 +24,7 @@ def query() -> Iterator[OscQuery]:
 
 
 def get(query: OscQuery, path: str, host: str | None = None, method: str = "GET") -> tuple[int, Any]:
-    connection = http.client.HTTPConnection("127.0.0.1", query.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", query.port, timeout=90)
     try:
         connection.putrequest(method, path, skip_host=True)
         connection.putheader("Host", f"127.0.0.1:{query.port}" if host is None else host)

@@ -212,7 +212,7 @@ def test_notify_takes_an_argument_for_split_stereo_too(desk: Studio) -> None:
     left, right = desk.stem("note%L.wav"), desk.stem("note%R.wav")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
         listener.bind(("127.0.0.1", 0))
-        listener.settimeout(30)
+        listener.settimeout(90)
         options = f'reply_port={listener.getsockname()[1]} notify="/access_action LuaAction/script-2"'
         said = Message(CHANNELS, ("note-1", "", 0, 0, 0, "", options, str(left), str(right)))
         desk.client.send(said)

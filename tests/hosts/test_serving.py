@@ -298,7 +298,7 @@ def test_a_render_completes_and_is_told_after_the_service_was_killed(tmp_path: P
     heard: list[Message] = []
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
         listener.bind(("127.0.0.1", 0))
-        listener.settimeout(90)
+        listener.settimeout(300)
         with killable(tmp_path, port):
             said = render_message(str(desk.stems / "unlucky.wav"), request="unlucky-1")
             listener.sendto(said.encode(), ("127.0.0.1", port))
@@ -327,7 +327,7 @@ def test_a_file_is_looked_at_after_the_service_was_killed_before_it_could(tmp_pa
     heard: list[Message] = []
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
         listener.bind(("127.0.0.1", 0))
-        listener.settimeout(90)
+        listener.settimeout(300)
         with contextlib.ExitStack() as afterwards, killable(tmp_path, port) as looker:
             assert looker > 0
             afterwards.callback(os.kill, looker, signal.SIGKILL)

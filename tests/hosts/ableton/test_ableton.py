@@ -245,7 +245,7 @@ def test_a_render_is_cancelled(desk: Studio) -> None:
 
 def run_node(code: str) -> Any:
     finished = subprocess.run(
-        ["node", "-e", code], cwd=DEVICE, capture_output=True, text=True, check=False, timeout=60
+        ["node", "-e", code], cwd=DEVICE, capture_output=True, text=True, check=False, timeout=90
     )
     assert finished.returncode == 0, finished.stderr
     return json.loads(finished.stdout)

@@ -21,7 +21,7 @@ from studio import Studio, studio
 from audiosr_fx.jobs.service import RENDERER
 from hosts.scripts import find_scripts
 
-pytestmark = [needs_ardour, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [needs_ardour, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 CUTOFF_HZ = 5_000
 RESTORE, _, RESTORE_TO_TRACK, RESTORE_BY_NOBODY = KEYS

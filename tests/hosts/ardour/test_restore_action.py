@@ -18,7 +18,7 @@ def test_it_waits_as_long_as_answers_come_and_names_the_folder_of_the_files(tmp_
     (tmp_path / "restored").mkdir()
     (tmp_path / "session").mkdir()
     words = ["lua5.4", str(HERE / "selection.lua"), str(ACTION), str(tmp_path), "12"]
-    finished = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+    finished = subprocess.run(words, capture_output=True, text=True, check=False, timeout=90)
     assert finished.returncode == 0, finished.stderr
     *shown, counted = finished.stdout.splitlines()
     answered, waited_s, noted = counted.split("\t")

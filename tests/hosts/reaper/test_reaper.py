@@ -372,7 +372,7 @@ def test_a_take_of_the_drum_loop_is_restored_by_the_real_service(tmp_path: Path)
             part = run(tmp_path, items[:1], state=state, range=[10.5, 11.5])
         finally:
             server.send_signal(signal.SIGTERM)
-            assert server.wait(60) == 0
+            assert server.wait(300) == 0
     before, rate = soundfile.read(stem)
     for place, first in ((0, 24_000), (1, 144_000)):
         take = Path(whole["items"][place]["takes"][1]["path"])
