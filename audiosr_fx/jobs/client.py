@@ -151,24 +151,52 @@ class Client:
         return JobStore(self.folder)
 
     def _ask(self, command: str, **told: Any) -> Any:
-        """The answer of the service; None where none runs."""
+        """The answer of the service; None where none runs.
+
+        One that has begun since its address was read does not know the secret that came with it; by then the
+        address of its own is there, and it is asked anew.
+        """
+        known = self._address()
+        while known is not None:
+            try:
+                return _answer(known, {"command": command, "secret": known.get("secret"), **told})
+            except MessageError:
+                known, before = self._address(), known
+                if known == before:
+                    raise
+        return None
+
+    def _address(self) -> dict[str, Any] | None:
+        """Where the door is, as it says itself; None where none was ever opened, or it was closed."""
         try:
-            address = json.loads((self.folder / ADDRESS_FILE).read_text("ascii"))
-            connection = _connect(address["address"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return None  # never opened, or left behind by one that was killed
-        message = {"command": command, "secret": address.get("secret"), **told}
-        try:
-            with connection, connection.makefile("rwb") as stream:
-                stream.write(json.dumps(message).encode("ascii") + b"\n")
-                stream.flush()
-                answer = json.loads(stream.readline(MAX_ANSWER))
-        except (OSError, ValueError) as cause:
-            raise JobError(f"the service does not answer ({cause}); is it just ending?") from cause
-        if "error" in answer:
-            error = error_of(answer["error"], str(answer.get("text", "")))
-            raise error or MessageError(f"the service answers {answer['error']!r}")
-        return answer.get("ok")
+            known = json.loads((self.folder / ADDRESS_FILE).read_text("ascii"))
+        except (OSError, ValueError):
+            return None
+        return known if isinstance(known, dict) else None
+
+
+def _answer(known: dict[str, Any], message: dict[str, Any]) -> Any:
+    """What the door of an address answers to a message; None where nobody is behind it.
+
+    Raises:
+        JobError: somebody is, but does not answer.
+        AudioSRError: the answer.
+    """
+    try:
+        connection = _connect(known["address"])
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        return None  # left behind by one that was killed, or not yet open
+    try:
+        with connection, connection.makefile("rwb") as stream:
+            stream.write(json.dumps(message).encode("ascii") + b"\n")
+            stream.flush()
+            answer = json.loads(stream.readline(MAX_ANSWER))
+    except (OSError, ValueError) as cause:
+        raise JobError(f"the service does not answer ({cause}); is it just ending?") from cause
+    if "error" in answer:
+        error = error_of(answer["error"], str(answer.get("text", "")))
+        raise error or MessageError(f"the service answers {answer['error']!r}")
+    return answer.get("ok")
 
 
 def _connect(address: Any) -> socket.socket:

@@ -53,9 +53,11 @@ class Door:
         self._secret = secrets.token_hex(24)
         self._guests = threading.BoundedSemaphore(MAX_GUESTS)
         self._socket: Path | None = None
-        self._server, address = self._listen()
+        self._server = self._unbound()
         try:
-            self._tell_where(address)
+            self._server.server_bind()
+            self._tell_where()
+            self._server.server_activate()  # last: whoever is let in could read this door's secret before
         except BaseException:
             self._let_go()
             raise
@@ -81,20 +83,17 @@ class Door:
                 if path is not None:
                     path.unlink()
 
-    def _listen(self) -> tuple[socketserver.BaseServer, Any]:
+    def _unbound(self) -> socketserver.TCPServer:
         if hasattr(socket, "AF_UNIX"):
-            path = socket_path(self._service.store.folder)
-            with suppress(FileNotFoundError):
-                path.unlink()
-            server = _UnixServer(str(path), self._handler())
-            self._socket = path
-            return server, str(path)
-        tcp = _TcpServer(("127.0.0.1", 0), self._handler())
-        return tcp, list(tcp.server_address[:2])
+            self._socket = socket_path(self._service.store.folder)
+            self._socket.unlink(missing_ok=True)
+            return _UnixServer(str(self._socket), self._handler(), bind_and_activate=False)
+        return _TcpServer(("127.0.0.1", 0), self._handler(), bind_and_activate=False)
 
-    def _tell_where(self, address: Any) -> None:
+    def _tell_where(self) -> None:
         """Write the address and the secret into their file."""
-        told = {"address": address, "secret": self._secret, "pid": os.getpid()}
+        where = self._server.server_address if self._socket is None else str(self._socket)
+        told = {"address": where, "secret": self._secret, "pid": os.getpid()}
         fresh = self._file.with_suffix(".new")
         with suppress(FileNotFoundError):
             fresh.unlink()

@@ -44,6 +44,15 @@ def client_of(tmp_path: Path) -> Client:
     return Client(tmp_path / "state")
 
 
+def left_by_a_killed_service(service: Service) -> Path:
+    """The address of a door that is gone, as it stays after a kill."""
+    path = service.store.folder / ADDRESS_FILE
+    with Door(service):
+        address = path.read_text()
+    path.write_text(address)
+    return path
+
+
 def followed(client: Client, job: int) -> dict[str, Any]:
     """Follow a job to its end, as the command line does."""
     last, end = 0, time.monotonic() + WAIT_S
@@ -148,10 +157,7 @@ def test_a_door_that_cannot_be_told_of_leaves_nothing(tmp_path: Path, service: S
 
 
 def test_an_address_that_a_killed_service_left_counts_for_nothing(tmp_path: Path, service: Service) -> None:
-    door = Door(service)
-    address = (tmp_path / "state" / ADDRESS_FILE).read_text()
-    door.close()
-    (tmp_path / "state" / ADDRESS_FILE).write_text(address)
+    left_by_a_killed_service(service)
     request = RenderRequest(
         source=new_source(tmp_path / "in", "a.wav", b"plain"), folder=tmp_path / "out", output_name="a.wav"
     )
@@ -159,6 +165,51 @@ def test_an_address_that_a_killed_service_left_counts_for_nothing(tmp_path: Path
         client_of(tmp_path).submit(request)
     with Door(service):  # the next one takes the place of what was left
         assert client_of(tmp_path).submit(request)["outcome"] == "queued"
+
+
+def test_nobody_is_let_in_before_the_secret_of_a_new_door_is_told(
+    tmp_path: Path, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left_by_a_killed_service(service)
+    told: list[object] = []
+    write = door_module.write_through
+
+    def ask_first(path: Path, *more: Any) -> None:
+        assert socket_path(tmp_path / "state").exists(), "it is bound already"
+        told.append(client_of(tmp_path).status())
+        write(path, *more)
+
+    monkeypatch.setattr(door_module, "write_through", ask_first)
+    with Door(service):
+        assert client_of(tmp_path).status() is not None
+    assert told == [None]
+
+
+def test_whoever_read_the_address_of_a_door_before_the_next_one_opened_is_answered(
+    tmp_path: Path, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left_by_a_killed_service(service)
+    opened: list[Door] = []
+    connect = client_module._connect
+
+    def connect_late(address: object) -> socket.socket:
+        if not opened:
+            opened.append(Door(service))
+        return connect(address)
+
+    monkeypatch.setattr(client_module, "_connect", connect_late)
+    try:
+        assert client_of(tmp_path).last_event() == 0
+        assert client_of(tmp_path).status() is not None
+    finally:
+        opened[0].close()
+
+
+def test_a_secret_that_stays_wrong_is_told(tmp_path: Path, service: Service, door: Door) -> None:
+    path = tmp_path / "state" / ADDRESS_FILE
+    path.write_text(json.dumps({**json.loads(path.read_text()), "secret": "another"}))
+    with pytest.raises(MessageError, match="secret of this door is missing or wrong"):
+        client_of(tmp_path).status()
 
 
 def test_a_long_path_moves_the_socket_but_not_the_queue(tmp_path: Path) -> None:
