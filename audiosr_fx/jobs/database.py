@@ -71,9 +71,10 @@ def open_database(folder: Path) -> tuple[sqlite3.Connection, Path | None]:
 
 
 def open_to_read(folder: Path) -> sqlite3.Connection | None:
-    """The database of a folder for looking only, whoever owns it; None where there is none.
+    """The database of a folder for looking only, whoever owns it; None where there is none, or only its file.
 
-    It is not opened read-only, because what a killed process left half done must be rolled back first.
+    It is not opened read-only, because what a killed process left half done must be rolled back first. It may
+    be of an older version, or become today's meanwhile: each step of that is whole, and keeps what is read.
 
     Raises:
         StorageError: it cannot be read.
@@ -85,10 +86,15 @@ def open_to_read(folder: Path) -> sqlite3.Connection | None:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=_BUSY_MS / 1000)
         try:
             connection.execute("PRAGMA query_only=ON")
-            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            (is_made,) = connection.execute(
+                "SELECT count(*) FROM sqlite_schema WHERE name = 'job'"
+            ).fetchone()
         except BaseException:
             connection.close()
             raise
+        if not is_made:  # its owner is about to
+            connection.close()
+            return None
         return connection
 
 

@@ -7,16 +7,22 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import soundfile
+from job_orders import new_order
 
 from audiosr_fx.errors import AudioFormatError, JobError, NoRoom, StorageError
 from audiosr_fx.jobs import database, schema
 from audiosr_fx.jobs.child import classify
+from audiosr_fx.jobs.client import Client
 from audiosr_fx.jobs.database import FILE_NAME, filesystem_of, is_disk_full, open_database, open_to_read
 from audiosr_fx.jobs.lock import FolderLock
+from audiosr_fx.jobs.states import State
+from audiosr_fx.jobs.store import JobStore
 from audiosr_fx.jobs.task import Ending
 
 HOLD = """
@@ -123,6 +129,55 @@ def test_looking_makes_no_database_and_changes_none(tmp_path: Path) -> None:
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
         connection.execute("DELETE FROM job")
     connection.close()
+
+
+def looked_at(folder: Path) -> list[object]:
+    """All that can be seen of a queue whose service does not answer."""
+    client = Client(folder)
+    return [client.jobs(), client.jobs([State.QUEUED]), client.events(0), client.last_event()]
+
+
+def test_a_database_that_is_just_being_made_has_no_jobs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[object] = []
+
+    def look() -> None:
+        assert (tmp_path / FILE_NAME).exists()
+        seen.append(looked_at(tmp_path))
+        with pytest.raises(JobError, match="there is no job 1"):
+            Client(tmp_path).show(1)
+
+    def looking(step: Callable[[sqlite3.Connection], None]) -> Callable[[sqlite3.Connection], None]:
+        def stepped(connection: sqlite3.Connection) -> None:
+            look()  # before
+            step(connection)
+            look()  # and before it counts
+
+        return stepped
+
+    monkeypatch.setattr(database, "MIGRATIONS", tuple(looking(step) for step in schema.MIGRATIONS))
+    open_database(tmp_path)[0].close()
+    assert seen == [[[], [], [], 0]] * 2 * len(schema.MIGRATIONS)
+
+
+@pytest.mark.parametrize("version", range(1, len(schema.MIGRATIONS) + 1))
+def test_a_database_of_any_version_can_be_looked_at(tmp_path: Path, version: int) -> None:
+    with JobStore(tmp_path / "state") as store:
+        store.submit(new_order(tmp_path))
+    today, older = (
+        sqlite3.connect(tmp_path / "state" / name, isolation_level=None) for name in (FILE_NAME, "x")
+    )
+    with closing(today), closing(older):
+        schema.migrate(older, schema.MIGRATIONS[:version])
+        for table in ("job", "event"):
+            for row in today.execute(f"SELECT * FROM {table}"):
+                older.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)
+    expected = looked_at(tmp_path / "state")
+    (tmp_path / "state" / "x").replace(tmp_path / "state" / FILE_NAME)
+    assert looked_at(tmp_path / "state") == expected
+    assert expected[-1] == 1
+    assert Client(tmp_path / "state").show(1)["state"] == "queued"
 
 
 def test_each_step_of_the_schema_is_taken_once_and_whole(tmp_path: Path) -> None:
