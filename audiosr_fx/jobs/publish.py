@@ -2,7 +2,8 @@
 
 A worker writes into a folder of its own beside the output. Then, in this order: the store notes which content
 is about to get the name; the file gets it in one step, never over another's; its manifest is put beside it;
-the store says done. Killed between any two of these, ``recover`` goes on where it ended.
+the worker's folder is removed; the store says done. Killed between any two of these, ``recover`` goes on
+where it ended. Whoever hears that a job has ended here finds the folder of outputs as it will be.
 """
 
 from __future__ import annotations
@@ -134,10 +135,12 @@ class Publisher:
         return self._conclude(job)
 
     def _give_up(self, job: Job, reason: str) -> Job:
-        """Leave what has the name of a job's output."""
-        job = self._store.supersede(job.id, reason, job.token)
+        """Leave what has the name of a job's output.
+
+        Killed in between, the job is rendered once more, and comes here again.
+        """
         self.discard(job)
-        return job
+        return self._store.supersede(job.id, reason, job.token)
 
     def _conclude(self, job: Job) -> Job:
         """Put the manifest beside a file that has its name, and say that it is done."""
@@ -145,15 +148,14 @@ class Publisher:
             order=job.order, output_name=job.output_name, output_sha256=job.output_sha256, result=job.result
         )
         try:
-            self._aside(job).mkdir(exist_ok=True)
+            self._aside(job).mkdir(exist_ok=True)  # gone, where it was interrupted after that
             write_manifest(job.order.request.folder, manifest, self._aside(job))
         except OSError as error:
             if is_disk_full(error):
                 raise
             _log.warning("%s: its manifest cannot be written (%s)", shown(job.output), error.strerror)
-        job = self._store.finish(job.id, job.token)
         self.discard(job)
-        return job
+        return self._store.finish(job.id, job.token)
 
 
 def _holds(path: Path, sha256: str) -> bool:
