@@ -187,6 +187,7 @@ def run_daemon(
     """Own the queue and watch until asked to stop; returns how many files failed."""
     from audiosr_fx.jobs.database import state_folder
     from audiosr_fx.jobs.door import Door
+    from audiosr_fx.jobs.lock import START_PATIENCE_S
     from audiosr_fx.jobs.service import Service
     from audiosr_fx.jobs.store import JobStore
     from watchfolder.daemon import Daemon
@@ -194,7 +195,7 @@ def run_daemon(
     from watchfolder.signals import signals_heard
 
     state = (queue.expanduser().absolute() if queue is not None else state_folder()).absolute()
-    with JobStore(state) as store, open_log(state, as_json=as_json, debug=debug):
+    with JobStore(state, patience_s=START_PATIENCE_S) as store, open_log(state, as_json=as_json, debug=debug):
         service = Service(store, devices=devices)
         daemon = Daemon(studio, service, state, once=once)
         with signals_heard(daemon), service, Door(service):

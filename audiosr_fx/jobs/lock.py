@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Final
 
 from audiosr_fx.errors import JobError
+
+START_PATIENCE_S: Final = 2.0
+"""How long a service that starts waits for who holds the lock but a moment, as audiosr-fx jobs cancel."""
+_POLL_S: Final = 0.05
 
 if os.name == "nt":
     import msvcrt
@@ -32,19 +37,20 @@ class FolderLock:
         OSError: the file cannot be made.
     """
 
-    def __init__(self, path: Path, what: str) -> None:
+    def __init__(self, path: Path, what: str, *, patience_s: float = 0.0) -> None:
         """Take the lock.
 
         Args:
             path: of the lock file; it stays there, as removing it would let two in.
             what: what is locked, for the message.
+            patience_s: how long to try again while another process holds it.
         """
         self.path = path
         self._stream = os.fdopen(
             os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600), "r+"
         )
         try:
-            _take(self._stream)
+            _take_within(patience_s, self._stream)
         except OSError as cause:
             holder = self._stream.read(20).strip()
             self._stream.close()
@@ -67,3 +73,15 @@ class FolderLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _take_within(patience_s: float, stream: IO[str]) -> None:
+    """Take the lock of an opened file, if need be only when it is free; OSError where it stays taken."""
+    until = time.monotonic() + patience_s
+    while True:
+        try:
+            return _take(stream)
+        except OSError:
+            if time.monotonic() >= until:
+                raise
+        time.sleep(_POLL_S)

@@ -59,18 +59,21 @@ class JobStore:
         OSError: the folder cannot be made.
     """
 
-    def __init__(self, folder: Path, *, wall_clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, folder: Path, *, wall_clock: Callable[[], float] = time.time, patience_s: float = 0.0
+    ) -> None:
         """Open the store of a folder, make it, or build it anew from what a damaged one left.
 
         Args:
             folder: for the database; local, and of this user alone.
             wall_clock: dates for people.
+            patience_s: how long to try again while another process owns the folder.
         """
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.folder = folder
         self.name = _store_name(folder)
         self._guard = threading.RLock()
-        self._lock = FolderLock(folder / "lock", f"{shown(folder)}: the job queue")
+        self._lock = FolderLock(folder / "lock", f"{shown(folder)}: the job queue", patience_s=patience_s)
         try:
             self._connection, damaged = open_database(folder)
             self.identity = rows.identity(self._connection)

@@ -91,6 +91,7 @@ def serve(
     refuse_windows("serve")
     from audiosr_fx.jobs.database import state_folder
     from audiosr_fx.jobs.door import Door
+    from audiosr_fx.jobs.lock import START_PATIENCE_S
     from audiosr_fx.jobs.service import Service
     from audiosr_fx.jobs.store import JobStore
     from hosts.config import HostConfig, parse_root, read_config
@@ -114,7 +115,7 @@ def serve(
     settings = merged.settings()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     with ExitStack() as stack:
-        store = stack.enter_context(JobStore(queue or state_folder()))
+        store = stack.enter_context(JobStore(queue or state_folder(), patience_s=START_PATIENCE_S))
         service = Service(store, devices=(device,))
         server = HostServer(settings, service)
         stack.enter_context(service)

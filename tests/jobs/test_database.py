@@ -10,13 +10,14 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import IO
 
 import pytest
 import soundfile
 from job_orders import new_order
 
 from audiosr_fx.errors import AudioFormatError, JobError, NoRoom, StorageError
-from audiosr_fx.jobs import database, schema
+from audiosr_fx.jobs import database, lock, schema
 from audiosr_fx.jobs.child import classify
 from audiosr_fx.jobs.client import Client
 from audiosr_fx.jobs.database import FILE_NAME, filesystem_of, is_disk_full, open_database, open_to_read
@@ -72,11 +73,36 @@ def test_the_lock_of_a_killed_process_is_free_at_once(tmp_path: Path) -> None:
     end(holder)
 
 
+def test_a_lock_that_is_held_for_a_moment_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = FolderLock(tmp_path / "lock", "the queue")
+    take, tries = lock._take, 0
+
+    def take_or_let_go(stream: IO[str]) -> None:
+        nonlocal tries
+        tries += 1
+        try:
+            take(stream)
+        finally:
+            held.close()
+
+    monkeypatch.setattr(lock, "_take", take_or_let_go)
+    FolderLock(tmp_path / "lock", "the queue", patience_s=60.0).close()
+    assert tries == 2
+
+
+def test_a_lock_that_stays_held_is_given_up(tmp_path: Path) -> None:
+    told = f"the queue is in use by process {os.getpid()}"
+    with FolderLock(tmp_path / "lock", "the queue"), pytest.raises(JobError, match=told):
+        FolderLock(tmp_path / "lock", "the queue", patience_s=0.01)
+
+
 def test_a_child_does_not_inherit_the_lock(tmp_path: Path) -> None:
-    lock = FolderLock(tmp_path / "lock", "the queue")
+    held = FolderLock(tmp_path / "lock", "the queue")
     child = multiprocessing.get_context("spawn").Process(target=os.getpid)
     child.start()
-    lock.close()
+    held.close()
     FolderLock(tmp_path / "lock", "the queue").close()
     child.join()
 

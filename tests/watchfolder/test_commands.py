@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import pytest
 from audio_kinds import some_audio, write_kind
@@ -13,6 +14,8 @@ from typer.testing import CliRunner, Result
 
 from audiosr_fx.cli import app
 from audiosr_fx.commands import system
+from audiosr_fx.jobs import lock
+from audiosr_fx.jobs.store import JobStore
 from watchfolder.service_commands import unit_path
 from watchfolder.status import write_status
 
@@ -120,13 +123,40 @@ def test_what_did_not_become_a_result_is_counted(run: Run, monkeypatch: pytest.M
     assert "3 files did not become a result" in done.stderr
 
 
-def test_a_queue_that_another_process_owns_is_told(run: Run, tmp_path: Path) -> None:
-    from audiosr_fx.jobs.store import JobStore
+STARTS = pytest.mark.parametrize("starts", [("watch", "in", "--out", "out"), ("serve", "--root", "in")])
 
+
+@STARTS
+def test_a_queue_that_another_process_owns_is_told(
+    starts: tuple[str, ...], run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock, "START_PATIENCE_S", 0.1)
     with JobStore(tmp_path / "state"):
-        done = run("watch", "in", "--out", "out")
+        done = run(*starts)
     assert done.exit_code == 2
     assert f"is in use by process {os.getpid()}" in done.stderr
+    assert is_one_line(done)
+
+
+@STARTS
+def test_a_queue_that_is_in_use_for_a_moment_is_waited_for(
+    starts: tuple[str, ...], run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by jobs cancel; here the queue is of a newer program, so that what has it says so and ends."""
+    store = JobStore(tmp_path / "state")
+    store._connection.execute("PRAGMA user_version = 99")
+    take = lock._take
+
+    def take_or_let_go(stream: IO[str]) -> None:
+        try:
+            take(stream)
+        finally:
+            store.close()
+
+    monkeypatch.setattr(lock, "_take", take_or_let_go)
+    monkeypatch.setattr(lock, "START_PATIENCE_S", 60.0)
+    done = run(*starts)
+    assert "the job database has version 99" in done.stderr
     assert is_one_line(done)
 
 
