@@ -20,6 +20,7 @@ from typing import Final, TypeAlias
 
 from audiosr_fx.child_voice import Message
 from audiosr_fx.last_words import LastWords
+from audiosr_fx.outbox import Outbox
 from audiosr_fx.recent import stop_if_asked
 
 Messages: TypeAlias = "queue.SimpleQueue[Message | None]"
@@ -74,7 +75,9 @@ class ChildProcess:
             start_new_session=True,  # Ctrl-C is for the parent, which then ends the child
             pass_fds=inherited,
         )
+        assert self._child.stdin is not None
         assert self._child.stderr is not None
+        self._outbox = Outbox(self._child.stdin)
         self._last_words = LastWords(self._child.stderr)
 
     @property
@@ -92,11 +95,8 @@ class ChildProcess:
         threading.Thread(target=self._read, args=(hear,), name="listen to a child", daemon=True).start()
 
     def tell(self, content: bytes) -> None:
-        """Write to its stdin; where it is gone, that is heard."""
-        assert self._child.stdin is not None
-        with contextlib.suppress(OSError):
-            self._child.stdin.write(content)
-            self._child.stdin.flush()
+        """Have it written to its stdin, while it is listened to; where it is gone, that is heard."""
+        self._outbox.put(content)
 
     def kill(self) -> None:
         """End it, whatever it does."""
@@ -137,7 +137,8 @@ class ChildProcess:
     def _let_go(self) -> None:
         """Wait, then close what it had; before its end that would wait for who reads it."""
         self._child.wait()
-        for stream in (self._child.stdin, self._child.stdout, self._child.stderr):
+        self._outbox.close()
+        for stream in (self._child.stdout, self._child.stderr):
             assert stream is not None
             with contextlib.suppress(OSError):
                 stream.close()

@@ -4,7 +4,7 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +104,31 @@ def test_a_child_that_cannot_be_ended_keeps_nobody_waiting(
     assert child._child.stdin is not None
     assert child._child.stdin.closed
     assert next_message(messages, WAIT_S, None) is None
+
+
+MUCH = b"x" * 300_000
+"""More than a pipe holds."""
+
+
+@pytest.mark.parametrize("word", ["silent", "fail"])
+def test_who_tells_much_does_not_wait_for_a_child_that_reads_nothing(word: str) -> None:
+    before = set(threading.enumerate())
+    with closing(ChildProcess("talking_child", word)) as child:
+        (writes,) = (thread for thread in set(threading.enumerate()) - before if thread.name == "outbox")
+        child.tell(MUCH)
+        child.tell(b"and more\n")
+        if word == "fail":  # then it is gone, and the pipe full
+            assert child.wait() == 1
+    assert not writes.is_alive()
+
+
+def test_what_is_told_comes_whole_and_in_order(start: Start) -> None:
+    child, messages = start("echo", "echo", "echo")
+    lines = [MUCH + b"\n", b"\n", b"the end\n"]
+    for line in lines:
+        child.tell(line)
+    said = [next_message(messages, WAIT_S, None) for _ in lines]
+    assert said == [{"heard": line.decode()} for line in lines]
 
 
 def test_a_child_is_waited_for_as_long_as_was_said(start: Start) -> None:

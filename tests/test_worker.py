@@ -9,7 +9,8 @@ import pytest
 import tasks
 from effects import Passes
 
-from audiosr_fx import errors
+from audiosr_fx import errors, worker
+from audiosr_fx.child_process import ChildProcess
 from audiosr_fx.child_voice import Message
 from audiosr_fx.errors import AudioSRError, ParameterError, PluginError, RenderCancelled
 from audiosr_fx.worker import run_apart
@@ -83,6 +84,22 @@ def test_a_cancelled_task_is_gone() -> None:
     with pytest.raises(RenderCancelled):
         run_apart(tasks.hang, what="it", on_message=heard.append, should_cancel=lambda: bool(heard))
     assert not tasks.is_alive(heard[0]["process"])
+
+
+@pytest.fixture
+def child_that_reads_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In place of one that does, and with no more time to start."""
+    monkeypatch.setattr(worker, "_started", lambda *_: ChildProcess("talking_child", "silent"))
+    monkeypatch.setattr(worker, "START_S", 0.0)
+
+
+@pytest.mark.usefixtures("child_that_reads_nothing")
+def test_a_large_task_that_nobody_takes_is_cancelled_and_ended_as_any() -> None:
+    large = b"x" * 300_000
+    with pytest.raises(RenderCancelled):
+        run_apart(tasks.word, large, what="it", should_cancel=lambda: True)
+    with pytest.raises(PluginError, match=r"^it hangs: no sign of life for 0.1 s; it was ended$"):
+        run_apart(tasks.word, large, what="it", timeout_s=0.1)
 
 
 def test_what_a_child_logs_is_logged_here(caplog: pytest.LogCaptureFixture) -> None:
