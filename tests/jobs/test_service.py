@@ -220,17 +220,29 @@ def test_a_queued_job_can_be_cancelled_and_asked_for_again(tmp_path: Path, servi
     assert service.wait(second.id, WAIT_S).state is State.DONE
 
 
-def test_a_source_that_changes_meanwhile_is_not_published(tmp_path: Path, service: Service) -> None:
-    job = submitted(service, tmp_path, f"once {tmp_path / 'happened'} kill")
-    source = job.order.request.source
-    until(service, job.id, State.RUNNING)
-    source.write_bytes(b"plain, and new")
-    job = service.wait(job.id, WAIT_S)
-    assert job.state is State.SUPERSEDED
-    assert "changed while it was rendered" in job.reason
-    again = service.submit_order(make_order(source, tmp_path / "out")).job
-    assert again is not None
-    assert service.wait(again.id, WAIT_S).output.read_bytes() == expected_content(b"plain, and new")
+class LatePublisher(Publisher):
+    """Something happens once, when a file is rendered and about to be published."""
+
+    def __init__(self, store: JobStore, happens: Callable[[Job], object]) -> None:
+        super().__init__(store)
+        self._happens = [happens]
+
+    def publish(self, job: Job, output_sha256: str, result: Mapping[str, Any]) -> Job:
+        if self._happens:
+            self._happens.pop()(job)
+        return super().publish(job, output_sha256, result)
+
+
+def test_a_source_that_changes_meanwhile_is_not_published(tmp_path: Path, store: JobStore) -> None:
+    publisher = LatePublisher(store, lambda job: job.order.request.source.write_bytes(b"plain, and new"))
+    with Service(store, renderer=FAKE, publisher=publisher) as service:
+        job = service.wait(submitted(service, tmp_path, "plain").id, WAIT_S)
+        assert job.state is State.SUPERSEDED
+        assert "changed while it was rendered" in job.reason
+        assert outputs(tmp_path) == []
+        again = service.submit_order(make_order(job.order.request.source, tmp_path / "out")).job
+        assert again is not None
+        assert service.wait(again.id, WAIT_S).output.read_bytes() == expected_content(b"plain, and new")
     assert outputs(tmp_path) == ["stem.wav"]
 
 
@@ -251,12 +263,11 @@ def test_a_source_that_is_gone_when_its_turn_comes_is_rendered_when_it_is_asked_
     assert service.wait(job.id, WAIT_S).state is State.DONE
 
 
-def test_a_name_that_is_taken_while_it_is_rendered_gets_a_number(tmp_path: Path, service: Service) -> None:
-    job = submitted(service, tmp_path, f"once {tmp_path / 'happened'} kill")
-    job.output.parent.mkdir(exist_ok=True)
-    job.output.write_bytes(b"theirs")
-    job = service.wait(job.id, WAIT_S)
-    assert job.output.name == "stem-2.wav"
+def test_a_name_that_is_taken_while_it_is_rendered_gets_a_number(tmp_path: Path, store: JobStore) -> None:
+    publisher = LatePublisher(store, lambda job: job.output.write_bytes(b"theirs"))
+    with Service(store, renderer=FAKE, publisher=publisher) as service:
+        job = service.wait(submitted(service, tmp_path, "plain").id, WAIT_S)
+    assert (job.state, job.output.name) == (State.DONE, "stem-2.wav")
     assert outputs(tmp_path) == ["stem-2.wav", "stem.wav"]
     assert (tmp_path / "out" / "stem.wav").read_bytes() == b"theirs"
 
@@ -276,7 +287,8 @@ def test_what_is_missing_parks_the_queue_which_heals_by_itself(
 def test_a_full_disk_lets_nothing_start_and_says_why(tmp_path: Path, service: Service) -> None:
     parked = submitted(service, tmp_path, "full", "a.wav")
     until(service, parked.id, State.PARKED)
-    assert "No space left on device" in service.store.get(parked.id).reason
+    reasons = [event.reason for event in service.store.events(job=parked.id) if event.new is State.PARKED]
+    assert "No space left on device" in reasons[0]
     service.cancel(parked.id)
     other = submitted(service, tmp_path, "plain", "b.wav")
     assert service.wait(other.id, WAIT_S).state is State.DONE
@@ -315,13 +327,16 @@ def test_a_job_that_never_fits_is_tried_ever_more_rarely_while_there_are_others(
                 known = service.store.get(big.id)
 
 
-def test_what_was_parked_when_the_service_ended_is_tried_by_the_next(tmp_path: Path) -> None:
+def test_what_was_parked_when_the_service_ended_is_tried_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with JobStore(tmp_path / "state") as store:
-        with Service(store, renderer=FAKE) as service:
+        with monkeypatch.context() as resting, Service(store, renderer=FAKE) as service:
+            resting.setattr(pause, "FIRST_S", 60.0)
             job = submitted(service, tmp_path, f"once {tmp_path / 'happened'} device")
             until(service, job.id, State.PARKED)
             service.stop()
-        assert store.get(job.id).state in (State.PARKED, State.QUEUED)
+        assert store.get(job.id).state is State.PARKED
     with JobStore(tmp_path / "state") as store, Service(store, renderer=FAKE) as service:
         assert service.wait(job.id, WAIT_S).state is State.DONE
 
