@@ -382,17 +382,19 @@ def test_small_batches_last_as_long_as_the_render(
 
 
 @pytest.mark.parametrize(
-    ("effect", "words"),
+    ("effect", "timeout_s", "words"),
     [
-        (Crashes, r"in.wav: the process of the board \(Gain, Crashes\) crashed \(killed by SIGSEGV\)"),
-        (Hangs, r"in.wav: the process of the board \(Gain, Hangs\) hangs: no sign of life for 1 s"),
+        (Crashes, 60, r"in.wav: the process of the board \(Gain, Crashes\) crashed \(killed by SIGSEGV\)"),
+        (Hangs, 1, r"in.wav: the process of the board \(Gain, Hangs\) hangs: no sign of life for 1 s"),
     ],
 )
-def test_a_crash_or_hang_fails_that_file_only(effect: type[Passes], words: str, make: Made) -> None:
+def test_a_crash_or_hang_fails_that_file_only(
+    effect: type[Passes], timeout_s: float, words: str, make: Made
+) -> None:
     source = make()
     with pytest.raises(PluginError, match=words):
         Board([Gain(1), effect()]).render_file(
-            source, source.with_name("out.wav"), isolated=True, timeout_s=1
+            source, source.with_name("out.wav"), isolated=True, timeout_s=timeout_s
         )
     assert names(source.parent) == ["in.wav"]
     assert Board([Gain(1)]).render_file(source, source.with_name("out.wav"), isolated=True).frames == 200_001

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hurried_clock import hurry
 from recipes import ByName
 
 from audiosr_fx.commands.batch import render_each
@@ -18,12 +19,16 @@ from audiosr_fx.errors import CheckpointError
 Render = Callable[..., list[Outcome]]
 
 
+def tasks_named(folder: Path, *names: str) -> list[Task]:
+    return [Task(Path(f"{name}.wav"), folder / f"{name}.wav", OutputFormat.WAV) for name in names]
+
+
 @pytest.fixture
 def render(tmp_path: Path) -> Render:
     """Files of some names through a recipe, in two processes."""
 
     def work(*names: str, recipe: ByName | None = None, jobs: int = 2) -> list[Outcome]:
-        tasks = [Task(Path(f"{name}.wav"), tmp_path / f"{name}.wav", OutputFormat.WAV) for name in names]
+        tasks = tasks_named(tmp_path, *names)
         progress = RenderProgress(files=len(tasks), quiet=True)
         return list(render_each(tasks, recipe or ByName(), progress, jobs=jobs))
 
@@ -64,11 +69,17 @@ def test_processes_are_kept_and_share_the_cores(
     assert {threads for _, threads in told} == {"3"}
 
 
-def test_a_process_that_hangs_is_ended(render: Render, tmp_path: Path) -> None:
-    hangs, fine = render("hang", "fine", recipe=ByName(timeout_s=1.0))
-    assert isinstance(hangs, Failure)
-    assert "hang.wav: its process hangs: no sign of life for 1 s" in hangs.error
+def test_a_process_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    is_fine_done = threading.Event()
+    hurry(monkeypatch, is_fine_done.is_set)
+    tasks = tasks_named(tmp_path, "fine", "hang")
+    outcomes = render_each(tasks, ByName(timeout_s=60.0), RenderProgress(files=2, quiet=True), jobs=2)
+    fine = next(outcomes)
+    is_fine_done.set()
+    (hangs,) = outcomes
     assert isinstance(fine, Result)
+    assert isinstance(hangs, Failure)
+    assert "hang.wav: its process hangs: no sign of life for 60 s" in hangs.error
     assert names(tmp_path) == ["fine.wav"]
 
 
@@ -91,10 +102,7 @@ def test_an_output_that_is_taken_is_not_replaced(render: Render, tmp_path: Path)
 
 def test_whoever_stops_listening_ends_all_processes(tmp_path: Path) -> None:
     before = threading.active_count()
-    tasks = [
-        Task(Path(f"{name}.wav"), tmp_path / f"{name}.wav", OutputFormat.WAV)
-        for name in ("fine", "hang-1", "hang-2")
-    ]
+    tasks = tasks_named(tmp_path, "fine", "hang-1", "hang-2")
     outcomes = render_each(tasks, ByName(), RenderProgress(files=3, quiet=True), jobs=2)
     assert isinstance(next(outcomes), Result)
     outcomes.close()  # type: ignore[attr-defined]
