@@ -6,7 +6,7 @@ import hashlib
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from fractions import Fraction
 from itertools import takewhile
 from pathlib import Path
@@ -229,11 +229,6 @@ def make_ask(
     if read.mode == "file" and len(sources) > 1:
         raise ParameterError("mode is 'file'; expected region where each channel is a file of its own")
     return Ask(request=word, sources=sources, span=span, preset=str(preset), options=read)
-
-
-def with_seed(ask: Ask, seed: int, request: str) -> Ask:
-    """The same once more, with another seed and under another word."""
-    return replace(ask, request=request, options=replace(ask.options, seed=seed))
 
 
 def _choice(name: str, value: str, choices: tuple[str, ...]) -> None:

@@ -21,7 +21,7 @@ from audiosr_fx.errors import AudioSRError, ParameterError, StorageError
 from audiosr_fx.presets import find_presets, read_preset
 from audiosr_fx.wording import one_line, shown
 from hosts import protocol
-from hosts.asks import Ask, with_seed
+from hosts.asks import Ask
 from hosts.checking import Checking, find_region
 from hosts.controls import Controls
 from hosts.endings import Endings
@@ -36,6 +36,7 @@ from hosts.receipts import Receipts
 from hosts.render_queue import RenderQueue
 from hosts.replies import Replies, Send
 from hosts.roots import Roots
+from hosts.seeds import with_another_seed
 from hosts.spans import Span
 from hosts.tempo import TempoMap
 from hosts.turns import first_turn
@@ -83,7 +84,8 @@ class Bridge:
         self._endings = Endings(jobs, ledger, receipts, self._replies)
         self._handing_on = HandingOn(jobs, ledger, self._endings, out=out, work=work)
         self._checking = Checking(ledger, self._looks.read, self._handing_on.put)
-        self._last_seed: int | None = None
+        self._last: tuple[Ask, Ask] | None = None
+        """The newest ask, and the same with all that stood for renders then."""
         self._asked: dict[Message, Ask] = {}
         self._guard = threading.Lock()
         self._handlers: dict[str, Callable[[Message, Values, Peer], None]] = {
@@ -140,7 +142,8 @@ class Bridge:
         full = self.controls.applied_to(ask)
         with first_turn():
             entry, is_new = self._ledger.enter(full, peer.at(ask.options.reply_port), ask.digest)
-            self.announced, self._last_seed = ask, full.options.seed
+            if is_new:
+                self._last = ask, full
             try:
                 self._replies.accepted(entry)
             finally:  # it is on the disk: whatever becomes of the reply, it is rendered
@@ -153,13 +156,14 @@ class Bridge:
         return entry
 
     def again(self, request: str) -> Entry:
-        """Render what was asked for last once more, with another seed.
+        """Render what was asked for last once more, or what was announced, with another seed.
 
         Raises:
             ParameterError: nothing was.
+            PresetError: its preset is not there any more.
         """
-        seed = ((self._last_seed or 0) + 1) % (1 << 32)
-        return self.render(with_seed(self._announced(), seed, request))
+        ask, last = self._last or (self._announced(), self.controls.applied_to(self._announced()))
+        return self.render(with_another_seed(ask, last, request))
 
     def render_announced(self, request: str) -> Entry:
         """Render what was announced.

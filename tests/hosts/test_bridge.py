@@ -6,6 +6,7 @@ import logging
 import re
 import socket
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import mido
@@ -17,6 +18,7 @@ from studio import RATE, Studio, studio
 from audiosr_fx import __version__
 from hosts.client import OscClient, new_request, render_message
 from hosts.osc import Message, message, parse_packet
+from hosts.tempo import TempoMap
 
 RENDER = "/audiosr/render"
 
@@ -368,6 +370,31 @@ def test_requests_that_are_announced_are_rendered_by_a_key(desk: Studio) -> None
     lines = [line.split() for line in desk.renders("key.wav")]
     assert [line[0] for line in lines] == ["0s-24000s"] * 3
     assert [line[2] for line in lines] == ["None", "1", "2"]
+
+
+def test_what_was_announced_stays_so_whatever_is_rendered_after_it(desk: Studio) -> None:
+    """By E with another seed, by D, and over OSC."""
+    desk.stem("stay.wav", frames=3 * RATE)
+    bridge = desk.server.bridge
+    bridge.use_tempo_map(TempoMap([], [], [(0, "A"), (960, "B"), (1920, "C")]))
+    announced = Message("/audiosr/announce", ("stay-1", "stems", "stay.wav", 24_000, 24_000, RATE), "sssiii")
+    one_reply(desk, announced)
+    bridge.again("stay-2")
+    bridge.render_part("stay-3", Fraction(3, 2))
+    desk.replies(render_message("stay.wav", root="stems", length=100, rate=RATE, request="stay-4"))
+    bridge.render_announced("stay-5")
+    bridge.again("stay-6")
+    for number in range(2, 7):
+        word = message("/audiosr/status", f"stay-{number}")
+        desk.client.ask(word, lambda replies: replies[-1].address.endswith("done"))
+    lines = {tuple(line.split()[:3:2]) for line in desk.renders("stay.wav")}
+    assert lines == {
+        ("24000s-48000s", "1"),
+        ("48000s-96000s", "None"),
+        ("0s-100s", "None"),
+        ("24000s-48000s", "None"),
+    }
+    bridge.use_tempo_map(None)
 
 
 def test_a_repeat_is_answered_without_another_look_at_the_file(desk: Studio) -> None:
