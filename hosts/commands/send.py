@@ -25,6 +25,7 @@ from hosts.commands.sending import (
     say_reply,
 )
 from hosts.osc import Argument, Message
+from hosts.protocol import check_request_id
 from hosts.tempo import split_bars
 
 app = typer.Typer(no_args_is_help=True, help="Talk to a running audiosr-fx serve, as a DAW's script does.")
@@ -78,6 +79,8 @@ def render_command(
 
     [bold]audiosr-fx send render vocal.wav --region 12.5-17 --preset dark-vocal[/bold]
     """
+    if request is not None:
+        check_request_id(request)
     options = (*(changes or ()), *(("mode=file",) if replace else ()))
     if bars is not None:
         if region is not None:
@@ -125,6 +128,7 @@ def cancel_command(
     json: JsonOption = False,
 ) -> None:
     """Stop a request."""
+    check_request_id(request)
     ends = (protocol.ERROR, protocol.DONE)
     with server.connect() as client:
         client.send(Message(protocol.CANCEL, (request,)))
@@ -143,6 +147,8 @@ def status_command(
     json: JsonOption = False,
 ) -> None:
     """Say how a request stands, or how many there are."""
+    if request:
+        check_request_id(request)
     with server.connect() as client:
         said = Message(protocol.STATUS, (request,))
         for reply in client.ask(said, lambda replies: True):

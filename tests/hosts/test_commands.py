@@ -70,6 +70,15 @@ def test_a_request_that_nobody_made_is_an_error(command: str, desk: Studio) -> N
     assert re.fullmatch("error: there is no request '?nope'?\n", err)
 
 
+@pytest.mark.parametrize(
+    "words", [("render", str(DRUMS), "--request", "my take 1"), ("cancel", "tä"), ("status", "take 1")]
+)
+def test_a_word_that_no_server_would_answer_is_not_sent(words: tuple[str, ...]) -> None:
+    code, out, err = run("send", *words, "--port", "9")
+    assert (code, out) == (2, "")
+    assert re.fullmatch("error: request is '.+'; expected 1 to 64 letters, digits, . _ : -\n", err)
+
+
 def test_a_render_that_is_refused_ends_with_the_code_of_wrong_usage(desk: Studio) -> None:
     stem = desk.stem("mode.wav")
     code, out, err = run("send", "render", str(stem), "--set", "mode=all", "--port", str(desk.port))
