@@ -178,7 +178,10 @@ _COMMANDS: Final = (
                 name="from", types="s", help="BAR, BAR:BEAT or BAR:BEAT.FRACTION from 1, or a marker's name."
             ),
             Field(
-                name="to", types="s", help="Where the region ends, likewise; empty behind a marker: the next."
+                name="to",
+                types="s",
+                help="Where the region ends, likewise, excluded: 17 to 25 ends as 25 begins; empty: with that"
+                " marker's part, the last one with the file, or with that bar.",
             ),
             Field(name="origin", types="s", help="Where in the song the file begins; empty is 1:1."),
             Field(
@@ -189,7 +192,7 @@ _COMMANDS: Final = (
             PRESET,
             OPTIONS,
         ),
-        help="Render bars and beats of a song, or a part that a marker names.",
+        help="Render bars and beats of a song up to where `to` begins; without it a marker's part, or one bar.",
         replies=_OUTCOMES,
     ),
     Address(

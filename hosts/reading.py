@@ -56,4 +56,4 @@ class Reader:
         origin = self.tempo_map.position(str(one(values, "origin")) or "1")
         if start < origin:
             raise ParameterError("the region begins before the file does; check origin")
-        return Span(start=start - origin, stop=stop - origin)
+        return Span(start=start - origin, stop=None if stop is None else stop - origin)

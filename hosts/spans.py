@@ -44,9 +44,9 @@ class Span:
         if info.frames < stop <= info.frames + self._slack(info.sample_rate):
             stop = info.frames
         if not 0 <= start < stop <= info.frames:
+            told = f"begins at {start}" if self.stop is None else f"is {start} to {stop}"
             raise ParameterError(
-                f"the region is {start} to {stop}; {shown(info.path)} has {info.frames} samples"
-                f" at {info.sample_rate} Hz"
+                f"the region {told}; {shown(info.path)} has {info.frames} samples at {info.sample_rate} Hz"
             )
         return start, stop
 

@@ -49,11 +49,11 @@ class _Metre:
 
 @dataclass(frozen=True, slots=True)
 class NamedRegion:
-    """A part of a song: from its marker to the next, in seconds; the last ends with the file."""
+    """A part of a song: from its marker to the next, in seconds; the last has no end but that of a file."""
 
     name: str
     start_s: Fraction
-    stop_s: Fraction
+    stop_s: Fraction | None
 
 
 class TempoMap:
@@ -70,7 +70,6 @@ class TempoMap:
         markers: Sequence[tuple[int, str]] = (),
         *,
         ticks_per_quarter: int = 480,
-        end_tick: int = 0,
     ) -> None:
         """Make a map.
 
@@ -79,16 +78,15 @@ class TempoMap:
             metres: tick, and the two numbers of a metre from there on; one in mid-bar begins a new bar.
             markers: tick and name.
             ticks_per_quarter: of a quarter note.
-            end_tick: where the song ends.
         """
         self._ticks_per_quarter = ticks_per_quarter
         self._tempos = list(self._placed_tempos(tempos))
         self._metres = list(self._placed_metres(metres))
-        starts = sorted(markers, key=lambda marker: marker[0])
-        ends = [*(tick for tick, _ in starts[1:]), max([end_tick, *(tick for tick, _ in starts)])]
+        placed = sorted(markers, key=lambda marker: marker[0])
+        starts = [self._seconds(Fraction(tick)) for tick, _ in placed]
         self.regions = tuple(
-            NamedRegion(name, self._seconds(Fraction(tick)), self._seconds(Fraction(end)))
-            for (tick, name), end in zip(starts, ends, strict=False)
+            NamedRegion(name, start, stop)
+            for (_, name), start, stop in zip(placed, starts, [*starts[1:], None], strict=False)
         )
 
     def seconds(self, bar: int, beat: Fraction | int = 1) -> Fraction:
@@ -115,22 +113,15 @@ class TempoMap:
         Raises:
             ParameterError: there is none of that name, or it is empty.
         """
-        wanted = name.strip().casefold()
-        found = next((one for one in self.regions if one.name.strip().casefold() == wanted), None)
-        names = list(dict.fromkeys(one.name for one in self.regions))
-        if found is None:
-            there = ", ".join(names[:20]) or "none"
-            raise ParameterError(
-                f"there is no marker {name!r:.80}{did_you_mean(name, names)}; there are: {there}"
-            )
-        if found.stop_s <= found.start_s:
-            raise ParameterError(f"nothing follows the marker {found.name!r:.80}; expected a longer song")
+        found = self._find(name)
+        if found.stop_s is not None and found.stop_s <= found.start_s:
+            raise ParameterError(f"the marker {found.name!r:.80} lies at the next one, so it names nothing")
         return found
 
     def region_at(self, seconds: Fraction | float) -> NamedRegion | None:
         """The part that a time lies in."""
-        inside = (one for one in self.regions if one.start_s <= seconds < one.stop_s)
-        return next(inside, None)
+        begun = [one for one in self.regions if one.start_s <= seconds]
+        return begun[-1] if begun else None
 
     def position(self, text: str) -> Fraction:
         """Seconds of ``17``, ``17:3`` or ``17:3.5``.
@@ -143,21 +134,22 @@ class TempoMap:
             raise ParameterError(f"a position is {text!r:.40}; expected BAR, BAR:BEAT or BAR:BEAT.FRACTION")
         return self.seconds(int(match["bar"]), Fraction(match["beat"] or 1))
 
-    def span(self, start: str, stop: str = "") -> tuple[Fraction, Fraction]:
-        """From and to in seconds: two positions, or the name of a marker and nothing.
+    def span(self, start: str, stop: str = "") -> tuple[Fraction, Fraction | None]:
+        """From and to in seconds: two positions, of which the second is excluded, or one marker or bar.
+
+        Returns:
+            Both; the second is None for the part of the last marker, which ends where a file does.
 
         Raises:
             ParameterError: no such marker or position, or nothing between them.
         """
-        if _POSITION.fullmatch(start.strip()) and stop:
-            first, last = self.position(start), self._end(stop)
-        elif stop:
-            first, last = self.region(start).start_s, self._end(stop)
-        else:
-            found = self.region(start)
-            first, last = found.start_s, found.stop_s
+        if not stop:
+            return self._whole(start)
+        first, last = self._begin(start), self._begin(stop)
         if not first < last:
-            raise ParameterError(f"the region {start!r:.40} to {stop!r:.40} is empty")
+            raise ParameterError(
+                f"the region {start!r:.40} to {stop!r:.40} is empty; it ends where {stop.strip():.40} begins"
+            )
         return first, last
 
     def region_text(self, text: str) -> str:
@@ -170,12 +162,36 @@ class TempoMap:
             ParameterError: as ``span``.
         """
         start, stop = self.span(*split_bars(text))
-        return "-".join(
-            f"{nano // _NANO}.{nano % _NANO:09d}" for nano in (round(start * _NANO), round(stop * _NANO))
-        )
+        return f"{_typed(start)}-{'' if stop is None else _typed(stop)}"
 
-    def _end(self, text: str) -> Fraction:
-        return self.position(text) if _POSITION.fullmatch(text.strip()) else self.region(text).start_s
+    def _named(self, name: str) -> NamedRegion | None:
+        wanted = name.strip().casefold()
+        return next((one for one in self.regions if one.name.strip().casefold() == wanted), None)
+
+    def _find(self, name: str) -> NamedRegion:
+        found = self._named(name)
+        if found is None:
+            names = list(dict.fromkeys(one.name for one in self.regions))
+            there = ", ".join(names[:20]) or "none"
+            raise ParameterError(
+                f"there is no marker {name!r:.80}{did_you_mean(name, names)}; there are: {there}"
+            )
+        return found
+
+    def _whole(self, text: str) -> tuple[Fraction, Fraction | None]:
+        """The part of a marker, or a bar where none is called so."""
+        match = _POSITION.fullmatch(text.strip())
+        if match is None or self._named(text) is not None:
+            found = self.region(text)
+            return found.start_s, found.stop_s
+        if match["beat"]:
+            raise ParameterError(f"the region begins at {text.strip()}; expected an end too, or a bar alone")
+        bar = int(match["bar"])
+        return self.seconds(bar), self.seconds(bar + 1)
+
+    def _begin(self, text: str) -> Fraction:
+        """When a position is, or what a marker names begins."""
+        return self.position(text) if _POSITION.fullmatch(text.strip()) else self._find(text).start_s
 
     def _placed_tempos(self, tempos: Iterable[tuple[int, int]]) -> Iterable[_Tempo]:
         at = _Tempo(0, Fraction(0), Fraction(_DEFAULT_TEMPO, 1_000_000 * self._ticks_per_quarter))
@@ -197,6 +213,11 @@ class TempoMap:
     def _seconds(self, tick: Fraction) -> Fraction:
         at = self._tempos[bisect.bisect_right(self._tempos, tick, key=lambda one: Fraction(one.tick)) - 1]
         return at.seconds + (tick - at.tick) * at.seconds_per_tick
+
+
+def _typed(seconds: Fraction) -> str:
+    nano = round(seconds * _NANO)
+    return f"{nano // _NANO}.{nano % _NANO:09d}"
 
 
 def split_bars(text: str) -> tuple[str, str]:
@@ -247,12 +268,10 @@ def _map_of(file: mido.MidiFile, name: str) -> TempoMap:
     tempos: dict[int, int] = {}
     metres: dict[int, tuple[int, int]] = {}
     markers: list[tuple[int, str]] = []
-    end_tick = 0
     for track in file.tracks:
         tick = 0
         for message in track:
             tick += message.time
-            end_tick = max(end_tick, tick)
             if message.type == "set_tempo" and message.tempo > 0:
                 tempos[tick] = message.tempo
             elif message.type == "time_signature" and message.numerator > 0:
@@ -266,7 +285,6 @@ def _map_of(file: mido.MidiFile, name: str) -> TempoMap:
         [(tick, *metre) for tick, metre in metres.items()],
         markers,
         ticks_per_quarter=file.ticks_per_beat,
-        end_tick=end_tick,
     )
 
 

@@ -83,7 +83,7 @@ def render_files(
             "--tempo-map",
             metavar="FILE",
             help="MIDI file of the song, which begins with the audio; --region is then a marker's name"
-            " ('Chorus 2') or bars (17-25, 17:3-18:1).",
+            " ('Chorus 2') or bars (17, 17:3-18:1, 17-25, which ends where 25 begins).",
         ),
     ] = None,
     format: Annotated[

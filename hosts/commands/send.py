@@ -51,7 +51,9 @@ def render_command(
     bars: Annotated[
         str | None,
         typer.Option(
-            "--bars", metavar="FROM[-TO]", help="Bars such as 17-25 or 17:3-18:1, or a marker's name."
+            "--bars",
+            metavar="FROM[-TO]",
+            help="Bars: 17, 17-25 (up to where 25 begins) or 17:3-18:1; or a marker's name.",
         ),
     ] = None,
     tempo_map: Annotated[

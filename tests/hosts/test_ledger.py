@@ -181,7 +181,7 @@ def test_a_key_renders_the_part_under_the_playhead_and_cancels(tmp_path: Path) -
         desk.client.ask(said, lambda replies: True)
         with pytest.raises(ParameterError, match="load a tempo map"):
             bridge.render_part("part-0", 1)  # type: ignore[arg-type]
-        bridge.use_tempo_map(TempoMap([], [], [(0, "A"), (960, "B"), (1920, "C")], end_tick=1921))
+        bridge.use_tempo_map(TempoMap([], [], [(0, "A"), (960, "B"), (1920, "C")]))
         entry = bridge.render_part("part-1", 1.5)  # type: ignore[arg-type]
         assert entry.ask.span == Span(start=Fraction(1), stop=Fraction(2))
         hold = desk.hold("song.wav")

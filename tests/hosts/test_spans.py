@@ -24,19 +24,20 @@ def bounce(frames: int, rate: int = RATE) -> AudioInfo:
     )
 
 
-def test_the_last_part_of_a_song_is_found_in_a_bounce_that_rounds_its_end_down() -> None:
-    song = TempoMap(
-        [(0, 60_000_000 // 93)],
-        [(0, 4, 4)],
-        [(0, "Intro"), (480 * 4 * 32, "Outro")],
-        ticks_per_quarter=480,
-        end_tick=480 * 4 * 64,
-    )
-    outro = song.region("Outro")
-    span = Span(start=outro.start_s, stop=outro.stop_s)
-    frames = int(outro.stop_s * RATE)
-    assert span.within(bounce(frames)) == (round(outro.start_s * RATE), frames)
-    assert span.within(bounce(frames - 43)) == (round(outro.start_s * RATE), frames - 43)
+def test_the_last_bars_of_a_song_are_found_in_a_bounce_that_rounds_its_end_down() -> None:
+    song = TempoMap([(0, 60_000_000 // 93)], markers=[(0, "Intro"), (480 * 4 * 32, "Outro")])
+    start, stop = song.span("33", "65")
+    assert stop is not None
+    begin, frames = round(start * RATE), int(stop * RATE)
+    for short in (0, 43):
+        assert Span(start=start, stop=stop).within(bounce(frames - short)) == (begin, frames - short)
+    with pytest.raises(ParameterError, match=rf"is {begin} to {frames + 1}; song\.wav has"):
+        Span(start=start, stop=stop).within(bounce(frames - RATE // 2))
+    for more in (-RATE // 2, 0, RATE):  # the last part ends with the file, be that early or late
+        part = Span(start=song.region("Outro").start_s, stop=song.region("Outro").stop_s)
+        assert part.within(bounce(frames + more)) == (begin, frames + more)
+    with pytest.raises(ParameterError, match=rf"begins at {begin}; song\.wav has {begin} samples"):
+        part.within(bounce(begin))
 
 
 @pytest.mark.parametrize("rate", [44_100, 48_000, 96_000])

@@ -56,7 +56,7 @@ def test_bars_follow_tempo_and_metre(tmp_path: Path) -> None:
     assert tempo_map.position("5") == 8
     assert tempo_map.position("5:2") == Fraction(17, 2), "a beat is an eighth here, at a quarter a second"
     assert tempo_map.position("6:1") == Fraction(19, 2)
-    assert tempo_map.regions[-1].stop_s == 8 + 12
+    assert tempo_map.regions[-1].stop_s is None
 
 
 def test_mido_gives_the_same_seconds(tmp_path: Path) -> None:
@@ -74,18 +74,39 @@ def test_markers_name_regions_up_to_the_next(tmp_path: Path) -> None:
     tempo_map = read_tempo_map(song(tmp_path))
     assert [one.name for one in tempo_map.regions] == ["Verse ü", "Chorus 2", "Outro 🎸"]
     assert tempo_map.span("chorus 2") == (4, Fraction(19, 2))
-    assert tempo_map.span("Outro 🎸") == (Fraction(19, 2), 20)
+    assert tempo_map.span("Outro 🎸") == (Fraction(19, 2), None), (
+        "up to the end of the file, wherever that is"
+    )
     assert tempo_map.span("Verse ü", "Chorus 2") == (0, 4)
     assert tempo_map.span("Chorus 2", "4:1") == (4, 6)
     assert tempo_map.span("1:2", "2") == (Fraction(1, 2), 2)
     assert tempo_map.region_at(5.0) == tempo_map.region("Chorus 2")
-    assert tempo_map.region_at(21.0) is None
+    assert tempo_map.region_at(21.0) == tempo_map.region("Outro 🎸")
+
+
+def test_nothing_is_named_before_the_first_marker_and_by_one_of_two_at_a_place() -> None:
+    tempo_map = TempoMap([], [], [(960, "A"), (960, "B")])
+    assert tempo_map.region_at(0.5) is None
+    assert tempo_map.region_at(1.0) == tempo_map.region("B")
+    assert tempo_map.span("A", "3") == (1, 4)
+    with pytest.raises(ParameterError, match="'A' lies at the next one"):
+        tempo_map.span("A")
+
+
+def test_a_bar_alone_is_that_bar_unless_a_marker_is_called_so(tmp_path: Path) -> None:
+    tempo_map = read_tempo_map(song(tmp_path))
+    assert tempo_map.span("2") == tempo_map.span("2", "3") == (2, 4)
+    assert tempo_map.span("5") == (8, Fraction(19, 2)), "three eighths"
+    assert tempo_map.region_text(" 2 ") == "2.000000000-4.000000000"
+    assert TempoMap([], [], [(480, "2"), (960, "3")]).span("2") == (Fraction(1, 2), 1)
 
 
 def test_a_region_on_the_command_line_is_bars_or_a_marker(tmp_path: Path) -> None:
     tempo_map = read_tempo_map(song(tmp_path))
     for text, samples in (
         ("Chorus 2", (192_000, 456_000)),
+        ("Outro 🎸", (456_000, None)),
+        ("5", (384_000, 456_000)),
         ("1:2-2", (24_000, 96_000)),
         ("3 - 3:1.333333333", (192_000, 200_000)),
     ):
@@ -104,7 +125,9 @@ def test_a_region_on_the_command_line_is_bars_or_a_marker(tmp_path: Path) -> Non
         ("1:5", "2", "beat is 5; bar 1 has beats 1 to 4"),
         ("5:4", "9", "bar 5 has beats 1 to 3"),
         ("0", "2", "bar is 0"),
-        ("2", "2", "is empty"),
+        ("2", "2", "is empty; it ends where 2 begins"),
+        ("2:3", "", "begins at 2:3; expected an end too, or a bar alone"),
+        ("0", "", "bar is 0"),
         ("3", "1", "is empty"),
         ("1:0.5", "2", "beat is 0.5"),
         ("1:1.5x", "2", "no marker"),
