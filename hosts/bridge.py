@@ -37,6 +37,7 @@ from hosts.render_queue import RenderQueue
 from hosts.replies import Replies, Send
 from hosts.roots import Roots
 from hosts.seeds import with_another_seed
+from hosts.song import Song
 from hosts.spans import Span
 from hosts.tempo import TempoMap
 from hosts.turns import first_turn
@@ -180,10 +181,11 @@ class Bridge:
             ParameterError: nothing was announced, or no marker is before that time.
         """
         ask = self._announced()
-        part = None if self.tempo_map is None else self.tempo_map.region_at(seconds)
+        tempo_map = self.tempo_map
+        part = None if tempo_map is None else tempo_map.region_at(seconds)
         if part is None:
             raise ParameterError(
-                f"no marker names a part at {float(seconds):.1f} s; load a tempo map with markers"
+                f"no marker names a part at {float(seconds):.1f} s; start with a --tempo-map that has markers"
             )
         span = Span(start=part.start_s, stop=part.stop_s)
         return self.render(replace(ask, request=request, span=span))
@@ -208,14 +210,14 @@ class Bridge:
         if entries:
             self.cancel(max(entries, key=lambda entry: entry.number).ask.request)
 
-    def use_tempo_map(self, tempo_map: TempoMap | None) -> None:
-        """Count bars by this map where a message names none."""
-        self._reader.tempo_map = tempo_map
+    def use_song(self, song: Song | None) -> None:
+        """Count bars by this song where a message names no map."""
+        self._reader.song = song
 
     @property
     def tempo_map(self) -> TempoMap | None:
-        """The last map that was used."""
-        return self._reader.tempo_map
+        """Of the song, as it is now."""
+        return None if self._reader.song is None else self._reader.song.tempo_map
 
     def counts(self) -> dict[str, int]:
         """Requests that wait, run, are done and failed."""

@@ -187,12 +187,14 @@ _COMMANDS: Final = (
             Field(
                 name="map",
                 types="s",
-                help="A MIDI file with tempo and metre, below the root; empty: the last.",
+                help="A MIDI file with tempo and metre, below the root, for this message alone; empty: the"
+                " server's own, of --tempo-map.",
             ),
             PRESET,
             OPTIONS,
         ),
-        help="Render bars and beats of a song up to where `to` begins; without it a marker's part, or one bar.",
+        help="Render bars of a song up to where `to` begins, without it a marker's part or one bar; an empty"
+        " map is the server's own.",
         replies=_OUTCOMES,
     ),
     Address(

@@ -7,6 +7,7 @@ from hosts import protocol
 from hosts.asks import Ask, make_ask
 from hosts.osc import Message
 from hosts.roots import Roots
+from hosts.song import Song
 from hosts.spans import Span, read_span
 from hosts.tempo import TempoMap, read_tempo_map
 from hosts.values import Values, one, options_of, paths_of
@@ -16,11 +17,11 @@ class Reader:
     """Makes asks of messages.
 
     Attributes:
-        tempo_map: that bars are counted by where a message names none; the last one that was named.
+        song: that bars are counted by where a message names no map.
     """
 
     def __init__(self, roots: Roots) -> None:
-        self.tempo_map: TempoMap | None = None
+        self.song: Song | None = None
         self._roots = roots
 
     def read(self, message: Message, values: Values) -> Ask:
@@ -47,13 +48,17 @@ class Reader:
 
     def _bars(self, values: Values) -> Span:
         """A region in bars, as seconds of the file."""
-        name = str(one(values, "map"))
-        if name:
-            self.tempo_map = read_tempo_map(self._roots.find(str(one(values, "root")), name))
-        if self.tempo_map is None:
-            raise ParameterError("map is empty, and there was none before; name a MIDI file")
-        start, stop = self.tempo_map.span(str(one(values, "from")), str(one(values, "to")))
-        origin = self.tempo_map.position(str(one(values, "origin")) or "1")
+        tempo_map = self._tempo_map(str(one(values, "root")), str(one(values, "map")))
+        start, stop = tempo_map.span(str(one(values, "from")), str(one(values, "to")))
+        origin = tempo_map.position(str(one(values, "origin")) or "1")
         if start < origin:
             raise ParameterError("the region begins before the file does; check origin")
         return Span(start=start - origin, stop=None if stop is None else stop - origin)
+
+    def _tempo_map(self, root: str, name: str) -> TempoMap:
+        """What a message names, for itself alone, or else the server's own."""
+        if name:
+            return read_tempo_map(self._roots.find(root, name))
+        if self.song is None:
+            raise ParameterError("map is empty, and serve has none; name a MIDI file, here or to --tempo-map")
+        return self.song.tempo_map

@@ -23,7 +23,7 @@ from hosts.nonces import Nonces
 from hosts.oscquery import OscQuery
 from hosts.roots import Roots
 from hosts.server import OscServer, ServerSettings
-from hosts.tempo import read_tempo_map
+from hosts.song import Song
 from hosts.turns import take_short_turns
 
 _STOP_S: Final = 10.0
@@ -52,7 +52,7 @@ class HostSettings:
         osc: the OSC server.
         http_port: of the description over HTTP; 0 takes a free one, None serves none.
         midi: None is no MIDI.
-        tempo_map: a MIDI file with the song's tempo and markers.
+        tempo_map: a MIDI file with the song's tempo and markers, read again when it changes.
     """
 
     roots: dict[str, Path]
@@ -106,7 +106,7 @@ class HostServer:
                 work=folder / "joined",
             )
             if settings.tempo_map is not None:
-                self.bridge.use_tempo_map(read_tempo_map(settings.tempo_map))
+                self.bridge.use_song(Song(settings.tempo_map))
             self.query: OscQuery | None = None
             if settings.http_port is not None:
                 self.query = OscQuery(self.bridge.controls, self.osc.port, port=settings.http_port)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import mido
 import numpy as np
 import soundfile
 
@@ -63,6 +64,18 @@ class Studio:
     def replies(self, message: Message) -> list[Message]:
         """All that a render is answered, in order."""
         return list(self.client.render(message))
+
+
+def midi_file(path: Path, *markers: tuple[int, str], tempo: int = 500_000) -> Path:
+    """A song of one tempo, in microseconds a quarter note of 480 ticks, with markers at ticks."""
+    track, now = mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=tempo)]), 0
+    for tick, name in markers:
+        track.append(mido.MetaMessage("marker", text=name, time=tick - now))
+        now = tick
+    file = mido.MidiFile(ticks_per_beat=480, charset="utf-8")
+    file.tracks.append(track)
+    file.save(path)
+    return path
 
 
 @contextmanager

@@ -57,7 +57,13 @@ def render_command(
         ),
     ] = None,
     tempo_map: Annotated[
-        str, typer.Option("--tempo-map", metavar="FILE", help="MIDI file that --bars counts by.")
+        str,
+        typer.Option(
+            "--tempo-map",
+            metavar="FILE",
+            help="MIDI file that --bars counts by, this time.",
+            show_default="the server's own",
+        ),
     ] = "",
     preset: PresetOption = "",
     changes: ChangesOption = None,

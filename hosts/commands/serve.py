@@ -42,7 +42,9 @@ def serve(
     tempo_map: Annotated[
         Path | None,
         typer.Option(
-            "--tempo-map", metavar="FILE", help="A MIDI file: tempo, metre and markers of the song."
+            "--tempo-map",
+            metavar="FILE",
+            help="A MIDI file: tempo, metre and markers of the song; read again when it changes.",
         ),
     ] = None,
     osc_port: Annotated[

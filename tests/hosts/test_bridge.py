@@ -9,16 +9,15 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
-import mido
 import numpy as np
 import pytest
 import soundfile
-from studio import RATE, Studio, studio
+from studio import RATE, Studio, midi_file, studio
 
 from audiosr_fx import __version__
 from hosts.client import OscClient, new_request, render_message
 from hosts.osc import Message, message, parse_packet
-from hosts.tempo import TempoMap
+from hosts.song import Song
 
 RENDER = "/audiosr/render"
 
@@ -198,30 +197,38 @@ def test_channels_that_do_not_fit_each_other_are_refused(desk: Studio) -> None:
 
 def test_bars_and_parts_of_a_song_are_found_in_the_file(desk: Studio) -> None:
     desk.stem("song.wav", frames=10 * RATE)
-    file = mido.MidiFile(ticks_per_beat=480, charset="utf-8")
-    marker = mido.MetaMessage
-    file.tracks.append(
-        mido.MidiTrack(
-            [
-                marker("marker", text="Intro", time=0),
-                marker("marker", text="Chorus 2", time=1920),
-                marker("end_of_track", time=1920),
-            ]
-        )
-    )
-    file.save(desk.stems / "song.mid")
+    midi_file(desk.stems / "song.mid", (0, "Intro"), (1920, "Chorus 2"), (3840, "Outro"))
     bars = "/audiosr/render/bars"
     for arguments in (
-        ("", "song.wav", "2:1", "3:1", "", ""),
-        ("stems", "song.wav", "2:2.5", "3", "", "song.mid"),
-        ("stems", "song.wav", "chorus 2", "", "", ""),
-        ("stems", "song.wav", "3", "4", "2", ""),
+        ("2:2.5", "3", "", "song.mid"),
+        ("chorus 2", "", "", "song.mid"),
+        ("3", "4", "2", "song.mid"),
+        ("2", "", "", "song.mid"),
+        ("outro", "", "", "song.mid"),
     ):
-        root = "stems" if arguments[0] else ""
-        path = arguments[1] if root else str(desk.stems / arguments[1])
-        desk.replies(Message(bars, (new_request(), root, path, *arguments[2:])))
+        desk.replies(Message(bars, (new_request(), "stems", "song.wav", *arguments)))
     spans = [line.split()[0] for line in desk.renders("song.wav")]
-    assert spans[-3:] == ["132000s-192000s", "96000s-192000s", "96000s-192000s"]
+    assert spans == ["132000s-192000s", *["96000s-192000s"] * 3, "192000s-480000s"]
+
+
+def test_a_map_counts_for_the_message_that_names_it(desk: Studio) -> None:
+    stem = str(desk.stem("fast.wav", frames=5 * RATE))
+    midi_file(desk.stems / "slow.mid", tempo=1_000_000)
+
+    def bar(map_path: str) -> Message:
+        said = Message("/audiosr/render/bars", (new_request(), "", stem, "1", "", "", map_path))
+        return desk.replies(said)[-1]
+
+    assert "serve has none" in str(bar("").arguments[2])
+    desk.server.bridge.use_song(Song(midi_file(desk.folder / "own.mid")))
+    for map_path in ("", str(desk.stems / "slow.mid"), ""):
+        bar(map_path)
+    desk.server.bridge.use_song(None)
+    assert [line.split()[0] for line in desk.renders("fast.wav")] == [
+        "0s-96000s",
+        "0s-192000s",
+        "0s-96000s",
+    ]
 
 
 def test_controls_stand_for_renders_to_come_and_repeats_stay_harmless(desk: Studio) -> None:
@@ -376,7 +383,7 @@ def test_what_was_announced_stays_so_whatever_is_rendered_after_it(desk: Studio)
     """By E with another seed, by D, and over OSC."""
     desk.stem("stay.wav", frames=3 * RATE)
     bridge = desk.server.bridge
-    bridge.use_tempo_map(TempoMap([], [], [(0, "A"), (960, "B"), (1920, "C")]))
+    bridge.use_song(Song(midi_file(desk.folder / "stay.mid", (0, "A"), (960, "B"), (1920, "C"))))
     announced = Message("/audiosr/announce", ("stay-1", "stems", "stay.wav", 24_000, 24_000, RATE), "sssiii")
     one_reply(desk, announced)
     bridge.again("stay-2")
@@ -394,7 +401,7 @@ def test_what_was_announced_stays_so_whatever_is_rendered_after_it(desk: Studio)
         ("0s-100s", "None"),
         ("24000s-48000s", "None"),
     }
-    bridge.use_tempo_map(None)
+    bridge.use_song(None)
 
 
 def test_a_repeat_is_answered_without_another_look_at_the_file(desk: Studio) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from studio import studio
+from studio import midi_file, studio
 
 from audiosr_fx.errors import JobError, ParameterError, StorageError
 from audiosr_fx.jobs.request import check_output_name
@@ -23,6 +23,7 @@ from hosts.client import render_message
 from hosts.ledger import Ledger
 from hosts.osc import message
 from hosts.peers import Peer
+from hosts.song import Song
 from hosts.spans import Span
 
 ASK = Ask(
@@ -171,17 +172,15 @@ def test_what_waited_is_handed_on_and_told_after_a_restart(tmp_path: Path) -> No
 
 
 def test_a_key_renders_the_part_under_the_playhead_and_cancels(tmp_path: Path) -> None:
-    from hosts.tempo import TempoMap
-
     with studio(tmp_path) as desk:
         stem, bridge = desk.stem("song.wav", frames=3 * 48_000), desk.server.bridge
         with pytest.raises(ParameterError, match="no region was announced"):
             bridge.render_announced("early")
         said = message("/audiosr/announce", "song-1", "", str(stem), 0, 0, 0)
         desk.client.ask(said, lambda replies: True)
-        with pytest.raises(ParameterError, match="load a tempo map"):
+        with pytest.raises(ParameterError, match="start with a --tempo-map"):
             bridge.render_part("part-0", 1)  # type: ignore[arg-type]
-        bridge.use_tempo_map(TempoMap([], [], [(0, "A"), (960, "B"), (1920, "C")]))
+        bridge.use_song(Song(midi_file(tmp_path / "song.mid", (0, "A"), (960, "B"), (1920, "C"))))
         entry = bridge.render_part("part-1", 1.5)  # type: ignore[arg-type]
         assert entry.ask.span == Span(start=Fraction(1), stop=Fraction(2))
         hold = desk.hold("song.wav")
