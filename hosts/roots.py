@@ -76,6 +76,8 @@ class Roots:
         if not path.exists():
             raise ParameterError(f"path is {shown(path)}, where there is no file")
         resolved = path.resolve(strict=True)
+        if _is_same(resolved, folder):
+            raise ParameterError(f"path is {shown(path)}, a folder that is served; expected a file in it")
         if not _is_inside(resolved, folder):
             raise ParameterError(f"path is {shown(path)}, a link that leads out of its root")
         return resolved

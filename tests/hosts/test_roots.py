@@ -34,6 +34,7 @@ class Tree:
         (self.root / "up").symlink_to("..")
         (self.root / "file_out.wav").symlink_to(self.other / "secret.wav")
         (self.root / "inside").symlink_to("Sub")
+        (self.root / "Sub" / "home").symlink_to("..")
         (self.root / "loop").symlink_to("loop")
         (self.root / "dangling.wav").symlink_to("nothing")
         self.roots = Roots({"stems": self.root})
@@ -61,6 +62,14 @@ def test_a_name_is_found_in_either_form_of_unicode(tree: Tree, form: str) -> Non
     found = tree.roots.find("stems", name)
     assert found.exists()
     assert unicodedata.normalize("NFC", found.name) == "Gläser.wav"
+
+
+@pytest.mark.parametrize("path", [".", "./", "Sub/home"])
+def test_a_root_itself_is_said_to_be_a_folder(tree: Tree, path: str) -> None:
+    with pytest.raises(ParameterError, match="a folder that is served; expected a file in it"):
+        tree.roots.find("stems", path)
+    with pytest.raises(ParameterError, match="a folder that is served; expected a file in it"):
+        tree.roots.find("", f"{tree.root}/{path}")
 
 
 def test_an_absolute_path_is_found_inside_a_root_only(tree: Tree) -> None:
