@@ -213,8 +213,8 @@ class MidiFront:
         try:
             self._port = open_input(self._settings.port, self._hear)
         except ParameterError as error:
-            self.problem = str(error)
-            _log.warning("%s", error)
+            self.problem = f"MIDI is off: {error}"
+            _log.warning("%s; all else goes on without it", self.problem)
             return
         self._thread = threading.Thread(target=self._run, name="midi", daemon=True)
         self._thread.start()
@@ -251,11 +251,10 @@ def learn(targets: Iterable[str], messages: Iterator[Any], say: Callable[[str], 
         say: shows a line.
 
     Raises:
-        ParameterError: a target that is none, or no messages left.
+        ParameterError: a target that is none, before anything is played, or no messages left.
     """
     rules: list[Rule] = []
-    for target in targets:
-        wanted = _target(target)
+    for target, wanted in [(target, _target(target)) for target in targets]:
         say(f"now play what shall mean {target}")
         for message in messages:
             event = event_of(message)

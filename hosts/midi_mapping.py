@@ -7,8 +7,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final, Literal, get_args
 
-from audiosr_fx.errors import ParameterError
+from audiosr_fx.errors import ParameterError, PresetError
 from audiosr_fx.params import find_control
+from audiosr_fx.presets import find_preset
 from audiosr_fx.toml_tables import check_keys, check_schema, read_table
 from audiosr_fx.toml_text import faults_of, parse_toml, read_text, to_toml
 from audiosr_fx.wording import did_you_mean, shown
@@ -36,7 +37,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """A message and what it does: one of action, preset and control.
+    """A message and what it does: one of action, preset and control; names are those of what there is.
 
     Attributes:
         message: ``note``, ``control``, ``program`` or ``mmc`` (a transport command).
@@ -66,6 +67,8 @@ class Rule:
         if self.action and self.action not in tuple(Action):
             hint = did_you_mean(self.action, tuple(Action))
             raise ParameterError(f"action is {self.action!r}{hint}; expected {', '.join(Action)}")
+        if self.preset:
+            _check_preset(self.preset)
         if self.control:
             find_control(self.control)
             if self.message != "control":
@@ -74,6 +77,13 @@ class Rule:
     def matches(self, kind: Kind, number: int, channel: int) -> bool:
         """Whether a message is meant; its channel is 1 to 16, or 0 where it has none."""
         return (self.message, self.number) == (kind, number) and self.channel in (0, channel)
+
+
+def _check_preset(name: str) -> None:
+    try:
+        find_preset(name)
+    except PresetError as cause:
+        raise ParameterError(f"preset {cause}") from cause
 
 
 DEFAULT_RULES: Final = (

@@ -165,12 +165,10 @@ def _midi_errors() -> Iterator[None]:
     except ParameterError:
         raise
     except ImportError as cause:
-        raise ParameterError(
-            "MIDI is off: python-rtmidi is not installed; pip install 'audiosr-fx[midi]'"
-        ) from cause
+        raise ParameterError("python-rtmidi is not installed; pip install 'audiosr-fx[midi]'") from cause
     except Exception as cause:  # SystemError from rtmidi without ALSA, and what else drivers raise
         raise ParameterError(
-            f"MIDI is off: no driver answers ({one_line(cause).removeprefix('MidiInAlsa::initialize: ')})"
+            f"no MIDI driver answers ({one_line(cause).removeprefix('MidiInAlsa::initialize: ')})"
         ) from cause
 
 

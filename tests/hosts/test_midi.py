@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import re
 import shutil
 import socket
 import subprocess
@@ -245,6 +246,10 @@ def test_a_mapping_comes_back_from_its_file(tmp_path: Path) -> None:
         ("schema = 1\n[[map]]\nmessage = 'note'\nnumber = 1\ncontrol = 'detail'", "expected control"),
         ("schema = 1\n[[map]]\nmessage = 'control'\nnumber = 1\ncontrol = 'volume'", "there is no control"),
         ("schema = 1\n[[map]]\nmessage = 'note'\nnumber = 1\naction = 3", "expected a text"),
+        (
+            "schema = 1\n[[map]]\nmessage = 'note'\nnumber = 1\npreset = 'podcats'",
+            r"map 1: preset podcats: no such",
+        ),
     ],
 )
 def test_a_mapping_that_does_not_fit_is_refused(text: str, says: str) -> None:
@@ -271,9 +276,23 @@ def test_learning_writes_what_was_played() -> None:
     assert mapping.rules[2] == Rule(message="control", number=21, channel=1, control="detail")
     assert said[:2] == ["now play what shall mean render", "  note 36 on channel 10"]
     assert "  that means something already; play another" in said
-    for targets, says in ((["rendr"], "did you mean"), (["render"], "nothing was played")):
-        with pytest.raises(ParameterError, match=says):
-            learn(targets, iter([]), said.append)
+    with pytest.raises(ParameterError, match="nothing was played"):
+        learn(["render"], iter([]), said.append)
+
+
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [
+        ("rendr", "did you mean"),
+        ("preset:podcats", "no such preset.*podcast"),
+        ("control:x", "no control 'x'"),
+    ],
+)
+def test_a_target_that_is_none_is_refused_before_anything_is_played(target: str, says: str) -> None:
+    said: list[str] = []
+    with pytest.raises(ParameterError, match=says):
+        learn(["render", target], iter([]), said.append)
+    assert said == []
 
 
 def test_a_socket_port_hears_mido_and_noise(desk: Desk) -> None:
@@ -341,7 +360,10 @@ def test_a_socket_port_takes_the_next_as_soon_as_one_leaves() -> None:
 
 
 def test_a_machine_without_midi_says_so_once_and_goes_on(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    desk: Desk,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     def no_driver(*arguments: object, **others: object) -> None:
         raise SystemError("MidiInAlsa::initialize: error creating ALSA sequencer client object.")
@@ -350,8 +372,28 @@ def test_a_machine_without_midi_says_so_once_and_goes_on(
     front = MidiFront(MidiSettings(), desk)
     front.start()
     front.stop()
-    assert front.problem == "MIDI is off: no driver answers (error creating ALSA sequencer client object.)"
+    why = "MIDI is off: no MIDI driver answers (error creating ALSA sequencer client object.)"
+    assert front.problem == why
+    assert caplog.messages == [f"{why}; all else goes on without it"]
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("port", "says"),
+    [
+        ("socket:99999", r"socket is '99999'; expected a port, .*"),
+        ("socket:{taken}", r"port \d+ cannot be .*"),
+    ],
+)
+def test_with_a_port_that_cannot_be_had_midi_is_off_and_the_rest_goes_on(
+    port: str, says: str, desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        front = MidiFront(MidiSettings(port=port.format(taken=other.getsockname()[1])), desk)
+        front.start()
+        front.stop()
+    (said,) = caplog.messages
+    assert re.fullmatch(rf"MIDI is off: {says}; all else goes on without it", said)
 
 
 def test_without_the_extra_the_way_to_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
