@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from audiosr_fx.errors import AudioSRError, JobError, StorageError
-from audiosr_fx.jobs.job import Event
+from audiosr_fx.jobs.job import Event, Job
+from audiosr_fx.jobs.settling import CHANGED
 from audiosr_fx.jobs.states import State
 from audiosr_fx.wording import one_line, shown
 from hosts.ledger import Entry, Ledger
@@ -61,7 +62,7 @@ class Endings:
         if job.state is State.DONE:
             self.end(entry, output=str(job.output))
         else:
-            self.end(entry, error=job.reason or str(job.state))
+            self.end(entry, error=_reason(job))
 
     def end(self, entry: Entry, *, output: str = "", error: str = "") -> Entry | None:
         """End a request that may have ended already, and say so.
@@ -138,3 +139,10 @@ class Endings:
             raise
         except Exception:  # it would be the same the next time, and hide all that comes after it
             _log.exception("a fault of the bridge; event %d is passed over", event.id)
+
+
+def _reason(job: Job) -> str:
+    """Why there is no file; a source that changed is to be sent again, as only a watch folder looks again."""
+    if job.state is State.SUPERSEDED and job.reason.endswith(CHANGED):
+        return f"{job.reason} since it was asked for; send it again once its recording has ended"
+    return job.reason or str(job.state)

@@ -21,6 +21,7 @@ from audiosr_fx.jobs.worker import Report
 from audiosr_fx.wording import shown
 
 FAULT: Final = "a fault of this program; its log says more"
+CHANGED: Final = "has changed"
 _log = logging.getLogger(__name__)
 
 
@@ -110,7 +111,8 @@ class Settling:
         except (OSError, StorageError):
             raise
         except JobError as error:  # cancelled, superseded or taken anew meanwhile
-            _log.info("the result of job %d is dropped: %s", report.job.id, error)
+            _log.debug("job %d: %s", report.job.id, error)
+            _log.info("job %d was cancelled or changed meanwhile; its result is not kept", report.job.id)
             self._publisher.discard(report.job)
         except Exception:  # done again it would be the same, and all others would wait for ever
             self._fail_by_fault(report.job)
@@ -188,4 +190,4 @@ def _other_source(job: Job) -> str:
     source = job.order.request.source
     if not source.exists():
         return "is not there any more"
-    return "" if is_unchanged(source, job.order.source) else "has changed"
+    return "" if is_unchanged(source, job.order.source) else CHANGED

@@ -18,6 +18,7 @@ from audiosr_fx.errors import ParameterError, StorageError
 from audiosr_fx.jobs.job import Event, Job, Submission
 from audiosr_fx.jobs.order import Order, place_order
 from audiosr_fx.jobs.request import RenderRequest
+from audiosr_fx.jobs.settling import CHANGED
 from audiosr_fx.jobs.states import State
 from audiosr_fx.jobs.store import JobStore
 from hosts.asks import Ask, Options
@@ -253,6 +254,16 @@ def test_a_source_that_is_gone_ends_its_request_though_the_ledger_failed(
     desk.bridge.render(ask, PEER)
     assert desk.next_end() == ("gone", "/audiosr/error")
     assert failed.is_set()
+
+
+def test_a_source_that_was_still_recorded_to_is_to_be_sent_again(desk: Desk) -> None:
+    job = desk.handed_on("growing", is_done=False)
+    desk.bridge.start()
+    desk.store.supersede(job, f"growing.wav {CHANGED}")
+    told = str(desk.next_last_reply().arguments[2])
+    assert (
+        told == "growing.wav has changed since it was asked for; send it again once its recording has ended"
+    )
 
 
 def test_an_end_that_could_not_be_read_is_told_later(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

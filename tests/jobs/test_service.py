@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
@@ -195,8 +196,9 @@ def test_a_worker_that_is_silent_about_its_job_is_ended(tmp_path: Path, store: J
 
 @pytest.mark.parametrize("content", ["slow", "deaf"])
 def test_a_cancelled_job_leaves_nothing_and_the_worker_goes_on(
-    tmp_path: Path, service: Service, content: str
+    tmp_path: Path, service: Service, content: str, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     job = submitted(service, tmp_path, content)
     until(service, job.id, State.RUNNING)
     assert service.cancel(job.id).state is State.CANCELLED
@@ -206,6 +208,7 @@ def test_a_cancelled_job_leaves_nothing_and_the_worker_goes_on(
     assert service.wait(other.id, WAIT_S).state is State.DONE
     assert outputs(tmp_path) == ["other.wav"]
     assert content == "deaf" or moves(service, job.id)[-1] is State.CANCELLED
+    assert f"job {job.id} was cancelled or changed meanwhile; its result is not kept" in caplog.messages
 
 
 def test_a_queued_job_can_be_cancelled_and_asked_for_again(tmp_path: Path, service: Service) -> None:
