@@ -194,7 +194,8 @@ function factory (params) return function ()
 		end
 		if #struck > 0 then strike (struck) end
 		if silent then
-			local text = "Nothing answers at port %s for these files. Start it:\n\naudiosr-fx serve --root \"%s\""
+			local text = "Nothing answers at port %s for these files. Start it, or the session lies outside of"
+				.. " its --root:\n\naudiosr-fx serve --root \"%s\""
 			refused[#refused + 1] = text:format (told.port or "9123", silent.paths[1]:match ("^(.*/)"))
 		end
 		if #refused > 0 then say (table.concat (refused, "\n")) end

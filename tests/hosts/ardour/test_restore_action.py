@@ -25,7 +25,7 @@ def test_it_waits_as_long_as_answers_come_and_names_the_folder_of_the_files(tmp_
     assert (answered, waited_s) == ("11", "16"), "five seconds beyond the last of eleven answers"
     assert noted == "12", "all are on the list before any is sent"
     assert shown == [
-        "Nothing answers at port 9123 for these files. Start it:",
+        "Nothing answers at port 9123 for these files. Start it, or the session lies outside of its --root:",
         "",
         f'audiosr-fx serve --root "{tmp_path}/"',
     ]
