@@ -1,4 +1,4 @@
-"""The selected clip of Ableton Live, as the remote script AbletonOSC tells of it.
+"""The selected clip of Ableton Live, as the remote script AbletonOSC tells of it; never yet run with Live.
 
 Source: github.com/ideoforms/AbletonOSC, its README: it listens at port 11000, and answers to port 11001 of
 who asks, with the track and the clip in front of a clip's values. Its numbers are floats of 32 bits.
