@@ -253,7 +253,8 @@ def _decoder(path: Path, claim: DataClaim | None) -> soundfile.SoundFile:
         if (plain := _plain_file(path)) is not None:
             return plain
         raise
-    if _has_other_length(file, claim) and (plain := _plain_file(path)) is not None:
+    is_astray = _has_other_length(file, claim) or _is_left_unread(file, claim)
+    if is_astray and (plain := _plain_file(path)) is not None:
         file.close()
         return plain
     return file
@@ -264,6 +265,13 @@ def _has_other_length(file: soundfile.SoundFile, claim: DataClaim | None) -> boo
     width = _WIDTHS.get(file.subtype, 0) * file.channels
     is_whole = claim is not None and claim.claimed <= claim.present and claim.claimed not in OPEN_LENGTHS
     return bool(width and is_whole and claim is not None and claim.claimed // width != file.frames)
+
+
+def _is_left_unread(file: soundfile.SoundFile, claim: DataClaim | None) -> bool:
+    """Whether a decoder believed a header that says there are no samples, and there are, as in a recording
+    that was broken off.
+    """
+    return claim is not None and claim.claimed == 0 < claim.present and file.frames == 0
 
 
 def _plain_file(path: Path) -> soundfile.SoundFile | None:
@@ -318,9 +326,7 @@ class _Length:
 def _length(file: soundfile.SoundFile, path: Path, claim: DataClaim | None) -> _Length:
     name, frames = shown(path), file.frames
     if claim is not None and claim.claimed in OPEN_LENGTHS and claim.claimed != claim.present:
-        if claim.claimed > 0 or claim.present > 0:
-            open_ = "the header leaves the length open (streamed or broken off); read to its end"
-            return _Length(frames, warning=f"{name}: {open_}")
+        return _Length(frames, warning=_open_length(file, name, claim))
     elif claim is not None and claim.claimed > claim.present:
         promised = f"{claim.claimed} bytes of audio, {claim.present} are there"
         return _Length(frames, is_truncated=True, warning=f"{name}: the header promises {promised}; {_SHORT}")
@@ -334,6 +340,18 @@ def _length(file: soundfile.SoundFile, path: Path, claim: DataClaim | None) -> _
         promised = f"{frames} samples and the last of them is missing"
         return _Length(frames, is_truncated=True, warning=f"{name}: the header promises {promised}; {_SHORT}")
     return _Length(frames)
+
+
+def _open_length(file: soundfile.SoundFile, name: str, claim: DataClaim) -> str | None:
+    """What to say of a file whose header leaves its length open."""
+    if file.frames > 0:
+        return f"{name}: the header leaves the length open (streamed or broken off); read to its end"
+    if claim.present >= _WIDTHS.get(file.subtype, 1) * file.channels:
+        raise AudioFormatError(
+            f"{name}: the header says that there are no samples, but {claim.present} bytes follow it (broken"
+            " off?): open it in an audio editor, and save it again"
+        )
+    return f"{name}: the header leaves the length open, and no samples follow it" if claim.claimed else None
 
 
 def _is_empty_flac(path: Path) -> bool:

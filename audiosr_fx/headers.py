@@ -17,7 +17,7 @@ from enum import StrEnum
 from typing import BinaryIO, Final
 
 from audiosr_fx.checksums import crc32
-from audiosr_fx.chunks import OPEN_LENGTHS, Chunk, chunks
+from audiosr_fx.chunks import OPEN_LENGTHS, Chunk, DataClaim, chunks, claim_of
 from audiosr_fx.flac_tail import find_flac_end
 
 MAX_CHUNKS: Final = 4096
@@ -36,18 +36,21 @@ _LINEAR_AIFC: Final = {
     b"FL32",
 }
 _LINEAR_AIFC_64: Final = {b"fl64", b"FL64"}
+_NOTHING_YET: Final = "it holds no samples yet"
 _SLACK_BYTES: Final = 8  # some writers count the first eight bytes of a RIFF, or its padding, wrongly
 
 
 class Wholeness(StrEnum):
     """How a header and its file agree.
 
-    ``WHOLE``: what is promised is there, or nothing is promised. ``OPEN``: the header leaves the length open,
-    as a recording in progress does, or is wrong where it does no harm. ``SHORT``: promised bytes are missing.
-    ``FOREIGN``: no audio of a kind or codec that we take.
+    ``WHOLE``: what is promised is there. ``EMPTY``: no samples are promised, or their number is left open,
+    and none are there, as before a recording. ``OPEN``: the header leaves the length open, as a recording in
+    progress does, or is wrong where it does no harm. ``SHORT``: promised bytes are missing. ``FOREIGN``: no
+    audio of a kind or codec that we take.
     """
 
     WHOLE = "whole"
+    EMPTY = "empty"
     OPEN = "open"
     SHORT = "short"
     FOREIGN = "foreign"
@@ -89,6 +92,8 @@ def read_header(stream: BinaryIO) -> Header:
             return _after_id3(stream, head, size)
         case _ if _is_mpeg(head):
             return Header(kind="mp3", wholeness=Wholeness.WHOLE)
+    if not size:
+        return _foreign("", "it is empty yet (0 bytes)")
     if not head.strip(b"\0"):
         return _foreign("", "it begins with zeros, as a copy does whose first bytes are still to come")
     return _foreign("", "it does not begin as WAV, W64, AIFF, FLAC, Ogg or MP3 do")
@@ -107,19 +112,20 @@ def _riff(stream: BinaryIO, head: bytes, size: int) -> Header:
             if codec:
                 return _foreign(kind, codec)
             claimed = struct.unpack(f"{order}I", head[4:8])[0]
-            return _held_against(kind, chunk, size, claimed)
+            return _held_against(kind, claim_of(stream, chunk), size, claimed)
     if codec:
         return _foreign(kind, codec)
     return _short(kind, "its samples have not begun yet")
 
 
-def _held_against(kind: str, data: Chunk, size: int, form_size: int) -> Header:
+def _held_against(kind: str, data: DataClaim, size: int, form_size: int) -> Header:
     """Hold the size of the samples, then that of the whole form, against the file."""
-    present = max(size - data.start, 0)
-    if data.size in OPEN_LENGTHS and data.size != present:
+    if data.claimed in OPEN_LENGTHS and data.present == 0:
+        return Header(kind=kind, wholeness=Wholeness.EMPTY, reason=_NOTHING_YET)
+    if data.claimed in OPEN_LENGTHS and data.claimed != data.present:
         return Header(kind=kind, wholeness=Wholeness.OPEN, reason="the header leaves the length open")
-    if data.size > present:
-        return _short(kind, f"the header promises {data.size} bytes of audio, {present} are there")
+    if data.claimed > data.present:
+        return _short(kind, f"the header promises {data.claimed} bytes of audio, {data.present} are there")
     if form_size not in OPEN_LENGTHS and form_size + 8 > size + _SLACK_BYTES:
         reason = f"the header promises {form_size + 8} bytes in all, {size} are there"
         return Header(kind=kind, wholeness=Wholeness.OPEN, reason=reason)
@@ -150,7 +156,7 @@ def _aiff(stream: BinaryIO, head: bytes, size: int) -> Header:
             codec = "" if is_linear else f"its codec is {shown!r}; expected linear PCM or float samples"
         if chunk.name == b"SSND":
             claimed = struct.unpack(">I", head[4:8])[0]
-            verdict = _held_against("aiff", chunk, size, claimed)
+            verdict = _held_against("aiff", claim_of(stream, chunk), size, claimed)
             return _foreign("aiff", codec) if codec else verdict
     if codec:
         return _foreign("aiff", codec)
@@ -172,7 +178,8 @@ def _w64(stream: BinaryIO, head: bytes, size: int) -> Header:
                 return _foreign("w64", "no fmt chunk stands before its samples")
             if codec:
                 return _foreign("w64", codec)
-            return _held_against("w64", chunk, size, struct.unpack("<Q", head[16:24])[0] - 8)
+            claim = DataClaim(chunk.size, max(size - chunk.start, 0))
+            return _held_against("w64", claim, size, struct.unpack("<Q", head[16:24])[0] - 8)
     return _foreign("w64", codec) if codec else _short("w64", "its samples have not begun yet")
 
 
@@ -193,9 +200,11 @@ def _flac(stream: BinaryIO, size: int, start: int = 0) -> Header:
     end = find_flac_end(stream, start, size)
     if end.frames is None:
         return _short("flac", "its first block is not there yet")
-    if end.frames == 0 and not end.is_without_audio:
+    if end.is_without_audio:
+        return Header(kind="flac", wholeness=Wholeness.EMPTY, reason=_NOTHING_YET)
+    if end.frames == 0:
         return Header(kind="flac", wholeness=Wholeness.OPEN, reason="the header leaves the length open")
-    if end.is_found or end.is_without_audio:
+    if end.is_found:
         return Header(kind="flac", wholeness=Wholeness.WHOLE)
     return _short("flac", f"the header promises {end.frames} samples and the last of them is missing")
 

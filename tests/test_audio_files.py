@@ -177,6 +177,50 @@ def test_an_open_length_is_read_to_the_end_with_a_warning(tmp_path: Path) -> Non
     assert np.array_equal(read_all(path)[:, :5000], audio)
 
 
+@pytest.mark.parametrize("form_size", [0, 36, None])
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT"])
+def test_a_recording_that_was_broken_off_is_read_to_its_end(
+    tmp_path: Path, subtype: str, form_size: int | None
+) -> None:
+    """Its header was written first, of no samples, and never again."""
+    path = tmp_path / "off.wav"
+    soundfile.write(str(path), noise(2, 5001).T, 48_000, subtype=subtype)
+    audio = read_all(path)
+    content = bytearray(path.read_bytes())
+    start = content.index(b"data") + 8
+    content[start - 4 : start] = bytes(4)
+    content[4:8] = content[4:8] if form_size is None else struct.pack("<I", form_size)
+    path.write_bytes(content)
+    info = read_info(path)
+    assert str(info.warning).endswith("leaves the length open (streamed or broken off); read to its end")
+    assert np.array_equal(read_all(path)[:, :5001], audio)
+
+
+def test_a_length_left_open_with_nothing_behind_it_is_not_called_read(tmp_path: Path) -> None:
+    path = tmp_path / "nothing.wav"
+    soundfile.write(str(path), np.zeros((0, 2)), 48_000, subtype="PCM_16")
+    content = path.read_bytes()
+    assert (read_info(path).frames, read_info(path).warning) == (0, None)
+    path.write_bytes(content[:-4] + b"\xff\xff\xff\xff")
+    assert str(read_info(path).warning).endswith("leaves the length open, and no samples follow it")
+    path.write_bytes(content + b"LIST" + struct.pack("<I", 4) + b"INFO")
+    assert (read_info(path).frames, read_info(path).warning) == (0, None)
+
+
+def test_samples_that_a_header_denies_are_told_of_where_they_cannot_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "off.aiff"
+    soundfile.write(str(path), noise(2, 500).T, 48_000, subtype="PCM_16")
+    content = bytearray(path.read_bytes())
+    struct.pack_into(">I", content, content.index(b"COMM") + 10, 0)
+    struct.pack_into(">I", content, content.index(b"SSND") + 4, 8)
+    path.write_bytes(content)
+    with pytest.raises(
+        AudioFormatError, match=r"no samples, but 2000 bytes follow it .*audio editor"
+    ) as error:
+        read_info(path)
+    assert "\n" not in str(error.value)
+
+
 def test_a_flac_of_open_length_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "piped.flac"
     soundfile.write(str(path), noise(1, 5000).T, 48_000, subtype="PCM_16")

@@ -79,6 +79,45 @@ def test_a_length_left_open_is_no_lie(open_length: int, files: dict[str, bytes])
     assert header_of(bytes(content)).wholeness is Wholeness.OPEN
 
 
+@pytest.mark.parametrize("open_length", [0, 0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000])
+def test_a_header_that_came_before_its_recording_is_empty(open_length: int, files: dict[str, bytes]) -> None:
+    header = bytearray(files["pcm16.wav"][:44])
+    struct.pack_into("<I", header, 40, open_length)
+    assert header_of(bytes(header)) == Header(
+        kind="wav", wholeness=Wholeness.EMPTY, reason="it holds no samples yet"
+    )
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.endswith((".wav", ".w64", ".aiff"))])
+def test_a_file_of_no_samples_is_empty(kind: str, tmp_path: Path) -> None:
+    content = write_kind(tmp_path / kind, kind, some_audio(0)).read_bytes()
+    assert header_of(content).wholeness is Wholeness.EMPTY
+
+
+def test_a_flac_that_ends_with_its_metadata_is_empty(files: dict[str, bytes]) -> None:
+    content = bytearray(files["pcm16.flac"][:42])
+    content[4] |= 0x80  # the last block
+    content[21:26] = bytes([content[21] & 0xF0, 0, 0, 0, 0])  # the 36 bits of the sample count
+    assert header_of(bytes(content)).wholeness is Wholeness.EMPTY
+
+
+def test_chunks_behind_no_samples_are_no_samples(files: dict[str, bytes]) -> None:
+    content = files["pcm16.wav"][:40] + bytes(4) + b"LIST" + struct.pack("<I", 4) + b"INFO"
+    odd = b"odd " + struct.pack("<I", 1) + b"x"
+    assert header_of(content + odd).wholeness is Wholeness.EMPTY
+    assert header_of(content + odd + b"\0").wholeness is Wholeness.EMPTY
+    assert header_of(content + odd + b"\0\0").wholeness is Wholeness.OPEN
+
+
+def test_an_aiff_that_promises_nothing_and_has_samples_leaves_its_length_open(
+    files: dict[str, bytes],
+) -> None:
+    content = bytearray(files["pcm16.aiff"])
+    struct.pack_into(">I", content, content.index(b"COMM") + 10, 0)
+    struct.pack_into(">I", content, content.index(b"SSND") + 4, 8)
+    assert header_of(bytes(content)).wholeness is Wholeness.OPEN
+
+
 def test_a_header_that_promises_too_much_is_short_and_says_by_how_much(files: dict[str, bytes]) -> None:
     content = bytearray(files["pcm16.wav"][:444])
     struct.pack_into("<I", content, 40, 4_000_000_000)
@@ -116,6 +155,10 @@ def test_an_id3_tag_in_front_hides_nothing(files: dict[str, bytes]) -> None:
     assert header_of(tag + files["layer3.mp3"]) == Header(kind="mp3", wholeness=Wholeness.WHOLE)
     assert header_of(tag[:-1]).wholeness is Wholeness.SHORT
     assert header_of(tag[:9]).wholeness is Wholeness.SHORT
+
+
+def test_a_file_without_a_byte_is_empty_yet() -> None:
+    assert header_of(b"").reason == "it is empty yet (0 bytes)"
 
 
 def test_zeros_are_a_copy_that_has_not_begun() -> None:

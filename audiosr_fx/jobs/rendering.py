@@ -84,9 +84,10 @@ def _decoded(task: Task, should_cancel: Callable[[], bool]) -> DecodedFile:
     """The source, decoded in a process of its own: a file from anywhere must not take the models with it.
 
     What the disk has no room for is refused before it is decoded: such a job is tried again and again.
+    So is what has no samples, often the header of a recording to come: it must not be done and put away.
 
     Raises:
-        AudioFormatError: as ``decode_apart``, or it is no longer what was ordered.
+        AudioFormatError: as ``decode_apart``, it has no samples, or it is no longer what was ordered.
         NoRoom: as ``_check_room``.
     """
     from audiosr_fx.decoding import decode_apart
@@ -97,7 +98,7 @@ def _decoded(task: Task, should_cancel: Callable[[], bool]) -> DecodedFile:
         source,
         limits,
         folder=task.destination.parent,
-        check_info=lambda info: _check_room(task, info),
+        check_info=lambda info: _check_info(task, info),
         should_cancel=should_cancel,
     )
     if decoded.sha256 != task.order.source.sha256:
@@ -200,6 +201,14 @@ def _fraction(event: ProgressEvent) -> float:
         return 0.0
     windows = event.windows_done / event.windows_total if event.windows_total else 0.0
     return min(1.0, max(windows, event.seconds_done / event.seconds_total))
+
+
+def _check_info(task: Task, info: AudioInfo) -> None:
+    """Refuse what cannot come to anything, by what the header says."""
+    if info.frames == 0:
+        source = task.order.request.source
+        raise AudioFormatError(f"{shown(source)}: holds no samples; record or export it again")
+    _check_room(task, info)
 
 
 def _check_room(task: Task, info: AudioInfo) -> None:

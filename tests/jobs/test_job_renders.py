@@ -102,6 +102,16 @@ def test_what_there_is_no_room_for_is_refused_before_it_is_decoded(
         assert type(caught.value) is error
 
 
+def test_a_source_without_samples_fails_and_leaves_nothing(tmp_path: Path) -> None:
+    source = tmp_path / "none.wav"
+    soundfile.write(source, np.zeros((0, 2), np.float32), 48_000)
+    request = RenderRequest(source=source, folder=tmp_path, output_name="o.wav", preset="loudness-only")
+    task = Task(order=place_order(request), destination=tmp_path / "staged.wav", device="cpu")
+    with pytest.raises(AudioFormatError, match=r"none\.wav: holds no samples; record or export it again$"):
+        render(task, lambda done: None, lambda: False)
+    assert not task.destination.exists()
+
+
 def test_a_model_that_is_another_by_now_is_told_of_as_what_it_is(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

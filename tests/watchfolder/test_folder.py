@@ -116,6 +116,22 @@ def test_a_file_whose_header_disagrees_waits_with_a_reason_and_is_handed_on_afte
     assert names(watched, patience_s + 3.0) == ["pcm16.wav"]
 
 
+def test_a_header_that_came_before_its_samples_waits_for_them(
+    watched: WatchedFolder, input_folder: Path, stems: dict[str, bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    """As from a DAW whose plug-ins warm up; what never comes fails by name, as one that is half there."""
+    caplog.set_level("INFO")
+    patience_s = watched.settings.patience_s
+    header = stems["pcm16.wav"][:40] + bytes(4)
+    for name in ("late.wav", "never.wav"):
+        (input_folder / name).write_bytes(header)
+    assert [names(watched, now_s) for now_s in (0.0, 3.0, patience_s - 1.0)] == [[], [], []]
+    assert watched.view.files["late.wav"].held == "it holds no samples yet"
+    assert "late.wav waits: it holds no samples yet" in caplog.text
+    (input_folder / "late.wav").write_bytes(stems["pcm16.wav"])
+    assert [names(watched, patience_s + s) for s in (-0.5, 0.0, 2.5)] == [[], ["never.wav"], ["late.wav"]]
+
+
 def test_a_format_that_was_not_asked_for_is_never_handed_on(
     watched: WatchedFolder, input_folder: Path, tmp_path: Path
 ) -> None:
