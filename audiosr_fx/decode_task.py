@@ -26,13 +26,14 @@ def decode_into(request: Mapping[str, Any], say: Callable[[dict[str, Any]], None
     """Decode a file.
 
     Args:
-        request: descriptors ``source`` and ``spool``, the ``path``, how it is ``shown``, and ``limits``.
+        request: descriptors ``source`` and ``spool``, the ``path``, how it is ``shown``, the ``folder`` that
+            the spool lies in, as it is shown, and ``limits``.
         say: hears the ``info`` before a sample is decoded, then now and then how far it is.
 
     Returns:
         ``info`` and ``sha256``, or ``error`` and whether it is one of ``no_room``.
     """
-    name = request["shown"]
+    name, folder = request["shown"], request["folder"]
     path = _path_of(request)
     limits = DecodeLimits(**{**request["limits"], "kinds": tuple(request["limits"]["kinds"])})
     try:
@@ -41,7 +42,7 @@ def decode_into(request: Mapping[str, Any], say: Callable[[dict[str, Any]], None
             limits.check_header(read_header(stream), name)
         with FileSource(path) as source:
             limits.check_info(source.info, name)
-            _check_room(request["spool"], decoded_bytes(source.info), name)
+            _check_room(request["spool"], decoded_bytes(source.info), name, folder)
             say({"info": _told(source.info, str(path), name)})
             _copy(source, request["spool"], name, say)
         with path.open("rb") as stream:
@@ -49,9 +50,8 @@ def decode_into(request: Mapping[str, Any], say: Callable[[dict[str, Any]], None
     except AudioFormatError as error:
         return _refusal(str(error).replace(str(path), name), error)
     except OSError as error:
-        return _refusal(
-            f"{name}: cannot be decoded ({error.strerror or error}); make room, or try again", error
-        )
+        way_out = f"make room in {folder}" if error.errno in NO_ROOM else "try again"
+        return _refusal(f"{name}: cannot be decoded ({error.strerror or error}); {way_out}", error)
     return {"info": _told(source.info, str(path), name), "sha256": digest}
 
 
@@ -93,12 +93,18 @@ def _check_plain(status: os.stat_result, name: str) -> None:
         raise AudioFormatError(f"{name}: the file is empty (0 bytes): copy or export it again")
 
 
-def _check_room(spool: int, size: int, name: str) -> None:
+def _check_room(spool: int, size: int, name: str, folder: str) -> None:
     """Refuse before the disk is full, where that can be told."""
     with suppress(OSError, AttributeError):
         disk = os.fstatvfs(spool)
-        if disk.f_bavail * disk.f_frsize < size:
+        free = disk.f_bavail * disk.f_frsize
+        if free < size:
             raise NoRoom(
-                f"{name}: {os.strerror(errno.ENOSPC)}: its samples take {size / 2**20:.0f} MiB for a while;"
-                " make room in the temporary folder"
+                f"{name}: {os.strerror(errno.ENOSPC)}: its samples take {_megabytes(size)} for a while, and"
+                f" {_megabytes(free)} are free; make room in {folder}"
             )
+
+
+def _megabytes(size: int) -> str:
+    """A size for people, never rounded down to nothing."""
+    return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size} bytes"

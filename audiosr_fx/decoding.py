@@ -15,7 +15,7 @@ import signal
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryFile, gettempdir
 from typing import IO, Any, Final
 
 import numpy as np
@@ -184,6 +184,7 @@ def _decode(hearing: _Hearing, source: int, folder: Path | None, program: str) -
             "shown": hearing.name,
             "source": source,
             "spool": spool.fileno(),
+            "folder": shown(Path(folder or gettempdir())),
             "limits": asdict(hearing.limits),
         }
         with _child(program, request) as child:

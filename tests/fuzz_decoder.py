@@ -65,6 +65,7 @@ def main(folder: Path, count: int, seed: int) -> None:
             "shown": name,
             "source": source,
             "spool": spool,
+            "folder": str(folder),
             "limits": limits,
         }
         told = decode_into(request, lambda message: None)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -130,9 +131,31 @@ def test_a_disk_without_room_is_told_before_it_is_full(tmp_path: Path) -> None:
 
     with (
         (tmp_path / "spool").open("wb") as spool,
-        pytest.raises(NoRoom, match=r"No space left on device: its samples take 1073741824 MiB"),
+        pytest.raises(
+            NoRoom,
+            match=r"No space left on device: its samples take 1125899906\.8 MB for a while, and [\d.]+ \w+"
+            r" are free; make room in /out$",
+        ),
     ):
-        _check_room(spool.fileno(), 1 << 50, "a.wav")
+        _check_room(spool.fileno(), 1 << 50, "a.wav", "/out")
+
+
+@pytest.mark.parametrize(
+    ("size", "free", "words"),
+    [
+        (92_000, 4096, "take 92000 bytes for a while, and 4096 bytes are free"),
+        (9_600_000, 0, "take 9.6 MB for a while, and 0 bytes are free"),
+    ],
+)
+def test_little_that_has_no_room_is_not_called_nothing(
+    monkeypatch: pytest.MonkeyPatch, size: int, free: int, words: str
+) -> None:
+    from audiosr_fx.decode_task import _check_room
+
+    disk = SimpleNamespace(f_bavail=free, f_frsize=1)
+    monkeypatch.setattr("audiosr_fx.decode_task.os.fstatvfs", lambda descriptor: disk)
+    with pytest.raises(NoRoom, match=words):
+        _check_room(0, size, "a.wav", "/out")
 
 
 def test_a_decoder_without_room_says_so_in_a_type_of_its_own(tmp_path: Path) -> None:
@@ -141,8 +164,10 @@ def test_a_decoder_without_room_says_so_in_a_type_of_its_own(tmp_path: Path) -> 
     path = write_kind(tmp_path / "full.wav", "pcm16.wav")
     with path.open("rb") as source, open("/dev/full", "wb") as spool:
         request = {"path": str(path), "shown": "full.wav", "limits": asdict(DecodeLimits())}
-        request |= {"source": source.fileno(), "spool": spool.fileno()}
-        assert decode_into(request, lambda message: None)["no_room"] is True
+        request |= {"source": source.fileno(), "spool": spool.fileno(), "folder": "/out"}
+        told = decode_into(request, lambda message: None)
+        assert told["no_room"] is True
+        assert told["error"].endswith("(No space left on device); make room in /out")
     with pytest.raises(NoRoom, match="there is no room"):
         decode_apart(path, program="bad_decoder")
 
@@ -197,6 +222,7 @@ def answer(path: Path, limits: DecodeLimits = ALL) -> dict[str, object]:
             "shown": path.name,
             "source": source.fileno(),
             "spool": spool.fileno(),
+            "folder": "/out",
             "limits": asdict(limits),
         }
         return decode_into(request, lambda message: None)
