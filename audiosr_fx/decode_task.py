@@ -40,7 +40,8 @@ def decode_into(request: Mapping[str, Any], say: Callable[[dict[str, Any]], None
         with os.fdopen(os.dup(request["source"]), "rb") as stream:
             _check_plain(os.fstat(stream.fileno()), name)
             limits.check_header(read_header(stream), name)
-        with FileSource(path) as source:
+        rates = range(limits.min_rate, limits.max_rate + 1)
+        with FileSource(path, rates=rates) as source:
             limits.check_info(source.info, name)
             _check_room(request["spool"], decoded_bytes(source.info), name, folder)
             say({"info": _told(source.info, str(path), name)})

@@ -18,7 +18,14 @@ import soundfile
 from audiosr_fx.chunks import OPEN_LENGTHS, DataClaim, chunks, claimed_data
 from audiosr_fx.errors import AudioFormatError
 from audiosr_fx.plain_file import open_plain_file
-from audiosr_fx.sources import MAX_CHANNELS, Audio, GridSource, check_sample_rate
+from audiosr_fx.sources import (
+    MAX_CHANNELS,
+    MAX_SAMPLE_RATE,
+    MIN_SAMPLE_RATE,
+    Audio,
+    GridSource,
+    check_sample_rate,
+)
 from audiosr_fx.speakers import read_speakers
 from audiosr_fx.wording import one_line, shown
 
@@ -30,6 +37,7 @@ _READABLE_FORMATS: Final = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "FLAC", "OGG"
 _LINEAR_SUBTYPES: Final = {"PCM_U8", "PCM_S8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"}
 _LOSSY_SUBTYPES: Final = {"VORBIS", "OPUS", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III"}
 _WIDTHS: Final = {"PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
+_RATES: Final = range(MIN_SAMPLE_RATE, MAX_SAMPLE_RATE + 1)
 _ABSURD_FRAMES: Final = 1 << 48
 _SHORT: Final = "the file is truncated or still being written: wait, or copy or export it again"
 BLOCK_FRAMES: Final = 65_536
@@ -95,19 +103,20 @@ class FileSource(GridSource):
 
     _RUN_UP_FRAMES = 65_536
 
-    def __init__(self, path: FilePath, *, allow_truncated: bool = False) -> None:
+    def __init__(self, path: FilePath, *, allow_truncated: bool = False, rates: range = _RATES) -> None:
         """Open a file.
 
         Args:
             path: the file.
             allow_truncated: take a file that is shorter than its header says, with zeros for what is missing.
+            rates: in Hz that are taken.
 
         Raises:
             AudioFormatError: as ``read_info``, and for a file that is shorter than its header says.
         """
         self._watched = _Watched(Path(path))
         try:
-            self._file, self.info = _open(Path(path))
+            self._file, self.info = _open(Path(path), rates)
         except BaseException:
             self._watched.close()
             raise
@@ -210,7 +219,7 @@ class _Watched:
         return status.st_size, status.st_mtime_ns
 
 
-def _open(path: Path) -> tuple[soundfile.SoundFile, AudioInfo]:
+def _open(path: Path, rates: range = _RATES) -> tuple[soundfile.SoundFile, AudioInfo]:
     name = shown(path)
     try:
         if not path.exists():
@@ -231,7 +240,7 @@ def _open(path: Path) -> tuple[soundfile.SoundFile, AudioInfo]:
             f"{name}: cannot be read as audio ({_reason(cause)}); expected WAV, AIFF, FLAC, Ogg or MP3"
         ) from cause
     try:
-        return file, _describe(file, path, claim)
+        return file, _describe(file, path, claim, rates)
     except BaseException:
         file.close()
         raise
@@ -287,7 +296,7 @@ def native_name(path: Path) -> str | bytes:
     return str(path) if os.name == "nt" else os.fsencode(path)
 
 
-def _describe(file: soundfile.SoundFile, path: Path, claim: DataClaim | None) -> AudioInfo:
+def _describe(file: soundfile.SoundFile, path: Path, claim: DataClaim | None, rates: range) -> AudioInfo:
     name = shown(path)
     if file.format not in _READABLE_FORMATS or file.subtype not in _LINEAR_SUBTYPES | _LOSSY_SUBTYPES:
         raise AudioFormatError(
@@ -295,7 +304,7 @@ def _describe(file: soundfile.SoundFile, path: Path, claim: DataClaim | None) ->
             " convert it to WAV, AIFF, FLAC, Ogg or MP3 first"
         )
     try:
-        check_sample_rate(file.samplerate)
+        check_sample_rate(file.samplerate, rates)
     except AudioFormatError as cause:
         raise AudioFormatError(f"{name}: {cause}") from cause
     if not 1 <= file.channels <= MAX_CHANNELS:

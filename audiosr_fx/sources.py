@@ -65,11 +65,11 @@ def native_rate_of(source: Source) -> int:
     return rate
 
 
-def check_sample_rate(sample_rate: float) -> int:
+def check_sample_rate(sample_rate: float, rates: range = range(MIN_SAMPLE_RATE, MAX_SAMPLE_RATE + 1)) -> int:
     """Return the rate as an int, or raise AudioFormatError unless it is a whole number of Hz we can take."""
-    if not (MIN_SAMPLE_RATE <= sample_rate <= MAX_SAMPLE_RATE) or sample_rate != int(sample_rate):
+    if not rates[0] <= sample_rate <= rates[-1] or sample_rate != int(sample_rate):
         raise AudioFormatError(
-            f"sample_rate is {sample_rate}; expected whole Hz from {MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE}"
+            f"sample_rate is {sample_rate}; expected whole Hz from {rates[0]} to {rates[-1]}"
         )
     return int(sample_rate)
 

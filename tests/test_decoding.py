@@ -262,7 +262,7 @@ def test_a_wav_of_an_absurd_rate_is_refused(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     struct.pack_into("<I", content, 24, 2_147_483_647)
     path.write_bytes(content)
-    assert re.search(r"sample_rate is 2147483647", str(answer(path)["error"]))
+    assert "sample_rate is 2147483647; expected whole Hz from 4000 to 384000" in str(answer(path)["error"])
 
 
 @pytest.mark.parametrize(
