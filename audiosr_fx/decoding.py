@@ -20,6 +20,7 @@ from typing import IO, Any, Final
 
 import numpy as np
 
+from audiosr_fx.atomic import TEMPORARY_PREFIX
 from audiosr_fx.child_process import ChildProcess, Messages, describe_end, next_message
 from audiosr_fx.child_voice import Message
 from audiosr_fx.decode_limits import DecodeLimits
@@ -184,7 +185,7 @@ def _decode(hearing: _Hearing, source: int, folder: Path | None, program: str) -
             "shown": hearing.name,
             "source": source,
             "spool": spool.fileno(),
-            "folder": shown(Path(folder or gettempdir())),
+            "folder": shown(_known_place(folder)),
             "limits": asdict(hearing.limits),
         }
         with _child(program, request) as child:
@@ -196,6 +197,12 @@ def _decode(hearing: _Hearing, source: int, folder: Path | None, program: str) -
     except BaseException:
         spool.close()
         raise
+
+
+def _known_place(folder: Path | None) -> Path:
+    """A folder to make room in: of one that is hidden and only there for a while, the one around it."""
+    place = folder or Path(gettempdir())
+    return place.parent if place.name.startswith(TEMPORARY_PREFIX) else place
 
 
 @contextlib.contextmanager

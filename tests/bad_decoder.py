@@ -32,6 +32,8 @@ def decode_into(request: dict[str, Any], say: Callable[[dict[str, Any]], None]) 
             return {"error": f"{request['shown']}: {error.strerror}"}
     if what == "full":
         return {"error": "there is no room", "no_room": True}
+    if what == "asks":
+        return {"error": f"there is no room in {request['folder']}", "no_room": True}
     if what == "leaves":
         os._exit(3)
     if what == "babbles":

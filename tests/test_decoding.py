@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
+from tempfile import gettempdir
 from types import SimpleNamespace
 
 import numpy as np
@@ -138,6 +139,16 @@ def test_a_disk_without_room_is_told_before_it_is_full(tmp_path: Path) -> None:
         ),
     ):
         _check_room(spool.fileno(), 1 << 50, "a.wav", "/out")
+
+
+def test_room_is_asked_for_in_the_folder_of_the_result(tmp_path: Path) -> None:
+    aside = tmp_path / ".audiosr_fx-1-1.part"
+    aside.mkdir()
+    path = write_kind(tmp_path / "asks.wav", "pcm16.wav")
+    for folder, told in ((aside, tmp_path), (tmp_path, tmp_path), (None, Path(gettempdir()))):
+        with pytest.raises(NoRoom) as caught:
+            decode_apart(path, folder=folder, program="bad_decoder")
+        assert str(caught.value) == f"there is no room in {told}"
 
 
 @pytest.mark.parametrize(
