@@ -190,7 +190,9 @@ def _answer(known: dict[str, Any], message: dict[str, Any]) -> Any:
         with connection, connection.makefile("rwb") as stream:
             stream.write(json.dumps(message).encode("ascii") + b"\n")
             stream.flush()
-            answer = json.loads(stream.readline(MAX_ANSWER))
+            answer = json.loads(stream.readline(MAX_ANSWER) or b"{}")
+    except ConnectionError:
+        return None  # it has just ended, as where it closes without a word
     except (OSError, ValueError) as cause:
         raise JobError(f"the service does not answer ({cause}); is it just ending?") from cause
     if "error" in answer:

@@ -5,8 +5,9 @@ import os
 import socket
 import stat
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,34 @@ def test_a_secret_that_stays_wrong_is_told(tmp_path: Path, service: Service, doo
     path.write_text(json.dumps({**json.loads(path.read_text()), "secret": "another"}))
     with pytest.raises(MessageError, match="secret of this door is missing or wrong"):
         client_of(tmp_path).status()
+
+
+@pytest.mark.parametrize("hears", [True, False])
+def test_a_service_that_ends_amid_a_question_is_as_none(tmp_path: Path, hears: bool) -> None:
+    with JobStore(tmp_path / "state") as store:
+        job = store.submit(new_order(tmp_path)).job
+    assert job is not None
+
+    def end(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        with connection:
+            if hears:
+                connection.recv(1 << 16)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = {"address": server.getsockname(), "secret": "s"}
+        (tmp_path / "state" / ADDRESS_FILE).write_text(json.dumps(address), "ascii")
+        client = client_of(tmp_path)
+        asked: list[Callable[[], Any]] = [
+            client.jobs,
+            lambda: client.events(0),
+            lambda: [client.show(job.id)],
+        ]
+        for ask in asked:
+            ending = threading.Thread(target=end, args=(server,))
+            ending.start()
+            assert len(ask()) == 1
+            ending.join(WAIT_S)
 
 
 def test_a_long_path_moves_the_socket_but_not_the_queue(tmp_path: Path) -> None:
