@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from audiosr_fx.cache import default_cache
 from audiosr_fx.commands.job import Bits
 from audiosr_fx.commands.options import QueueOption
 from audiosr_fx.commands.outputs import OutputFormat
@@ -164,6 +165,7 @@ def watch(
             )
         )
     _check_names(studio)
+    default_cache()  # a size that is none is told now, and not by each stem
     if dry_run:
         _dry_run(studio)
         return

@@ -91,6 +91,7 @@ def serve(
     goes on with the next start.
     """
     refuse_windows("serve")
+    from audiosr_fx.cache import default_cache
     from audiosr_fx.jobs.database import state_folder
     from audiosr_fx.jobs.door import Door
     from audiosr_fx.jobs.lock import START_PATIENCE_S
@@ -115,6 +116,7 @@ def serve(
     )
     merged = said if config is None else said.over(read_config(config))
     settings = merged.settings()
+    default_cache()  # a size that is none is told now, and not by each job
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     with ExitStack() as stack:
         store = stack.enter_context(JobStore(queue or state_folder(), patience_s=START_PATIENCE_S))

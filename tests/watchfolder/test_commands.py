@@ -46,6 +46,16 @@ def test_windows_is_told_which_systems_it_takes(
     assert f"{arguments[0]} needs Linux or macOS" in done.stderr
 
 
+@pytest.mark.parametrize("arguments", [("watch", "in", "--out", "out"), ("serve", "--root", "in")])
+def test_a_cache_of_no_size_is_told_at_the_start(
+    arguments: tuple[str, ...], run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUDIOSR_FX_CACHE_GB", "plenty")
+    done = run(*arguments)
+    assert (done.exit_code, is_one_line(done)) == (2, True)
+    assert "AUDIOSR_FX_CACHE_GB is 'plenty'; expected gigabytes, 0 to 1000000" in done.stderr
+
+
 def test_a_dry_run_warns_of_stems_that_an_album_preset_meets_alone(run: Run, tmp_path: Path) -> None:
     for name in ("in/drums.wav", "in/song/bass.wav"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
