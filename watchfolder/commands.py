@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
@@ -167,7 +168,7 @@ def watch(
     _check_names(studio)
     default_cache()  # a size that is none is told now, and not by each stem
     if dry_run:
-        _dry_run(studio)
+        _dry_run(studio, _state(queue))
         return
     failed = run_daemon(studio, queue, devices or ["auto"], once=once, as_json=json, debug=_debug(context))
     if not once:
@@ -187,7 +188,6 @@ def run_daemon(
     debug: bool = False,
 ) -> int:
     """Own the queue and watch until asked to stop; returns how many files failed."""
-    from audiosr_fx.jobs.database import state_folder
     from audiosr_fx.jobs.door import Door
     from audiosr_fx.jobs.lock import START_PATIENCE_S
     from audiosr_fx.jobs.service import Service
@@ -196,7 +196,7 @@ def run_daemon(
     from watchfolder.logs import open_log
     from watchfolder.signals import signals_heard
 
-    state = (queue.expanduser().absolute() if queue is not None else state_folder()).absolute()
+    state = _state(queue)
     with JobStore(state, patience_s=START_PATIENCE_S) as store, open_log(state, as_json=as_json, debug=debug):
         service = Service(store, devices=devices)
         daemon = Daemon(studio, service, state, once=once)
@@ -204,16 +204,25 @@ def run_daemon(
             return daemon.run()
 
 
-def _dry_run(studio: StudioSettings) -> None:
+def _state(queue: Path | None) -> Path:
+    from audiosr_fx.jobs.database import state_folder
+
+    return (queue.expanduser() if queue is not None else state_folder()).absolute()
+
+
+def _dry_run(studio: StudioSettings, state: Path) -> None:
     """Say what lies in the folders now, and what would become of it."""
+    from watchfolder.known import look_up
     from watchfolder.planning import plan_now
 
-    count = 0
-    for settings in studio.folders:
-        for line in plan_now(settings):
-            say(line)
-            count += 1
-    say(f"{count} files; nothing was rendered")
+    known = look_up(state)
+    promised: set[tuple[bytes, bytes]] = set()
+    plans = [plan_now(settings, known, promised) for settings in studio.folders]
+    for line in [line for plan in plans for line in plan.lines]:
+        say(line)
+    for reason, count in sum((plan.left for plan in plans), Counter[str]()).most_common():
+        say(f"{count} left alone: {reason}")
+    say(f"{sum(plan.renders for plan in plans)} to be rendered; nothing was rendered now")
 
 
 def _check_names(studio: StudioSettings) -> None:

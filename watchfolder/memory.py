@@ -34,6 +34,31 @@ class Taken:
     stem_set: str = ""
 
 
+def read_taken(connection: sqlite3.Connection, folder: Path) -> dict[str, Taken]:
+    """What was taken from a watched folder."""
+    rows = connection.execute(
+        "SELECT name, device, inode, size, mtime_ns, job, stem_set FROM taken WHERE folder = ?",
+        (os.fsencode(folder),),
+    ).fetchall()
+    return {
+        os.fsdecode(name): Taken(
+            stamp=Stamp(int(device), int(inode), size, mtime), job=job, stem_set=stem_set
+        )
+        for name, device, inode, size, mtime, job, stem_set in rows
+    }
+
+
+def read_queue(connection: sqlite3.Connection) -> int | None:
+    """The identity of the queue that the numbers of jobs are of; None before there was one."""
+    return read_fact(connection, "queue")
+
+
+def read_fact(connection: sqlite3.Connection, name: str) -> int | None:
+    """A number that is kept under a name."""
+    found = connection.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
+    return None if found is None else int(found[0])
+
+
 class Memory:
     """Taken files by watched folder and relative path, and how far the queue's events have been acted on."""
 
@@ -59,16 +84,7 @@ class Memory:
     def taken(self, folder: Path) -> dict[str, Taken]:
         """What was taken from a watched folder."""
         with self._guard:
-            rows = self._connection.execute(
-                "SELECT name, device, inode, size, mtime_ns, job, stem_set FROM taken WHERE folder = ?",
-                (os.fsencode(folder),),
-            ).fetchall()
-        return {
-            os.fsdecode(name): Taken(
-                stamp=Stamp(int(device), int(inode), size, mtime), job=job, stem_set=stem_set
-            )
-            for name, device, inode, size, mtime, job, stem_set in rows
-        }
+            return read_taken(self._connection, folder)
 
     def jobs_of(self, folder: Path, names: Iterable[str]) -> dict[str, int]:
         """The jobs of files as they were last taken, by name; only of those that were."""
@@ -233,8 +249,7 @@ class Memory:
 
     def _fact(self, name: str) -> int | None:
         with self._guard:
-            found = self._connection.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
-        return None if found is None else int(found[0])
+            return read_fact(self._connection, name)
 
     def _write(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
         self._write_all({statement: rows})

@@ -10,13 +10,16 @@ from typing import IO
 
 import pytest
 from audio_kinds import some_audio, write_kind
+from job_orders import make_order
 from typer.testing import CliRunner, Result
 
 from audiosr_fx.cli import app
 from audiosr_fx.commands import system
 from audiosr_fx.jobs import lock
 from audiosr_fx.jobs.store import JobStore
+from watchfolder.memory import Memory, Taken
 from watchfolder.service_commands import unit_path
+from watchfolder.snapshot import Stamp
 from watchfolder.status import write_status
 
 Run = Callable[..., Result]
@@ -65,7 +68,8 @@ def test_a_dry_run_warns_of_stems_that_an_album_preset_meets_alone(run: Run, tmp
     assert "drums" in alone
     assert "lies in no sub-folder, so an album preset gives it a gain of its own" in alone
     assert "sub-folder" not in in_a_song
-    assert "sub-folder" not in run("watch", "in", "--out", "out", "--dry-run", "--preset", "podcast").stdout
+    done = run("watch", "in", "--out", "out", "--dry-run", "--preset", "podcast")
+    assert "in no sub-folder" not in done.stdout
 
 
 def test_a_dry_run_says_what_would_become_of_each_file_and_touches_nothing(run: Run, tmp_path: Path) -> None:
@@ -82,9 +86,69 @@ def test_a_dry_run_says_what_would_become_of_each_file_and_touches_nothing(run: 
         f"{folder}/cut.flac -> {tmp_path}/out/cut.flac; waits: the header promises 8193 samples and the last"
         " of them is missing",
         f"{folder}/podcast/b.wav -> {tmp_path}/out/podcast/b.flac with podcast",
-        "3 files; nothing was rendered",
+        "1 left alone: no audio that is taken, by its name",
+        "3 to be rendered; nothing was rendered now",
     ]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in"]
+
+
+def test_a_dry_run_numbers_names_that_would_be_the_same(run: Run, tmp_path: Path) -> None:
+    for name in ("Cafe\u0301.wav", "CAF\u00c9.flac", "caf\u00e9.aiff"):
+        write_kind(tmp_path / "in" / name, f"pcm16.{name[-4:].strip('.')}", some_audio(64))
+    stems = ("watch", "in", "--out", "out", "--dry-run", "--if-taken")
+    names = [line.rpartition("/")[2] for line in run(*stems, "suffix").stdout.splitlines() if "->" in line]
+    assert names == ["CAF\u00c9.wav", "Cafe\u0301-2.wav", "caf\u00e9-3.wav"]
+    said = run(*stems, "skip").stdout.splitlines()
+    assert [line.endswith("is taken, and is to be left") for line in said] == [False, True, True, False]
+    assert run(*stems, "replace").stdout.count("; replaces what has that name") == 2
+
+
+def test_a_dry_run_counts_what_is_left_alone_by_reason(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "in" / "song").mkdir()
+    for name in ("a.mp3", "b.MP3", "c.ogg", "d.wav", ".d.wav.tmp", "notes.txt"):
+        (tmp_path / "in" / name).touch()
+    write_kind(tmp_path / "in" / "disguised_dull.wav", "layer3.mp3")
+    done = run("watch", "in", "--out", "out", "--dry-run", "--pattern", "*_dull.*")
+    assert done.stdout.splitlines()[-1] == "0 to be rendered; nothing was rendered now"
+    assert sorted(done.stdout.splitlines()[:-1]) == [
+        "1 left alone: hidden, temporary, or what programs keep beside audio",
+        "1 left alone: mp3, which is taken only with --also mp3",
+        "1 left alone: no audio that is taken, by its name",
+        "1 left alone: sub-folders, which --recursive looks into",
+        "4 left alone: not named *_dull.*",
+    ]
+    done = run("watch", "in", "--out", "out", "--dry-run", "-r")
+    assert "3 left alone: mp3, which is taken only with --also mp3" in done.stdout
+
+
+def test_a_dry_run_tells_what_is_done_from_what_is_new(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    with JobStore(tmp_path / "state") as store:
+        memory = Memory(tmp_path / "state")
+        memory.follow(store.identity)
+        for name in ("done.wav", "open.wav", "changed.wav"):
+            write_kind(folder / name, "pcm16.wav", some_audio(len(name)))
+            job = store.submit(make_order(folder / name, tmp_path / "out")).job
+            assert job is not None
+            stamp = Stamp.of((folder / name).stat())
+            memory.take(folder, {name: Taken(stamp=stamp, job=job.id)})
+        memory.close()
+        job = store.take()
+        assert job is not None
+        store.begin_publishing(job.id, job.token, "0" * 64, {})
+        store.finish(job.id, job.token)
+    write_kind(folder / "changed.wav", "pcm16.wav", some_audio(65))
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    done = run("watch", "in", "--out", "out", "--dry-run")
+    assert done.stdout.splitlines() == [
+        f"{folder}/open.wav: nothing new (it is job 2, queued)",
+        f"{folder}/changed.wav -> {tmp_path}/out/changed.wav",
+        "1 left alone: done already",
+        "1 to be rendered; nothing was rendered now",
+    ]
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+    other = run("watch", "in", "--out", "out", "--dry-run", "--queue", str(tmp_path / "other"))
+    assert "3 to be rendered" in other.stdout
 
 
 @pytest.mark.parametrize(
