@@ -101,8 +101,12 @@ def _add_new(
     if isinstance(planned, PutOff):
         plan.lines.append(f"{source}: cannot be taken: {planned.reason}")
         return
-    with open_file_within(root, planned.name) as stream:
-        header = read_header(stream)
+    try:
+        with open_file_within(root, planned.name) as stream:
+            header = read_header(stream)
+    except OSError as error:
+        plan.lines.append(f"{source}: cannot be taken: {error.strerror or error}")
+        return
     if header.kind in ON_REQUEST and header.kind not in settings.also:
         plan.left[_only_with(header.kind)] += 1
         return

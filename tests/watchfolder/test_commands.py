@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, BinaryIO
 
 import pytest
 from audio_kinds import some_audio, write_kind
@@ -19,7 +20,7 @@ from audiosr_fx.jobs import lock
 from audiosr_fx.jobs.store import JobStore
 from watchfolder.memory import Memory, Taken
 from watchfolder.service_commands import unit_path
-from watchfolder.snapshot import Stamp
+from watchfolder.snapshot import Stamp, open_file_within
 from watchfolder.status import write_status
 
 Run = Callable[..., Result]
@@ -101,6 +102,23 @@ def test_a_dry_run_numbers_names_that_would_be_the_same(run: Run, tmp_path: Path
     said = run(*stems, "skip").stdout.splitlines()
     assert [line.endswith("is taken, and is to be left") for line in said] == [False, True, True, False]
     assert run(*stems, "replace").stdout.count("; replaces what has that name") == 2
+
+
+def test_a_dry_run_goes_on_past_a_file_that_cannot_be_read(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.wav", "b.wav"):
+        write_kind(tmp_path / "in" / name, "pcm16.wav", some_audio(64))
+
+    def refuse_first(root: int, name: str) -> BinaryIO:
+        if name == "a.wav":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return open_file_within(root, name)
+
+    monkeypatch.setattr("watchfolder.planning.open_file_within", refuse_first)
+    lines = run("watch", "in", "--out", "out", "--dry-run").stdout.splitlines()
+    assert lines[0].endswith("in/a.wav: cannot be taken: Permission denied")
+    assert lines[1].endswith("out/b.wav")
 
 
 def test_a_dry_run_counts_what_is_left_alone_by_reason(run: Run, tmp_path: Path) -> None:
