@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from audiosr_fx.errors import AudioSRError, JobError, StorageError
 from audiosr_fx.jobs.job import Event, Job
+from audiosr_fx.jobs.ledger import REPLACED
 from audiosr_fx.jobs.order import SourceIdentity, hash_file, is_unchanged
 from audiosr_fx.jobs.service import Service
 from audiosr_fx.jobs.states import LIVE, State
@@ -105,19 +106,21 @@ class Aftermath:
         if event.new is State.DONE and job.state is State.DONE and not sets:
             self._move(job, folders)
         if event.new is State.SUPERSEDED and job.state is State.SUPERSEDED:
-            self._forget_lost(job, folders)
+            self._forget_lost(job, folders, is_replaced=event.reason == REPLACED)
         return set() if event.new in LIVE else sets
 
-    def _forget_lost(self, job: Job, folders: Iterable[FolderSettings]) -> None:
+    def _forget_lost(self, job: Job, folders: Iterable[FolderSettings], *, is_replaced: bool) -> None:
         """Let the files of a job be taken in once more that were not there when their turn came.
 
-        By now they may be back. One that has changed is taken in as what it is now.
+        By now they may be back. Others of the same content have lost it too; but not the source itself where
+        it has changed, as which it is taken in, or where a newer request for it is why the job was given up.
         """
         source = job.order.request.source
-        if source.exists() and not is_unchanged(source, job.order.source):
-            return
+        is_lost = not is_replaced and (not source.exists() or is_unchanged(source, job.order.source))
         for settings in folders:
-            if names := self._memory.files_of(settings.input, job.id).keys():
+            files = self._memory.files_of(settings.input, job.id)
+            names = [name for name in files if is_lost or settings.input / name != source]
+            if names:
                 self._memory.forget(settings.input, names)
                 self._let_go(settings.input, names)
 

@@ -105,7 +105,9 @@ def watch(
     name_taken: Annotated[
         NameTaken,
         typer.Option(
-            "--if-taken", rich_help_panel=_RESULTS, help="What to do where a result of that name is there."
+            "--if-taken",
+            rich_help_panel=_RESULTS,
+            help="What to do where a result of that name is there; that of another stem is never replaced.",
         ),
     ] = NameTaken.SUFFIX,
     config: Annotated[

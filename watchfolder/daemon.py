@@ -194,7 +194,7 @@ class Daemon:
                 self._stopping.wait(_RETRY_S)
 
     def _failures(self) -> int:
-        """How many files that are there now have not become a file: held back, failed or cancelled."""
+        """How many files that are there now have not become a file: held back, failed or given up."""
         failed = 0
         for folder in self._folders:
             taken = self._memory.taken(folder.settings.input)
@@ -204,7 +204,7 @@ class Daemon:
                 elif name in taken and taken[name].job:
                     with suppress(JobError):
                         job = self._service.store.get(taken[name].job)
-                        failed += job.state in (State.FAILED, State.CANCELLED)
+                        failed += job.state in (State.FAILED, State.CANCELLED, State.SUPERSEDED)
         return failed
 
     # Start, reload, stop

@@ -13,7 +13,7 @@ from typing import Any, Final
 from audiosr_fx.errors import JobError, ParameterError
 from audiosr_fx.jobs import rows
 from audiosr_fx.jobs.job import Job, new_job
-from audiosr_fx.jobs.manifest import DigestOf, Manifest, find_manifest, is_of_another
+from audiosr_fx.jobs.manifest import DigestOf, Manifest, find_manifest, is_of_another, source_of
 from audiosr_fx.jobs.names import RealNames, folded, is_on_disk, numbered
 from audiosr_fx.jobs.order import Order
 from audiosr_fx.jobs.request import Collision
@@ -21,6 +21,8 @@ from audiosr_fx.jobs.states import LIVE, State, check_move
 from audiosr_fx.wording import printable, shown
 
 MAX_REASON: Final = 500
+REPLACED: Final = "a newer request replaces its output"
+"""Why a job is superseded by another of the same source, which makes a file of its name."""
 _HOLDS_NAME: Final = LIVE | {State.DONE}
 _YIELDS_NAME: Final = LIVE - {State.PUBLISHING}
 
@@ -121,6 +123,9 @@ class Ledger:
     ) -> tuple[str | None, Manifest | None]:
         """Give a job that holds no name the one it wants, or the next that is free.
 
+        One that replaces also gets a name that its own source has; that of another source it is to leave, so
+        that stems of one name, such as the kicks of two songs, do not take turns to replace each other.
+
         Args:
             job: the job.
             real: names of folders.
@@ -146,7 +151,7 @@ class Ledger:
                 return self._hold(job, folder_key, name), None
             if order.request.collision is Collision.SKIP:
                 return None, None
-            if order.request.collision is Collision.REPLACE:
+            if order.output_is_replaced and self._may_replace(folder / name, holder, order, real):
                 self._replace(folder / name, holder)
                 is_given_up = holder is not None and holder.state in _YIELDS_NAME  # before it replaced a file
                 made = (
@@ -173,7 +178,7 @@ class Ledger:
         folder_key = folded(real.folder(job.order.request.folder))
         holder = self._holder(folder_key, job.output_name)
         if holder is not None and holder.id != job.id and holder.state in _YIELDS_NAME:
-            self.move(holder, State.SUPERSEDED, "a newer request replaces its output")
+            self.move(holder, State.SUPERSEDED, REPLACED)
             self._hold(job, folder_key, job.output_name)
 
     def _holder(self, folder_key: bytes, name: str) -> Job | None:
@@ -188,6 +193,18 @@ class Ledger:
         """Whether a name is free: nobody's, or that of a finished job whose file somebody took away."""
         return not on_disk and (holder is None or holder.state is State.DONE)
 
+    def _may_replace(self, output: Path, holder: Job | None, order: Order, real: RealNames) -> bool:
+        """Whether a name is for an order to replace: its own source has it, or something of before.
+
+        What nobody knows anything of, or was made of a source that is no more, is only replaced under the
+        very name that was asked for.
+        """
+        made_of = source_of(output) if holder is None else holder.order.request.source
+        if made_of is not None and real.file(made_of) == real.file(order.request.source):
+            return True
+        is_of_before = holder is None and (made_of is None or not os.path.lexists(made_of))
+        return is_of_before and output.name == order.request.output_name
+
     def _replace(self, output: Path, holder: Job | None) -> None:
         """Make way for a job that replaces: what was to get that name and has not begun to is superseded."""
         if output.is_dir():
@@ -199,7 +216,7 @@ class Ledger:
                 " choose another name"
             )
         if holder is not None and holder.state in _YIELDS_NAME:
-            self.move(holder, State.SUPERSEDED, "a newer request replaces its output")
+            self.move(holder, State.SUPERSEDED, REPLACED)
 
     def _source_of(self, output: Path) -> int | None:
         """The live job whose source an output would replace.

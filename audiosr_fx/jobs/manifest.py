@@ -117,6 +117,14 @@ def is_of_another(output: Path, key: str) -> bool:
         return False
 
 
+def source_of(output: Path) -> Path | None:
+    """What an output was made of, as the manifest beside it says; None where there is none."""
+    try:
+        return read_manifest(manifest_path(output)).order.request.source
+    except (AudioSRError, OSError):
+        return None
+
+
 def find_manifests(folder: Path) -> Iterator[Manifest]:
     """Every manifest of a folder whose output is there and is what it says."""
     with suppress(OSError):

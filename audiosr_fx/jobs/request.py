@@ -52,7 +52,7 @@ class RenderRequest:
             ``file`` writes the whole source with only the region changed; empty does neither.
         format: ``wav``, ``aiff`` or ``flac``; empty takes it from the name.
         bits: ``16`` (dithered), ``24``, ``32`` (float); ``auto`` keeps float and takes 24 otherwise.
-        collision: what to do where the name is taken.
+        collision: what to do where the name is taken; what another source has made is never replaced.
         keep_metadata: carry tags, markers and time stamps over.
         priority: -100 to 100; higher ones are rendered first.
         origin: the front door it came through, such as ``cli``, ``watch`` or ``osc``.

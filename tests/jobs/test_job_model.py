@@ -205,7 +205,9 @@ class Queue(RuleBasedStateMachine):
         superseded = {key for key, job in jobs.items() if job.state is State.SUPERSEDED}
         for key in self.wanted:
             job = jobs[key]
-            assert job.state is State.DONE or key in superseded
+            source = job.order.request.source
+            others = {one.key for one in jobs.values() if one.order.request.source == source} - {key}
+            assert job.state is State.DONE or (key in superseded and others)
             if job.state is State.DONE and not job.order.output_is_replaced:
                 # One that was told to replace may have come after it, so the file is that of one of them.
                 same = [one for one in jobs.values() if one.state is State.DONE and one.output == job.output]
@@ -213,7 +215,11 @@ class Queue(RuleBasedStateMachine):
                 assert job.output.read_bytes() in map(expected_content, sources)
                 assert len(same) == 1 or any(one.order.output_is_replaced for one in same)
         assert {path: path.read_bytes() for path in self.sources} == self.sources
-        made = {job.output_name for job in jobs.values() if job.state is State.DONE}
+        of_sources = {
+            (job.output, job.order.request.source) for job in jobs.values() if job.state is State.DONE
+        }
+        made = {output.name for output, _ in of_sources}
+        assert len(made) == len(of_sources), "one source's output was replaced by another's"
         files = {path.name for path in self.folder.glob("out/*.wav")}
         assert files - self.replaceable == (self.theirs.keys() | made) - self.replaceable
         assert made <= files

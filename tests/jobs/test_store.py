@@ -19,7 +19,7 @@ from audiosr_fx.errors import JobError, ParameterError
 from audiosr_fx.jobs.database import FILE_NAME
 from audiosr_fx.jobs.job import Job, Outcome
 from audiosr_fx.jobs.manifest import Manifest, write_manifest
-from audiosr_fx.jobs.order import hash_file
+from audiosr_fx.jobs.order import Order, hash_file
 from audiosr_fx.jobs.publish import Publisher
 from audiosr_fx.jobs.request import Collision
 from audiosr_fx.jobs.states import LIVE, MOVES, State, check_move
@@ -381,6 +381,44 @@ def test_a_newer_request_replaces_what_was_to_get_its_name(tmp_path: Path, store
     again = store.submit(new_order(tmp_path, content=b"1", collision=Collision.REPLACE))
     assert again.is_new
     assert store.get(new.id).state is State.SUPERSEDED
+
+
+def order_of(folder: Path, song: str, content: bytes) -> Order:
+    """An order for the kick of a song, which replaces."""
+    source = new_source(folder / song, "kick.wav", content)
+    return make_order(source, folder / "out", "kick.wav", collision=Collision.REPLACE)
+
+
+def test_what_replaces_leaves_what_another_source_makes_or_made(tmp_path: Path, store: JobStore) -> None:
+    orders = [order_of(tmp_path, song, song.encode()) for song in "abc"]
+    assert all(done.is_new for done in store.submit_all(orders))
+    assert not any(done.is_new for done in store.submit_all(orders))
+    assert {job.output_name for job in store.jobs([State.QUEUED])} == {"kick.wav", "kick-2.wav", "kick-3.wav"}
+    for song in "abc":
+        published(store, song.encode())
+    for order in (order_of(tmp_path, "b", b"b anew"), orders[0]):
+        store.submit(order)
+    assert published(store, b"b anew").output_name == "kick-2.wav"
+    assert store.take() is None
+    made = {path.name: path.read_bytes() for path in (tmp_path / "out").glob("*.wav")}
+    assert made == {"kick.wav": b"a", "kick-2.wav": b"b anew", "kick-3.wav": b"c"}
+
+
+def test_what_replaces_knows_by_manifests_what_another_source_made(tmp_path: Path, store: JobStore) -> None:
+    """As in a queue that was begun anew; what was made of a source that is no more may go."""
+    for song in "ab":
+        store.submit(order_of(tmp_path, song, song.encode()))
+        published(store, song.encode())
+    store.clear([State.DONE])
+    done = store.submit_all([order_of(tmp_path, song, song.encode() + b" anew") for song in "ba"])
+    assert [one.job and one.job.output_name for one in done] == ["kick-2.wav", "kick.wav"]
+    for _ in done:
+        published(store, b"anew")
+    store.clear([State.DONE])
+    (tmp_path / "a" / "kick.wav").unlink()
+    (tmp_path / "out" / "kick-3.wav").write_bytes(b"somebody's")
+    done = store.submit_all([order_of(tmp_path, song, song.encode()) for song in "cd"])
+    assert [one.job and one.job.output_name for one in done] == ["kick.wav", "kick-4.wav"]
 
 
 def test_a_source_is_never_replaced(tmp_path: Path, store: JobStore) -> None:

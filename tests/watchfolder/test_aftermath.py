@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ import pytest
 from job_orders import new_order
 
 from audiosr_fx.jobs.job import Job
+from audiosr_fx.jobs.ledger import REPLACED
 from audiosr_fx.jobs.order import SourceIdentity
 from audiosr_fx.jobs.service import Service
 from audiosr_fx.jobs.store import JobStore
@@ -23,13 +24,17 @@ class Ended:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.lost: list[str] = []
         self.store = JobStore(folder / "state")
         self.memory = Memory(folder / "state")
         self.settings = FolderSettings(input=folder / "in", output=folder / "out", after=After.MOVE)
         self.aftermath = self.begin()
 
     def begin(self) -> Aftermath:
-        return Aftermath(Service(self.store), self.memory, lambda: False)
+        return Aftermath(Service(self.store), self.memory, lambda: False, self._note_lost)
+
+    def _note_lost(self, folder: Path, names: Iterable[str]) -> None:
+        self.lost += names
 
     def take(self, name: str, stem_set: str = "") -> Job:
         """A job of a stem that was taken."""
@@ -140,3 +145,18 @@ def test_what_was_limited_at_full_scale_is_told(ended: Ended, caplog: pytest.Log
     told = [(one.levelname, one.getMessage()) for one in caplog.records if " done: " in one.getMessage()]
     assert [level for level, _ in told] == ["INFO", "WARNING"]
     assert told[1][1].endswith("b.wav; 12 samples limited at full scale (bits = 32 keeps them)")
+
+
+@pytest.mark.parametrize("reason", [REPLACED, "a.wav has changed"])
+def test_what_was_given_up_for_one_file_is_taken_again_for_others_of_its_content(
+    ended: Ended, reason: str
+) -> None:
+    job = ended.take("a.wav")
+    stamp = Stamp.of((ended.settings.input / "a.wav").stat())
+    ended.memory.take(ended.settings.input, {"b.wav": Taken(stamp=stamp, job=job.id)})
+    if reason != REPLACED:
+        (ended.settings.input / "a.wav").write_bytes(b"another bounce")
+    ended.store.supersede(job.id, reason)
+    ended.aftermath.turn([ended.settings])
+    assert ended.lost == ["b.wav"]
+    assert list(ended.memory.taken(ended.settings.input)) == ["a.wav"]

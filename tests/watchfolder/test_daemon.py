@@ -139,6 +139,19 @@ def test_a_stem_replaced_while_it_is_rendered_is_superseded_and_rendered_anew(st
     assert second.output.read_bytes() == expected_content(path.read_bytes())
 
 
+def test_stems_of_one_name_that_are_to_replace_become_a_file_each(studio: Studio) -> None:
+    studio.settings = replace(studio.settings, template="{name}", name_taken="replace")
+    dropped = [studio.drop(f"{song}/kick.wav", seed=n) for n, song in enumerate("abc")]
+    for _ in range(2):
+        studio.start(once=True)
+        studio.end()
+        assert studio.failed == 0
+        made = sorted(path.read_bytes() for path in studio.output.glob("*.wav"))
+        assert made == sorted(expected_content(path.read_bytes()) for path in dropped)
+        dropped[1] = studio.drop("b/kick.wav", seed=7)
+    assert {path.name for path in studio.output.glob("*.wav")} == {"kick.wav", "kick-2.wav", "kick-3.wav"}
+
+
 def test_what_is_lost_with_its_folder_for_a_moment_is_rendered_when_that_is_back(studio: Studio) -> None:
     """As a share does that hangs up while stems wait in the queue."""
     studio.start()
