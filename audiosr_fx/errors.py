@@ -7,6 +7,11 @@ from typing import Final
 
 NO_ROOM: Final = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
 """Error numbers of a disk, or of a quota, that takes no more."""
+AWAY: Final = frozenset(
+    {errno.EROFS, errno.EIO, errno.ENODEV, errno.ENXIO, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT}
+    | {getattr(errno, name, errno.EIO) for name in ("EHOSTDOWN", "EHOSTUNREACH", "ENETDOWN", "ENETUNREACH")}
+)
+"""Error numbers of a disk or share that is not there just now, or takes nothing until somebody sees to it."""
 
 
 class AudioSRError(Exception):

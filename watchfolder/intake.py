@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from audiosr_fx.errors import AudioSRError, JobError, ParameterError, StorageError
+from audiosr_fx.jobs.database import queue_option
 from audiosr_fx.jobs.job import Submission
 from audiosr_fx.jobs.order import Order, RecipeBook, is_unchanged, place_order
 from audiosr_fx.jobs.request import Collision, RenderRequest
 from audiosr_fx.jobs.service import Service
 from audiosr_fx.jobs.states import LIVE, State
 from audiosr_fx.preset import Preset, parse_preset
-from audiosr_fx.wording import shown
+from audiosr_fx.wording import printable, shown
 from watchfolder.folder import ReadyBatch
 from watchfolder.memory import Memory, Taken
 from watchfolder.plans import ALONE, Planned, PutOff, plan_batches
@@ -31,6 +32,7 @@ _KEPT_GAIN: Final = (
     "%d stems get the %+.2f dB that their set got before, so that its balance stays; %s is measured anew when"
     " all of it is bounced again, or its preset changes"
 )
+_GIVEN_UP: Final = "%s is not rendered: that %s before, as job %d; to try it again: %s"
 _log = logging.getLogger(__name__)
 Refused: TypeAlias = list[tuple[ReadyBatch, PutOff]]
 """Files that cannot be rendered as things are, each with the batch that it came in."""
@@ -141,7 +143,7 @@ class Intake:
         by_folder: dict[Path, dict[str, Taken]] = {}
         for (batch, name, stem_set, order), done in zip(entries, submissions, strict=True):
             folder = batch.folder.settings.input
-            _tell(folder / name, done)
+            _tell(folder / name, done, self.service.store.folder)
             job = 0 if done.job is None else done.job.id
             is_done = done.job is not None and done.job.state is State.DONE
             if is_done and not stem_set:  # before it counts as taken
@@ -267,7 +269,7 @@ def _set_id(orders: Mapping[str, Order]) -> str:
     return hashlib.sha256(keys.encode("ascii")).hexdigest()[:16]
 
 
-def _tell(source: Path, done: Submission) -> None:
+def _tell(source: Path, done: Submission, queue: Path) -> None:
     name = shown(source)
     if done.job is None:
         _log.warning("%s is left: %s", name, done.reason, extra={"fields": {"source": os.fspath(source)}})
@@ -275,5 +277,9 @@ def _tell(source: Path, done: Submission) -> None:
     fields = {"source": os.fspath(source), "job": done.job.id}
     if done.is_new:
         _log.info("%s taken as job %d", name, done.job.id, extra={"fields": fields})
+    elif done.job.state in (State.FAILED, State.CANCELLED):
+        again = printable(f"audiosr-fx jobs retry {done.job.id}{queue_option(queue)}")
+        was = "has failed" if done.job.state is State.FAILED else "was cancelled"
+        _log.warning(_GIVEN_UP, name, was, done.job.id, again, extra={"fields": fields})
     else:
         _log.info("%s: nothing new (%s)", name, done.reason, extra={"fields": fields})

@@ -22,7 +22,7 @@ from audiosr_fx.commands.terminal import (
     say_json,
     say_note,
 )
-from audiosr_fx.errors import AudioSRError
+from audiosr_fx.errors import AudioSRError, ParameterError
 
 if TYPE_CHECKING:
     from audiosr_fx.jobs.client import Client
@@ -49,6 +49,7 @@ StatesOption = Annotated[
     typer.Option("--state", metavar="STATE", help="Only such jobs; may be given more than once."),
 ]
 JobsArgument = Annotated[list[int], typer.Argument(metavar="JOB", help="Numbers of jobs.")]
+SomeJobsArgument = Annotated[list[int] | None, typer.Argument(metavar="JOB", help="Numbers of jobs.")]
 
 
 @app.command("list")
@@ -104,14 +105,35 @@ def cancel_command(jobs: JobsArgument, json: JsonOption = False, queue: QueueOpt
 
 
 @app.command("retry")
-def retry_command(jobs: JobsArgument, json: JsonOption = False, queue: QueueOption = None) -> None:
-    """Queue jobs again that failed, were cancelled, or whose output is gone."""
-    _each(jobs, _client(queue).retry, json=json)
+def retry_command(
+    jobs: SomeJobsArgument = None,
+    states: Annotated[
+        list[JobState] | None,
+        typer.Option("--state", metavar="STATE", help="All such jobs; may be given more than once."),
+    ] = None,
+    json: JsonOption = False,
+    queue: QueueOption = None,
+) -> None:
+    """Queue jobs again that failed, were cancelled, or whose output is gone.
+
+    All that failed: [bold]audiosr-fx jobs retry --state failed[/bold]
+    """
+    client = _client(queue)
+    picked = [_state(state) for state in states or []]
+    if not picked and not jobs:
+        raise ParameterError("expected numbers of jobs, or --state failed for all of them")
+    if going := [state for state in picked if state.is_live]:
+        raise ParameterError(f"state is {going[0]}; such jobs are to be rendered as it is")
+    numbers = [*(jobs or []), *(job["id"] for job in (client.jobs(picked) if picked else []))]
+    if numbers:
+        _each(dict.fromkeys(numbers), client.retry, json=json)
+    elif not json:
+        say_note("no such jobs" if client.is_there else "no jobs")
 
 
 @app.command("clear")
 def clear_command(
-    jobs: Annotated[list[int] | None, typer.Argument(metavar="JOB", help="Numbers of jobs.")] = None,
+    jobs: SomeJobsArgument = None,
     states: Annotated[
         list[JobState] | None,
         typer.Option(
@@ -128,8 +150,14 @@ def clear_command(
     picked = [_state(state) for state in states or []]
     if not picked and not jobs:
         picked = [_state(state) for state in (JobState.FAILED, JobState.CANCELLED, JobState.SUPERSEDED)]
-    count = _client(queue).clear(picked, jobs or [])
-    say_json({"cleared": count}) if json else say(f"{count} {'job' if count == 1 else 'jobs'} cleared")
+    client = _client(queue)
+    count = client.clear(picked, jobs or [])
+    if json:
+        say_json({"cleared": count})
+    elif client.is_there:
+        say(f"{count} {'job' if count == 1 else 'jobs'} cleared")
+    else:
+        say_note("no jobs")
 
 
 def _client(folder: Path | None) -> Client:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from audiosr_fx.errors import JobError, MessageError, error_of
 from audiosr_fx.jobs import rows
-from audiosr_fx.jobs.database import open_to_read, storage_errors
+from audiosr_fx.jobs.database import FILE_NAME, open_to_read, storage_errors
 from audiosr_fx.jobs.door import ADDRESS_FILE, MAX_ANSWER, MAX_PAGE
 from audiosr_fx.jobs.request import RenderRequest
 from audiosr_fx.jobs.states import State
@@ -34,6 +34,11 @@ class Client:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a queue, be it an empty one."""
+        return (self.folder / FILE_NAME).exists()
 
     def submit(self, request: RenderRequest) -> dict[str, Any]:
         """Hand a request to the running service; returns its outcome, reason and job.
@@ -83,7 +88,7 @@ class Client:
         answer: dict[str, Any] | None = self._ask("cancel", job=job)
         if answer is not None:
             return answer
-        with self._store() as store:
+        with self._store(job) as store:
             return store.cancel(job).to_dict()
 
     def retry(self, job: int) -> dict[str, Any]:
@@ -91,7 +96,7 @@ class Client:
         answer: dict[str, Any] | None = self._ask("retry", job=job)
         if answer is not None:
             return answer
-        with self._store() as store:
+        with self._store(job) as store:
             return store.retry(job).to_dict()
 
     def clear(self, states: Sequence[State] = (), jobs: Sequence[int] = ()) -> int:
@@ -99,7 +104,9 @@ class Client:
         answer: int | None = self._ask("clear", states=[str(state) for state in states], jobs=list(jobs))
         if answer is not None:
             return answer
-        with self._store() as store:
+        if not jobs and not self.is_there:
+            return 0
+        with self._store(*jobs) as store:
             return store.clear(states, ids=jobs)
 
     def last_event(self) -> int:
@@ -145,9 +152,10 @@ class Client:
         with closing(connection), storage_errors(self.folder):
             return [job.to_dict() for job in rows.list_jobs(connection, states, after=after, limit=MAX_PAGE)]
 
-    def _store(self) -> JobStore:
-        if not self.folder.exists():
-            raise JobError(f"{self.folder}: there are no jobs")
+    def _store(self, *jobs: int) -> JobStore:
+        """The queue, as one's own for a moment; it is not made to look for jobs in it."""
+        if not self.is_there:
+            raise JobError(f"there is no job {jobs[0]}")
         return JobStore(self.folder)
 
     def _ask(self, command: str, **told: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import sqlite3
 import sys
 import time
@@ -38,6 +39,11 @@ def state_folder() -> Path:
     """Where the queue lives: ``AUDIOSR_FX_STATE``, else the user's folder for states."""
     chosen = os.environ.get(STATE_VARIABLE)
     return Path(chosen).expanduser().absolute() if chosen else Path(user_state_dir("audiosr-fx"))
+
+
+def queue_option(folder: Path) -> str:
+    """What a command line has to say for the queue of a folder; nothing where that is meant anyway."""
+    return "" if folder == state_folder() else f" --queue {shlex.quote(str(folder))}"
 
 
 def open_database(folder: Path) -> tuple[sqlite3.Connection, Path | None]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 
-from audiosr_fx.errors import AudioSRError, JobError, ParameterError, StorageError
+from audiosr_fx.errors import AWAY, AudioSRError, JobError, ParameterError, StorageError
 from audiosr_fx.jobs.database import is_disk_full
 from audiosr_fx.jobs.job import Event, Job, Submission
 from audiosr_fx.jobs.order import Order, place_order
@@ -266,7 +266,8 @@ class Service:
             try:
                 staged = self._publisher.prepare(job)
             except OSError as error:
-                ending = Ending.DISK_FULL if is_disk_full(error) else Ending.FAILED
+                is_to_heal = is_disk_full(error) or error.errno in AWAY
+                ending = Ending.DISK_FULL if is_to_heal else Ending.FAILED
                 text = f"{shown(job.order.request.folder)}: cannot be written to ({error.strerror or error})"
                 self._settling.put(Report(job=job, ending=ending, text=text, result={}))
                 continue

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from audiosr_fx.cli import app
 from audiosr_fx.jobs.client import Client
+from audiosr_fx.jobs.database import state_folder
 from audiosr_fx.jobs.door import Door
 from audiosr_fx.jobs.service import Service
 from audiosr_fx.jobs.states import State
@@ -42,7 +43,11 @@ def three_jobs(tmp_path: Path) -> None:
 def test_without_a_queue_there_are_no_jobs() -> None:
     assert run("list") == "no jobs\n"
     assert run("list", "--json") == ""
-    assert "there is no job 1" in run("show", "1", code=2)
+    for command in ("show", "cancel", "retry", "clear"):
+        assert run(command, "1", code=2) == "error: there is no job 1\n"
+    assert run("clear") == run("retry", "--state", "failed") == "no jobs\n"
+    assert run("clear", "--json") == '{"cleared": 0}\n'
+    assert not state_folder().exists()
 
 
 def test_the_list_says_where_every_job_stands(tmp_path: Path) -> None:
@@ -77,6 +82,14 @@ def test_jobs_are_cancelled_retried_and_cleared(tmp_path: Path) -> None:
     assert run("clear") == "2 jobs cleared\n"
     assert run("clear", "1", "--json") == '{"cleared": 1}\n'
     assert run("list") == "no jobs\n"
+
+
+def test_all_that_failed_is_retried_at_once(tmp_path: Path) -> None:
+    three_jobs(tmp_path)
+    assert re.fullmatch(r" +2  queued .*\n", run("retry", "--state", "failed"))
+    assert run("retry", "--state", "failed") == "no such jobs\n"
+    assert "state is queued; such jobs are to be rendered" in run("retry", "--state", "queued", code=2)
+    assert "expected numbers of jobs, or --state failed" in run("retry", code=2)
 
 
 def test_a_job_is_followed_until_it_has_ended(tmp_path: Path) -> None:

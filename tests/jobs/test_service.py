@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import signal
@@ -285,6 +286,29 @@ def test_what_is_missing_parks_the_queue_which_heals_by_itself(
     assert done.state is State.DONE
     assert (done.crashes, done.errors) == (0, 0)
     assert moves(service, job.id)[2:5] == [State.PARKED, State.QUEUED, State.RUNNING]
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.ESTALE])
+def test_a_folder_of_outputs_that_is_away_or_read_only_parks_the_queue_which_heals_by_itself(
+    number: int, tmp_path: Path, store: JobStore
+) -> None:
+    class Away(Publisher):
+        """Finds the folder away at first."""
+
+        left: ClassVar[list[int]] = [number]
+
+        def prepare(self, job: Job) -> Path:
+            if self.left:
+                raise OSError(self.left.pop(), os.strerror(number))
+            return super().prepare(job)
+
+    job = store.submit(new_order(tmp_path)).job
+    assert job is not None
+    with Service(store, make_worker=InlineWorker, publisher=Away(store)) as service:
+        done = service.wait(job.id, WAIT_S)
+        assert done.state is State.DONE
+        parked = next(event for event in store.events(job=job.id) if event.new is State.PARKED)
+    assert parked.reason == f"{tmp_path / 'out'}: cannot be written to ({os.strerror(number)})"
 
 
 def test_a_full_disk_lets_nothing_start_and_says_why(tmp_path: Path, service: Service) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from audio_kinds import some_audio, write_kind
 
 from audiosr_fx.jobs.service import Service
+from audiosr_fx.jobs.states import State
 from audiosr_fx.jobs.store import JobStore
 from watchfolder.folder import WatchedFolder
 from watchfolder.intake import Intake
@@ -58,3 +60,20 @@ def test_a_stem_of_a_set_that_comes_again_or_late_gets_the_gain_of_the_set(
     assert len(gains) == 4
     assert len(set(gains)) == 1
     assert caplog.text.count("that their set got before, so that its balance stays") == 2
+
+
+@pytest.mark.parametrize("state", [State.FAILED, State.CANCELLED])
+def test_a_stem_that_comes_again_after_it_failed_is_told_of_with_the_way_out(
+    state: State, watched: WatchedFolder, store: JobStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_kind(watched.settings.input / "a.wav", "pcm24.wav", some_audio(64))
+    take_in(watched, store, 0.0)
+    job = store.take()
+    assert job is not None
+    store.fail(job.id, job.token, "no") if state is State.FAILED else store.cancel(job.id)
+    os.utime(watched.settings.input / "a.wav")
+    take_in(watched, store, 3600.0)
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    was = "has failed" if state is State.FAILED else "was cancelled"
+    assert f"a.wav is not rendered: that {was} before, as job 1; to try it again: " in warning
+    assert warning.endswith(f": audiosr-fx jobs retry 1 --queue {store.folder}")
