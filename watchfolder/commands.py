@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
@@ -115,7 +116,8 @@ def watch(
         typer.Option("--config", metavar="FILE", help="Several folders, from a studio file, instead."),
     ] = None,
     once: Annotated[
-        bool, typer.Option("--once", help="Render what is there, and end; exit code 1 if some failed.")
+        bool,
+        typer.Option("--once", help="Render what is there, and end; exit code 1 if some did not go well."),
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be rendered, and into what.")
@@ -167,7 +169,7 @@ def watch(
                 ),
             )
         )
-    _check_names(studio)
+    _check_names(studio, devices or [])
     default_cache()  # a size that is none is told now, and not by each stem
     if dry_run:
         _dry_run(studio, _state(queue))
@@ -176,8 +178,17 @@ def watch(
     if not once:
         _leave()
     if failed:
-        say_error(f"{failed} files did not become a result; audiosr-fx jobs list --state failed says why")
+        say_error(_what_failed(failed, queue))
         raise typer.Exit(ExitCode.SOME_FAILED)
+
+
+def _what_failed(count: int, queue: Path | None) -> str:
+    from audiosr_fx.jobs.database import queue_option
+
+    place = "" if queue is None else queue_option(queue.expanduser().absolute())
+    files = "1 file" if count == 1 else f"{count} files"
+    look = f"audiosr-fx jobs list --state failed --state parked{place}"
+    return f"{files} did not become a result; {look} says why"
 
 
 def run_daemon(
@@ -227,17 +238,20 @@ def _dry_run(studio: StudioSettings, state: Path) -> None:
     say(f"{sum(plan.renders for plan in plans)} to be rendered; nothing was rendered now")
 
 
-def _check_names(studio: StudioSettings) -> None:
-    """Refuse a folder, a preset or a model that is not there, before the first stem comes.
+def _check_names(studio: StudioSettings, devices: Iterable[str]) -> None:
+    """Refuse a folder, a preset or a model that is not there, and what is no device, before the first stem.
 
     Raises:
         AudioFormatError: no such folder. A disk may be late: a service that is told so is started again.
-        PresetError, CheckpointError, ParameterError: no such preset or model. Of a studio file, all say in
-            which folder's table.
+        PresetError, CheckpointError, ParameterError: no such preset, model or device. Of a studio file, all
+            say in which folder's table.
     """
+    from audiosr_fx.jobs.task import check_device
     from audiosr_fx.model.catalogue import find_model
     from audiosr_fx.presets import load_preset
 
+    for device in devices:
+        check_device(device)
     for number, settings in enumerate(studio.folders, 1):
         place = "" if studio.source is None else f"{shown(studio.source)}: folder {number}: "
         try:

@@ -34,6 +34,8 @@ _REST: Final = 3.0
 _RETRY_S: Final = 5.0
 _JOIN_S: Final = 3.0
 _FOLLOW_S: Final = 0.5
+_MOST_RESTS: Final = 5
+"""Rests of the queue in a row, a device's or a disk's, that ``once`` waits for; about eight seconds."""
 _log = logging.getLogger(__name__)
 
 
@@ -178,8 +180,15 @@ class Daemon:
             return False
         counts = self._service.store.counts()
         if any(counts[state] for state in LIVE):
-            return False
+            return self._is_given_up()
         return self._aftermath.is_done and self._lost.empty()  # it may have let go of files just before
+
+    def _is_given_up(self) -> bool:
+        """Whether the queue has rested so often in a row that nobody should wait for it."""
+        if (rests := self._service.rests) < _MOST_RESTS:
+            return False
+        _log.error("nothing could be rendered in %d tries; what waits is kept for the next start", rests)
+        return True
 
     def _follow(self) -> None:
         """Act on what becomes of jobs, in a thread of its own: a report takes a while."""
@@ -194,7 +203,7 @@ class Daemon:
                 self._stopping.wait(_RETRY_S)
 
     def _failures(self) -> int:
-        """How many files that are there now have not become a file: held back, failed or given up."""
+        """How many files that are there now have not become a file: held back, failed, not begun."""
         failed = 0
         for folder in self._folders:
             taken = self._memory.taken(folder.settings.input)
@@ -204,7 +213,7 @@ class Daemon:
                 elif name in taken and taken[name].job:
                     with suppress(JobError):
                         job = self._service.store.get(taken[name].job)
-                        failed += job.state in (State.FAILED, State.CANCELLED, State.SUPERSEDED)
+                        failed += job.state is not State.DONE
         return failed
 
     # Start, reload, stop

@@ -23,6 +23,7 @@ class Pause:
     reason: str = ""
     until: float = 0.0
     wait_s: float = 0.0
+    rests: int = 0
     told: set[str] = field(default_factory=set)
 
     @property
@@ -55,6 +56,7 @@ class Pause:
         if self.is_on and not self.is_over:
             return is_first
         self.wait_s = min(LONGEST_S[kind], 2 * self.wait_s or FIRST_S)
+        self.rests += 1
         self.reason = reason
         self.until = self.clock() + self.wait_s
         return is_first
@@ -67,5 +69,6 @@ class Pause:
         """Something worked: the next rest begins short; whether there was one before."""
         was_long = self.wait_s > 0.0
         self.wait_s = 0.0
+        self.rests = 0
         self.told.clear()
         return was_long

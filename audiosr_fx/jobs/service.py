@@ -20,7 +20,7 @@ from audiosr_fx.jobs.request import RenderRequest
 from audiosr_fx.jobs.settling import Settling
 from audiosr_fx.jobs.states import State
 from audiosr_fx.jobs.store import ENDED, JobStore
-from audiosr_fx.jobs.task import Ending, Task
+from audiosr_fx.jobs.task import Ending, Task, check_device
 from audiosr_fx.jobs.waiting import Waiting
 from audiosr_fx.jobs.worker import Deliver, Renders, Report, Worker
 from audiosr_fx.wording import shown
@@ -61,9 +61,13 @@ class Service:
             clock: monotonic, in seconds.
             publisher: brings files out; None is the usual one.
             make_worker: of a device, the renderer, where it tells what happens, and the clock.
+
+        Raises:
+            ParameterError: a device that is none, or none at all; or no time to stall.
         """
         if not devices or not stall_s > 0:
             raise ParameterError(f"devices is {devices!r}, stall_s {stall_s}; expected some, and above 0")
+        devices = [check_device(device) for device in devices]
         self.store = store
         self._publisher = publisher or Publisher(store)
         self._pause = Pause(clock)
@@ -175,6 +179,11 @@ class Service:
     def drain(self, timeout_s: float | None = None) -> bool:
         """Wait until every job has ended; False where the time is over before, or the service stops."""
         return not self._await(self._unfinished, lambda count: count == 0, timeout_s)
+
+    @property
+    def rests(self) -> int:
+        """How often it has rested, for want of a device or of a disk, since a job was last done."""
+        return self._pause.rests
 
     def status(self) -> dict[str, Any]:
         """How things stand, for people and for JSON."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from audiosr_fx.errors import ParameterError
 from audiosr_fx.jobs.order import Order, order_from_dict
+from audiosr_fx.wording import brief
+
+_DEVICE: Final = re.compile(r"auto|(?:cpu|mps|cuda)(?::[0-9]{1,2})?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +69,7 @@ class Ending(StrEnum):
     ERROR = "error"
     """In a way that nobody foresaw."""
     DISK_FULL = "disk full"
+    """Or the disk of the output is away, or takes nothing just now."""
     NO_MEMORY = "no memory"
     NO_DEVICE = "no device"
     CRASHED = "crashed"
@@ -73,3 +78,14 @@ class Ending(StrEnum):
 
 class DeviceMissing(ParameterError):
     """The device of a worker is not there, or not any more."""
+
+
+def check_device(name: str) -> str:
+    """Return what can be a device; one that is not there is found out by trying, and waited for.
+
+    Raises:
+        ParameterError: it is none on any machine.
+    """
+    if not _DEVICE.fullmatch(name):
+        raise ParameterError(f"device is {brief(name)}; expected auto, cpu, mps, cuda, or one such as cuda:1")
+    return name

@@ -97,11 +97,13 @@ def serve(
     from audiosr_fx.jobs.lock import START_PATIENCE_S
     from audiosr_fx.jobs.service import Service
     from audiosr_fx.jobs.store import JobStore
+    from audiosr_fx.jobs.task import check_device
     from hosts.config import HostConfig, parse_root, read_config
     from hosts.serving import HostServer, answer_at_once
     from hosts.watching import WatchPart
     from watchfolder.studio import read_studio
 
+    check_device(device)
     said = HostConfig(
         roots=tuple(parse_root(text) for text in roots or []),
         out=_absolute(out),

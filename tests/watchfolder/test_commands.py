@@ -210,9 +210,19 @@ def test_a_studio_file_is_refused_with_the_folder_at_fault(run: Run, tmp_path: P
 
 def test_what_did_not_become_a_result_is_counted(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("watchfolder.commands.run_daemon", lambda *_, **__: 3)
-    done = run("watch", "in", "--out", "out", "--once")
-    assert done.exit_code == 1
-    assert "3 files did not become a result" in done.stderr
+    for more, place in ((), ""), (("--queue", "my state"), f" --queue '{Path('my state').absolute()}'"):
+        done = run("watch", "in", "--out", "out", "--once", *more)
+        assert done.exit_code == 1
+        look = f"audiosr-fx jobs list --state failed --state parked{place}"
+        assert done.stderr == f"error: 3 files did not become a result; {look} says why\n"
+
+
+@pytest.mark.parametrize("arguments", [("watch", "in", "--out", "out", "--once"), ("serve", "--root", "in")])
+@pytest.mark.parametrize("device", ["nope", "cuda:", "cuda:one", "cpu\n", ""])
+def test_what_is_no_device_is_refused(device: str, arguments: tuple[str, ...], run: Run) -> None:
+    done = run(*arguments, "--device", device)
+    assert (done.exit_code, is_one_line(done)) == (2, True)
+    assert f"device is {device!r}; expected auto, cpu, mps, cuda, or one such as cuda:1" in done.stderr
 
 
 STARTS = pytest.mark.parametrize("starts", [("watch", "in", "--out", "out"), ("serve", "--root", "in")])

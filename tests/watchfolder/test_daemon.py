@@ -14,6 +14,7 @@ from audio_kinds import some_audio, write_kind
 from fake_renderers import expected_content
 
 from audiosr_fx.errors import JobError, StorageError
+from audiosr_fx.jobs import parking, pause
 from audiosr_fx.jobs.database import FILE_NAME
 from audiosr_fx.jobs.job import Job
 from audiosr_fx.jobs.service import Service
@@ -150,6 +151,22 @@ def test_stems_of_one_name_that_are_to_replace_become_a_file_each(studio: Studio
         assert made == sorted(expected_content(path.read_bytes()) for path in dropped)
         dropped[1] = studio.drop("b/kick.wav", seed=7)
     assert {path.name for path in studio.output.glob("*.wav")} == {"kick.wav", "kick-2.wav", "kick-3.wav"}
+
+
+@pytest.mark.parametrize("lack", [b" device ", b" full "])
+def test_once_ends_where_what_is_missing_does_not_come(
+    lack: bytes, studio: Studio, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(pause, "LONGEST_S", dict.fromkeys(pause.LONGEST_S, 0.0))
+    monkeypatch.setattr(parking, "LONGEST_S", 0.0)
+    for n in range(3):
+        studio.drop(f"{n}.wav", seed=n, words=lack)
+    studio.start(once=True)
+    studio.end()
+    assert studio.failed == 3
+    assert "tries; what waits is kept for the next start" in caplog.text
+    with JobStore(studio.state) as store:
+        assert all(job.state in (State.QUEUED, State.PARKED) for job in store.jobs())
 
 
 def test_what_is_lost_with_its_folder_for_a_moment_is_rendered_when_that_is_back(studio: Studio) -> None:
