@@ -138,8 +138,8 @@ def watch(
     Several: [bold]audiosr-fx watch --config studio.toml[/bold]
 
     A stem is taken when it has lain still for a while and its header agrees with its size. Sources are never
-    changed. SIGTERM and Ctrl-C end it within seconds, and the next start goes on; SIGHUP reads presets and
-    the studio file anew.
+    changed. SIGTERM and Ctrl-C end it within seconds, and the next start goes on; with --once that is exit
+    code 130. SIGHUP reads presets and the studio file anew.
     """
     refuse_windows("watch")
     if config is not None:
@@ -200,7 +200,11 @@ def run_daemon(
     as_json: bool = False,
     debug: bool = False,
 ) -> int:
-    """Own the queue and watch until asked to stop; returns how many files failed."""
+    """Own the queue and watch until asked to stop; returns how many files failed.
+
+    Raises:
+        typer.Exit: it was stopped although it was to go on until all had ended, which the log says.
+    """
     from audiosr_fx.jobs.door import Door
     from audiosr_fx.jobs.lock import START_PATIENCE_S
     from audiosr_fx.jobs.service import Service
@@ -214,7 +218,10 @@ def run_daemon(
         service = Service(store, devices=devices)
         daemon = Daemon(studio, service, state, once=once)
         with signals_heard(daemon), service, Door(service):
-            return daemon.run()
+            failed = daemon.run()
+    if daemon.unfinished is not None:
+        raise typer.Exit(ExitCode.CANCELLED)
+    return failed
 
 
 def _state(queue: Path | None) -> Path:

@@ -43,6 +43,10 @@ class Daemon:
     """Watches folders and renders what is dropped into them, until it is asked to stop.
 
     One thread looks at the folders, one hands what is ready to the queue, which has threads of its own.
+
+    Attributes:
+        unfinished: how many stems were not done when a ``run`` with ``once`` was stopped before its end; None
+            where it was not.
     """
 
     def __init__(
@@ -79,6 +83,7 @@ class Daemon:
         self._stopping = threading.Event()
         self._reload_asked = threading.Event()
         self._told_s = float("-inf")
+        self.unfinished: int | None = None
         self._lost: queue.SimpleQueue[tuple[Path, list[str]]] = queue.SimpleQueue()
         self._folders: list[WatchedFolder] = []
         self._outputs: dict[str, FolderClaim] = {}
@@ -122,7 +127,9 @@ class Daemon:
             while not self._stopping.is_set():
                 self._turn()
                 if self._once and self._is_over():
-                    break
+                    return self._failures()
+            if self._once:
+                self._tell_unfinished()
             return self._failures()
         finally:
             self._stopping.set()
@@ -215,6 +222,19 @@ class Daemon:
                         job = self._service.store.get(taken[name].job)
                         failed += job.state is not State.DONE
         return failed
+
+    def _tell_unfinished(self) -> None:
+        """Say how much is left to do in the folders, on the way and in the queue."""
+        self._handover.join(_JOIN_S)
+        count = sum(self._service.store.counts()[state] for state in LIVE)
+        for folder in self._folders:
+            taken = self._memory.taken(folder.settings.input)
+            count += sum(
+                not seen.held and (name not in taken or taken[name].stamp != seen.stamp)
+                for name, seen in folder.view.files.items()
+            )
+        self.unfinished = count
+        _log.warning("stopped; %d stems are not done yet, and go on with the next start", count)
 
     # Start, reload, stop
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from typer.testing import CliRunner, Result
 
 from audiosr_fx.cli import app
 from audiosr_fx.commands import system
+from audiosr_fx.commands.terminal import ExitCode
 from audiosr_fx.jobs import lock
 from audiosr_fx.jobs.store import JobStore
 from watchfolder.memory import Memory, Taken
@@ -346,3 +348,28 @@ def test_a_daemon_with_nothing_to_do_loads_nothing_large(tmp_path: Path) -> None
         check=True,
     )
     assert run.stdout == "set()\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("once", [True, False])
+def test_only_a_watch_that_was_to_end_by_itself_was_cancelled(
+    once: bool, number: int, tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("a.wav", "b.wav"):
+        write_kind(tmp_path / "in" / name, "pcm16.wav")
+    options = ["--out", "out", "--queue", "state", "--settle", "3600", *(["--once"] if once else [])]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "audiosr_fx", "watch", "in", *options],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(str(Path(path).absolute()) for path in sys.path)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    assert "watching " in process.stderr.readline()
+    process.send_signal(number)
+    said = process.communicate()[1]
+    assert process.returncode == (ExitCode.CANCELLED if once else ExitCode.OK), said
+    assert ("stopped; 2 stems are not done yet, and go on with the next start" in said) is once
+    assert "Traceback" not in said

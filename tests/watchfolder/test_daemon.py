@@ -511,6 +511,16 @@ def test_once_does_not_end_before_what_was_lost_is_rendered(
         studio.store.close()
 
 
+def test_once_that_is_stopped_says_what_is_not_done(studio: Studio, caplog: pytest.LogCaptureFixture) -> None:
+    studio.drop("slow.wav", words=b" slow ")
+    studio.drop("a.wav", seed=1)
+    studio.start(once=True)
+    studio.wait(lambda jobs: len(jobs) == 2 and jobs[0].state is State.RUNNING)
+    studio.stop()
+    assert studio.daemon.unfinished == 2
+    assert "stopped; 2 stems are not done yet, and go on with the next start" in caplog.text
+
+
 def test_a_changed_studio_file_is_taken_on_while_it_runs(
     studio: Studio, caplog: pytest.LogCaptureFixture
 ) -> None:
