@@ -34,10 +34,11 @@ def check_apart(inputs: Sequence[Path], outputs: Sequence[Path]) -> None:
 
 def overlap(first: Path, second: Path) -> bool:
     """Whether one folder is the other or holds it; folders that are not there yet count by their name."""
-    return _holds(first, second) or _holds(second, first)
+    return holds(first, second) or holds(second, first)
 
 
-def _holds(outer: Path, inner: Path) -> bool:
+def holds(outer: Path, inner: Path) -> bool:
+    """Whether a folder is another or that lies in it."""
     real_outer, real_inner = Path(os.path.realpath(outer)), Path(os.path.realpath(inner))
     if real_inner.is_relative_to(real_outer):
         return True

@@ -12,11 +12,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from audiosr_fx.errors import AudioSRError, JobError, PresetError, StorageError
+from audiosr_fx.errors import AudioSRError, JobError, ParameterError, PresetError, StorageError
 from audiosr_fx.jobs.service import Service
 from audiosr_fx.jobs.states import LIVE, State
 from audiosr_fx.wording import shown
 from watchfolder.aftermath import Aftermath
+from watchfolder.apart import holds, overlap
 from watchfolder.claims import FolderClaim
 from watchfolder.folder import WatchedFolder
 from watchfolder.handover import Handover
@@ -249,10 +250,11 @@ class Daemon:
         self._memory.forget(folder.settings.input, gone)
 
     def _claim_outputs(self, studio: StudioSettings, claims: dict[str, FolderClaim]) -> None:
-        """Claim the output folders that are not ours yet, into a table; they are made where need be."""
+        """Claim the output folders that are not ours yet, into a table; all are made where need be."""
+        for settings in studio.folders:
+            settings.output.mkdir(parents=True, exist_ok=True)
         for output in _output_folders(studio):
             if output not in self._outputs:
-                Path(output).mkdir(parents=True, exist_ok=True)
                 claims[output] = FolderClaim(Path(output))
 
     def _reload(self) -> None:
@@ -269,6 +271,7 @@ class Daemon:
         added: dict[Path, WatchedFolder] = {}
         outputs: dict[str, FolderClaim] = {}
         try:
+            self._check_beside_ours(studio)
             for settings in studio.folders:
                 if settings.input not in known:
                     added[settings.input] = self._watched(settings)
@@ -285,6 +288,22 @@ class Daemon:
         for folder in added.values():
             self._remember(folder, now_s)
         _log.info("settings read anew: %d folders", len(self._folders))
+
+    def _check_beside_ours(self, studio: StudioSettings) -> None:
+        """Refuse new folders that hold ours or lie in them, which our own claims keep from being claimed.
+
+        Raises:
+            ParameterError: there is one.
+        """
+        ours = [*(str(folder.settings.input) for folder in self._folders), *self._outputs]
+        wanted = [*(str(settings.input) for settings in studio.folders), *_output_folders(studio)]
+        for new in set(wanted).difference(ours):
+            for old in ours:
+                if overlap(Path(new), Path(old)):
+                    raise ParameterError(
+                        f"{shown(Path(new))} and {shown(Path(old))}, as it was until now, lie in one another;"
+                        " that takes a stop and a start"
+                    )
 
     def _take_on(
         self,
@@ -326,5 +345,9 @@ class Daemon:
 
 
 def _output_folders(studio: StudioSettings) -> dict[str, None]:
-    """Where results go, each folder once, by its real name."""
-    return dict.fromkeys(os.path.realpath(folder.output) for folder in studio.folders)
+    """Where results go, each folder once, by its real name; not those that lie in another of them."""
+    found: list[str] = []
+    for output in sorted({os.path.realpath(folder.output) for folder in studio.folders}, key=len):
+        if not any(holds(Path(outer), Path(output)) for outer in found):
+            found.append(output)
+    return dict.fromkeys(found)

@@ -350,8 +350,9 @@ def test_a_daemon_with_nothing_to_do_loads_nothing_large(tmp_path: Path) -> None
     assert run.stdout == "set()\n"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("once", [True, False])
+@pytest.mark.parametrize(
+    ("once", "number"), [(True, signal.SIGINT), (True, signal.SIGTERM), (False, signal.SIGTERM)]
+)
 def test_only_a_watch_that_was_to_end_by_itself_was_cancelled(
     once: bool, number: int, tmp_path: Path
 ) -> None:

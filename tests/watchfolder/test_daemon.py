@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -562,6 +564,11 @@ def test_a_studio_file_that_cannot_be_taken_on_as_a_whole_changes_nothing(
     (job,) = studio.wait(all_done(1))
     assert job.output == studio.output / "a.wav"
     (studio.base / "not there").mkdir()
+    file.write_text("schema = 1\n" + one.replace('"in"', '"in/song"'), "utf-8")
+    studio.daemon.reload()
+    while "lie in one another; that takes a stop and a start" not in caplog.text:
+        time.sleep(0.02)
+    file.write_text("schema = 1\n" + changed + gone, "utf-8")
     studio.daemon.reload()
     studio.drop("song/b.wav", seed=1)
     jobs = studio.wait(all_done(2))
@@ -579,6 +586,55 @@ def test_a_second_daemon_is_refused_whatever_state_it_has(studio: Studio) -> Non
             folder.input.mkdir(exist_ok=True)
             with pytest.raises(JobError, match="another audiosr-fx watches it or writes to it"):
                 Daemon(StudioSettings(folders=(folder,)), Service(store), studio.base / "other state")
+
+
+@pytest.mark.parametrize("place", ["in", "out"])
+@pytest.mark.parametrize("is_outer_first", [True, False])
+def test_daemons_never_have_folders_in_one_another(place: str, is_outer_first: bool, tmp_path: Path) -> None:
+    outer = {"in": tmp_path / "in", "out": tmp_path / "out"}
+    inner = {"in": tmp_path / "in2", "out": tmp_path / "out2", place: tmp_path / place / "song" / "deep"}
+    for folder in (*outer.values(), *inner.values()):
+        folder.mkdir(parents=True)
+    first, second = (outer, inner) if is_outer_first else (inner, outer)
+    before = sorted(tmp_path.rglob("*"))
+    with begun(tmp_path / "q1", first["in"], first["out"]):
+        with (
+            pytest.raises(JobError, match="another audiosr-fx watches") as caught,
+            begun(tmp_path / "q2", second["in"], second["out"]),
+        ):
+            pytest.fail("it was let in")
+        assert str(tmp_path / place) in str(caught.value)
+        assert ("in which it lies" if is_outer_first else "a folder in it") in str(caught.value)
+    with begun(tmp_path / "q2", second["in"], second["out"]):
+        shutil.rmtree(tmp_path / "q1")
+        shutil.rmtree(tmp_path / "q2")
+        assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_daemons_with_folders_side_by_side_go_together(tmp_path: Path) -> None:
+    for name in ("a/in", "b/in"):
+        (tmp_path / name).mkdir(parents=True)
+    with begun(tmp_path / "q1", tmp_path / "a/in", tmp_path / "a/out", tmp_path / "a/out/inner"):
+        with begun(tmp_path / "q2", tmp_path / "b/in", tmp_path / "b/out"):
+            pass
+        assert (tmp_path / "a/out/inner").is_dir()
+
+
+@contextmanager
+def begun(state: Path, input: Path, *outputs: Path) -> Iterator[None]:
+    """A daemon that has its folders: one input, and one more beside it for each other output."""
+    folders = []
+    for number, output in enumerate(outputs):
+        place = input if number == 0 else input.with_name(f"{input.name} {number}")
+        place.mkdir(exist_ok=True)
+        folders.append(FolderSettings(input=place, output=output))
+    with JobStore(state) as store:
+        daemon = Daemon(StudioSettings(folders=tuple(folders)), Service(store), state)
+        daemon.stop()
+        try:
+            yield
+        finally:
+            daemon.run()
 
 
 @pytest.mark.slow
