@@ -9,13 +9,14 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from audiosr_fx.errors import AudioSRError, JobError, StorageError
 from audiosr_fx.jobs.job import Event, Job
 from audiosr_fx.jobs.ledger import REPLACED
+from audiosr_fx.jobs.names import numbered
 from audiosr_fx.jobs.order import SourceIdentity, hash_file, is_unchanged
 from audiosr_fx.jobs.service import Service
 from audiosr_fx.jobs.states import LIVE, State
@@ -53,6 +54,7 @@ class Aftermath:
         self._memory = memory
         self._should_stop = should_stop
         self._let_go = let_go
+        self._told: dict[str, _Told] = {}
         if memory.last_event < 0:
             memory.last_event = service.store.last_event()
 
@@ -151,7 +153,7 @@ class Aftermath:
         jobs = self._jobs(self._memory.members(stem_set))
         if any(job.state in LIVE for job in jobs):
             return
-        self._report([job for job in jobs if job.state is not State.SUPERSEDED], is_news=is_news)
+        self._report(stem_set, [job for job in jobs if job.state is not State.SUPERSEDED], is_news=is_news)
         if self._should_stop():  # it is all done again after the next start
             return
         for job in jobs:
@@ -172,19 +174,43 @@ class Aftermath:
                 continue
         return jobs
 
-    def _report(self, jobs: Sequence[Job], *, is_news: bool) -> None:
-        """Write the report of a set of which something came; not over one with sources that are gone now."""
+    def _report(self, stem_set: str, jobs: Sequence[Job], *, is_news: bool) -> None:
+        """Write the report of a set of which something came; not over that of another, nor twice the same.
+
+        What comes after a set that was told of has a page of its own, be it a single stem. Sources that are
+        gone, as they are put away, cannot be told of again.
+        """
         done = [job for job in jobs if job.state is State.DONE]
-        if not done or len(jobs) < 2:
+        ends = frozenset((job.id, job.token, job.state) for job in jobs)
+        before = self._told.get(stem_set)
+        if not done or (before is not None and before.ends == ends):
             return
-        path = done[0].order.request.folder / REPORT_NAME
-        if path.exists() and not (is_news and all(job.order.request.source.exists() for job in done)):
+        folder = done[0].order.request.folder
+        has_page = (folder / REPORT_NAME).exists()
+        if has_page and not (is_news and all(job.order.request.source.exists() for job in done)):
             return
+        if not has_page and len(jobs) < 2:
+            return
+        path = _free_page(folder) if before is None else before.page
         try:
             write_set_report(path, jobs, self._should_stop)
+            self._told[stem_set] = _Told(page=path, ends=ends)
             _log.info("%s tells of a set of %d stems", shown(path), len(jobs))
         except (AudioSRError, OSError) as error:
             _log.warning("no report of a set of %d stems: %s", len(jobs), error)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told:
+    """The page of a set, which may be tried again or rendered anew, and the ends of jobs that it tells of."""
+
+    page: Path
+    ends: frozenset[tuple[int, int, State]]
+
+
+def _free_page(folder: Path) -> Path:
+    """Where the next report of a folder goes: those of other sets stay."""
+    return next(path for path in map(folder.joinpath, numbered(REPORT_NAME)) if not os.path.lexists(path))
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -160,3 +161,55 @@ def test_what_was_given_up_for_one_file_is_taken_again_for_others_of_its_content
     ended.aftermath.turn([ended.settings])
     assert ended.lost == ["b.wav"]
     assert list(ended.memory.taken(ended.settings.input)) == ["a.wav"]
+
+
+def test_no_page_of_a_set_is_lost_to_a_later_one(ended: Ended, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But one whose failed stem was tried again tells of that on the page that it has."""
+    out = ended.folder / "out"
+
+    def write(path: Path, jobs: Sequence[Job], should_cancel: Callable[[], bool]) -> None:
+        out.mkdir(exist_ok=True)
+        path.write_text(" ".join(f"{job.order.request.source.stem}:{job.state}" for job in jobs), "utf-8")
+
+    def pages() -> dict[str, str]:
+        ended.aftermath.turn([settings])
+        return {path.name: path.read_text("utf-8") for path in out.glob("*.html")}
+
+    monkeypatch.setattr(aftermath, "write_set_report", write)
+    settings = replace(ended.settings, after=After.KEEP)
+    for name in ("a.wav", "b.wav"):
+        ended.take(name, "first")
+    ended.finish({})
+    failed = ended.store.take()
+    assert failed is not None
+    ended.store.fail(failed.id, failed.token, "bad")
+    assert pages() == {"stems.report.html": "a:done b:failed"}
+    ended.store.retry(failed.id)
+    ended.finish({})
+    assert pages() == {"stems.report.html": "a:done b:done"}
+    for name in ("c.wav", "d.wav"):
+        ended.take(name, "second")
+    ended.finish({})
+    ended.finish({})
+    assert pages() == {"stems.report.html": "a:done b:done", "stems.report-2.html": "c:done d:done"}
+    ended.take("e.wav", "third")
+    ended.finish({})
+    assert pages()["stems.report-3.html"] == "e:done"
+
+
+def test_a_set_whose_stems_end_while_it_is_told_of_has_one_page(
+    ended: Ended, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[int] = []
+    monkeypatch.setattr(aftermath, "_PAGE", 1)  # one event a turn, while all are over
+    monkeypatch.setattr(aftermath, "write_set_report", lambda path, jobs, stop: told.append(len(jobs)))
+    for name in ("a.wav", "b.wav", "c.wav"):
+        ended.take(name, "s")
+    ended.finish({})
+    ended.finish({})
+    failed = ended.store.take()
+    assert failed is not None
+    ended.store.fail(failed.id, failed.token, "bad")
+    while ended.aftermath.turn([replace(ended.settings, after=After.KEEP)]):
+        pass
+    assert told == [3]
