@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
@@ -19,8 +18,8 @@ from audiosr_fx.commands.options import QueueOption
 from audiosr_fx.commands.outputs import OutputFormat
 from audiosr_fx.commands.system import refuse_windows
 from audiosr_fx.commands.terminal import ExitCode, say, say_error
-from audiosr_fx.errors import AudioFormatError, CheckpointError, ParameterError, PresetError
-from audiosr_fx.wording import shown
+from audiosr_fx.errors import ParameterError
+from watchfolder.known_names import check_inputs, check_names
 from watchfolder.naming import DEFAULT_TEMPLATE, FIELDS
 from watchfolder.studio import After, FolderSettings, StudioSettings, read_studio
 
@@ -169,7 +168,8 @@ def watch(
                 ),
             )
         )
-    _check_names(studio, devices or [])
+    check_inputs(studio)
+    check_names(studio, devices or [])
     default_cache()  # a size that is none is told now, and not by each stem
     if dry_run:
         _dry_run(studio, _state(queue))
@@ -243,33 +243,6 @@ def _dry_run(studio: StudioSettings, state: Path) -> None:
     for reason, count in sum((plan.left for plan in plans), Counter[str]()).most_common():
         say(f"{count} left alone: {reason}")
     say(f"{sum(plan.renders for plan in plans)} to be rendered; nothing was rendered now")
-
-
-def _check_names(studio: StudioSettings, devices: Iterable[str]) -> None:
-    """Refuse a folder, a preset or a model that is not there, and what is no device, before the first stem.
-
-    Raises:
-        AudioFormatError: no such folder. A disk may be late: a service that is told so is started again.
-        PresetError, CheckpointError, ParameterError: no such preset, model or device. Of a studio file, all
-            say in which folder's table.
-    """
-    from audiosr_fx.jobs.task import check_device
-    from audiosr_fx.model.catalogue import find_model
-    from audiosr_fx.presets import load_preset
-
-    for device in devices:
-        check_device(device)
-    for number, settings in enumerate(studio.folders, 1):
-        place = "" if studio.source is None else f"{shown(studio.source)}: folder {number}: "
-        try:
-            if not settings.input.is_dir():
-                raise AudioFormatError(f"input is {shown(settings.input)}, which is no folder that is there")
-            if settings.preset:
-                load_preset(settings.preset)
-            if settings.model:
-                find_model(settings.model)
-        except (AudioFormatError, PresetError, CheckpointError, ParameterError) as error:
-            raise type(error)(f"{place}{error}") from error
 
 
 def _refuse_beside_config(context: typer.Context) -> None:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from audiosr_fx.errors import AudioSRError, JobError, ParameterError, PresetError, StorageError
+from audiosr_fx.errors import AudioSRError, JobError, ParameterError, StorageError
 from audiosr_fx.jobs.service import Service
 from audiosr_fx.jobs.states import LIVE, State
 from audiosr_fx.wording import shown
@@ -22,6 +22,7 @@ from watchfolder.claims import FolderClaim
 from watchfolder.folder import WatchedFolder
 from watchfolder.handover import Handover
 from watchfolder.intake import Intake
+from watchfolder.known_names import check_names
 from watchfolder.memory import Memory
 from watchfolder.status import folder_status, write_status
 from watchfolder.studio import FolderSettings, StudioSettings, read_studio
@@ -264,7 +265,8 @@ class Daemon:
             return
         try:
             studio = read_studio(self._studio.source)
-        except PresetError as error:
+            check_names(studio)
+        except AudioSRError as error:
             _log.error("kept the settings as they were: %s", error)
             return
         known = {folder.settings.input: folder for folder in self._folders}

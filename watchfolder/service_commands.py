@@ -16,6 +16,7 @@ from platformdirs import user_config_path, user_log_path
 from audiosr_fx.commands.options import QueueOption
 from audiosr_fx.commands.terminal import ExitCode, printable, say, say_json
 from audiosr_fx.errors import ParameterError
+from watchfolder.known_names import check_names
 from watchfolder.studio import read_studio
 from watchfolder.units import AGENT_LABEL, UNIT_NAME, launch_agent, systemd_unit
 
@@ -30,7 +31,7 @@ def install(
 ) -> None:
     """Write a systemd user unit, or a LaunchAgent on macOS, and start it."""
     config = config.expanduser().absolute()
-    read_studio(config)
+    check_names(read_studio(config))
     path, content = _unit(config)
     if show:
         say(content.decode("utf-8").rstrip())

@@ -272,7 +272,10 @@ def test_a_service_is_shown_installed_and_removed(
     monkeypatch.setenv("PATH", str(tmp_path))
     studio = tmp_path / "my studio.toml"
     assert "cannot be read" in run("service", "install", "--config", studio).stderr
-    studio.write_text('schema = 1\n[[folder]]\ninput = "in"\noutput = "out"\n', "utf-8")
+    folder = 'schema = 1\n[[folder]]\ninput = "in"\noutput = "out"\n'
+    studio.write_text(f'{folder}preset = "podcst"\n', "utf-8")
+    assert "did you mean podcast?" in run("service", "install", "--config", studio).stderr
+    studio.write_text(folder, "utf-8")
     shown = run("service", "install", "--config", studio, "--print")
     assert f'watch --config "{studio}"' in shown.stdout
     assert not unit_path().exists()

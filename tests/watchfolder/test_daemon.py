@@ -537,6 +537,11 @@ def test_a_changed_studio_file_is_taken_on_while_it_runs(
     studio.daemon.reload()
     while "kept the settings as they were" not in caplog.text:
         time.sleep(0.02)
+    file.write_text("schema = 1\n" + one + 'preset = "podcst"\n', "utf-8")
+    studio.daemon.reload()
+    said = f"kept the settings as they were: {file}: folder 1: podcst: no such preset (did you mean podcast?)"
+    while said not in caplog.text:
+        time.sleep(0.02)
     (studio.base / "more").mkdir()
     more = one.replace('"in"', '"more"').replace('"out"', '"more out"') + 'template = "{name} done"\n'
     file.write_text("schema = 1\n" + one + more, "utf-8")
