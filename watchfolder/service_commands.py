@@ -8,18 +8,28 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from platformdirs import user_config_path, user_log_path
 
 from audiosr_fx.commands.options import QueueOption
-from audiosr_fx.commands.terminal import ExitCode, printable, say, say_json
+from audiosr_fx.commands.terminal import ExitCode, printable, say, say_error, say_json
 from audiosr_fx.errors import ParameterError
 from watchfolder.known_names import check_names
 from watchfolder.studio import read_studio
 from watchfolder.units import AGENT_LABEL, UNIT_NAME, launch_agent, systemd_unit
 
+_KEPT: Final = {
+    "AUDIOSR_FX_STATE": True,
+    "AUDIOSR_FX_PRESETS": True,
+    "AUDIOSR_FX_MODELS": True,
+    "AUDIOSR_FX_CACHE": True,
+    "AUDIOSR_FX_CACHE_GB": False,
+}
+"""Variables that a service gets from the shell that installs it, and whether they name a folder."""
+_NOT_LOADED: Final = {"launchctl": 3}
+"""What a tool returns that has nothing to stop: launchctl's "Boot-out failed: 3: No such process"."""
 app = typer.Typer(no_args_is_help=True, help="Start the watch at login, stop it, and see how it stands.")
 
 
@@ -28,19 +38,30 @@ def install(
     config: Annotated[Path, typer.Option("--config", metavar="FILE", help="The studio file.")],
     start: Annotated[bool, typer.Option("--start/--no-start", help="Start it now.")] = True,
     show: Annotated[bool, typer.Option("--print", help="Only print what would be written.")] = False,
+    devices: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--device", metavar="DEVICE", help="auto, cpu, cuda:0, ...; one worker for each that is given."
+        ),
+    ] = None,
+    queue: QueueOption = None,
 ) -> None:
-    """Write a systemd user unit, or a LaunchAgent on macOS, and start it."""
+    """Write a systemd user unit, or a LaunchAgent on macOS, and start it.
+
+    It keeps the AUDIOSR_FX_STATE, _PRESETS, _MODELS, _CACHE and _CACHE_GB of the shell that installs it.
+    """
     config = config.expanduser().absolute()
     check_names(read_studio(config))
-    path, content = _unit(config)
+    path, content = _unit(_watch_command(config, queue, devices or []))
     if show:
         say(content.decode("utf-8").rstrip())
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     say(f"{printable(str(path))} written")
-    if start:
-        _run_each(_start_commands(path))
+    if start and not _run_each(_start_commands(path)):
+        say_error(f"{path} is written, but not started; do that from your own session")
+        raise typer.Exit(ExitCode.SOME_FAILED)
 
 
 @app.command()
@@ -50,7 +71,9 @@ def uninstall() -> None:
     if not path.exists():
         say(f"{printable(str(path))} is not there; nothing to remove")
         return
-    _run_each(_stop_commands(path))
+    if not _run_each(_stop_commands(path)):
+        say_error(f"{path} stays, as it may run; stop it from your own session, or remove that file by hand")
+        raise typer.Exit(ExitCode.SOME_FAILED)
     path.unlink()
     say(f"{printable(str(path))} removed")
 
@@ -84,13 +107,28 @@ def unit_path() -> Path:
     return (Path(base) if base else user_config_path().parent / ".config") / "systemd" / "user" / UNIT_NAME
 
 
-def _unit(config: Path) -> tuple[Path, bytes]:
+def _watch_command(config: Path, queue: Path | None, devices: list[str]) -> list[str]:
     command = [sys.executable, "-m", "audiosr_fx", "watch", "--config", str(config)]
+    if queue is not None:
+        command += ["--queue", str(queue.expanduser().absolute())]
+    for device in devices:
+        command += ["--device", device]
+    return command
+
+
+def _unit(command: list[str]) -> tuple[Path, bytes]:
+    variables = {name: _kept(name, value) for name, value in os.environ.items() if name in _KEPT and value}
     if sys.platform == "darwin":
-        return unit_path(), launch_agent(command, user_log_path("audiosr-fx") / "watch.log")
+        log = user_log_path("audiosr-fx") / "watch.log"
+        return unit_path(), launch_agent(command, variables, log)
     if not sys.platform.startswith("linux"):
         raise ParameterError(f"there is no service for {sys.platform}; run audiosr-fx watch by hand")
-    return unit_path(), systemd_unit(command).encode("utf-8")
+    return unit_path(), systemd_unit(command, variables).encode("utf-8")
+
+
+def _kept(name: str, value: str) -> str:
+    """The value of a variable for a service, which is started in another folder than this one."""
+    return str(Path(value).expanduser().absolute()) if _KEPT[name] else value
 
 
 def _start_commands(path: Path) -> list[list[str]]:
@@ -105,18 +143,19 @@ def _stop_commands(path: Path) -> list[list[str]]:
     return [["systemctl", "--user", "disable", "--now", UNIT_NAME]]
 
 
-def _run_each(commands: list[list[str]]) -> None:
-    """Run the system's own tool; where it cannot be asked, say what to run by hand."""
+def _run_each(commands: list[list[str]]) -> bool:
+    """Run the system's own tool; where it cannot be asked, say what to run. False where one failed."""
     for command in commands:
         shown = " ".join(command)
         if shutil.which(command[0]) is None:
             say(f"run this where {command[0]} is: {shown}")
             continue
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
+        if done.returncode and done.returncode != _NOT_LOADED.get(command[0]):
             reason = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
-            say(f"{shown} failed ({printable(reason)}); run it from your own session")
-            return
+            say_error(f"{shown} failed ({reason})")
+            return False
+    return True
 
 
 def _status_lines(told: dict[str, Any] | None, runs: bool) -> list[str]:

@@ -291,6 +291,54 @@ def test_a_service_is_shown_installed_and_removed(
     assert "nothing to remove" in run("service", "uninstall").stdout
 
 
+def test_a_service_has_the_queue_devices_and_variables_it_is_given(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not sys.platform.startswith("linux"):
+        pytest.skip("this is about systemd")
+    (tmp_path / "studio.toml").write_text('schema = 1\n[[folder]]\ninput = "in"\noutput = "out"\n', "utf-8")
+    monkeypatch.setenv("AUDIOSR_FX_PRESETS", "presets")
+    monkeypatch.setenv("AUDIOSR_FX_CACHE_GB", "2")
+    monkeypatch.setenv("AUDIOSR_FX_OF_ANOTHER", "program")
+    options = ["--queue", "q", "--device", "cuda:0", "--device", "cpu", "--print"]
+    lines = run("service", "install", "--config", "studio.toml", *options).stdout.splitlines()
+    command = next(line for line in lines if line.startswith("ExecStart="))
+    assert command.endswith(
+        f"--config {tmp_path}/studio.toml --queue {tmp_path}/q --device cuda:0 --device cpu"
+    )
+    assert [line for line in lines if line.startswith("Environment=") and "_CACHE=" not in line] == [
+        "Environment=AUDIOSR_FX_CACHE_GB=2",
+        f"Environment=AUDIOSR_FX_PRESETS={tmp_path}/presets",
+        f"Environment=AUDIOSR_FX_STATE={tmp_path}/state",
+    ]
+
+
+def test_a_system_that_refuses_is_told_and_the_unit_of_what_may_run_stays(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not sys.platform.startswith("linux"):
+        pytest.skip("this is about systemd")
+    (tmp_path / "studio.toml").write_text('schema = 1\n[[folder]]\ninput = "in"\noutput = "out"\n', "utf-8")
+    tool = tmp_path / "systemctl"
+    tool.write_text("#!/bin/sh\necho Failed to connect to bus >&2; exit 1\n", "utf-8")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    done = run("service", "install", "--config", "studio.toml")
+    assert done.exit_code == ExitCode.SOME_FAILED
+    assert done.stderr.splitlines() == [
+        "error: systemctl --user daemon-reload failed (Failed to connect to bus)",
+        f"error: {unit_path()} is written, but not started; do that from your own session",
+    ]
+    done = run("service", "uninstall")
+    assert done.exit_code == ExitCode.SOME_FAILED
+    assert "Failed to connect to bus" in done.stderr
+    assert "stays, as it may run; stop it from your own session, or remove that file by hand" in done.stderr
+    assert unit_path().exists()
+    tool.write_text("#!/bin/sh\n", "utf-8")
+    assert run("service", "uninstall").exit_code == ExitCode.OK
+    assert not unit_path().exists()
+
+
 def test_the_status_says_who_runs_and_what_waits(run: Run, tmp_path: Path) -> None:
     none = run("service", "status")
     assert (none.exit_code, none.stdout) == (1, "no watch has run yet; audiosr-fx watch starts one\n")
