@@ -13,6 +13,7 @@ from typing import Final
 from audiosr_fx.errors import JobError
 from audiosr_fx.headers import Wholeness, read_header
 from audiosr_fx.wording import shown
+from watchfolder.below import StemsBelow
 from watchfolder.claims import FolderClaim
 from watchfolder.scanner import View, observe
 from watchfolder.snapshot import Snapshot, Stamp, open_file_within, take_snapshot
@@ -71,6 +72,7 @@ class WatchedFolder:
         self.view = View()
         self._is_patient = is_patient
         self._passed_over: set[str] = set()
+        self._below = StemsBelow()
         self._claim = FolderClaim(settings.input)
         self._wake = wake
         self._make_observer = make_observer
@@ -185,6 +187,7 @@ class WatchedFolder:
         try:
             snapshot = take_snapshot(settings.input, wants, settings.ignores, recursive=settings.recursive)
             self._tell_passed_over(passed_over)
+            self._below.look(settings, snapshot)
             if snapshot.root != self._claim.identity or self._claim.descriptor < 0:
                 self._claim.close()
                 self._claim = FolderClaim(settings.input)

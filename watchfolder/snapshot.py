@@ -5,9 +5,10 @@ Times of files are only ever compared for being the same.
 
 from __future__ import annotations
 
+import math
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
@@ -40,15 +41,22 @@ class Snapshot:
         files: by path relative to the folder, parts joined by ``/``.
         unreadable: sub-folders that could not be listed, with the reason; what was known to be in them still
             counts as there.
+        folders: names of the sub-folders right in it, in their order.
     """
 
     root: tuple[int, int]
     files: Mapping[str, Stamp]
     unreadable: Mapping[str, str] = field(default_factory=dict)
+    folders: Sequence[str] = ()
 
 
 def take_snapshot(
-    root: Path, is_wanted: Callable[[str], bool], is_ignored: Callable[[str], bool], *, recursive: bool
+    root: Path,
+    is_wanted: Callable[[str], bool],
+    is_ignored: Callable[[str], bool],
+    *,
+    recursive: bool,
+    most_folders: float = math.inf,
 ) -> Snapshot:
     """List a folder without following a single symbolic link.
 
@@ -57,6 +65,7 @@ def take_snapshot(
         is_wanted: told the relative path of a file; whether it counts.
         is_ignored: told the name of a file or sub-folder; whether it is passed over.
         recursive: look into sub-folders too, to a depth of ``MAX_DEPTH``.
+        most_folders: how many sub-folders are looked into.
 
     Raises:
         OSError: the folder itself is not there, or cannot be listed.
@@ -67,8 +76,11 @@ def take_snapshot(
     try:
         status = os.fstat(descriptor)
         waiting: list[tuple[str, int]] = [("", 0)]
-        while waiting:
+        folders: list[str] = []
+        looked_into = 0
+        while waiting and looked_into <= most_folders:
             prefix, depth = waiting.pop()
+            looked_into += 1
             try:
                 inner = _list(descriptor, prefix, files, is_wanted, is_ignored)
             except FileNotFoundError:
@@ -80,11 +92,14 @@ def take_snapshot(
                     raise
                 unreadable[prefix.rstrip("/")] = error.strerror or str(error)
                 continue
+            if not prefix:
+                folders = sorted(inner)
             if recursive and depth < MAX_DEPTH:
                 waiting += [(f"{prefix}{name}/", depth + 1) for name in inner]
     finally:
         os.close(descriptor)
-    return Snapshot(root=(status.st_dev, status.st_ino), files=files, unreadable=unreadable)
+    root_is = (status.st_dev, status.st_ino)
+    return Snapshot(root=root_is, files=files, unreadable=unreadable, folders=folders)
 
 
 def open_within(root: int, relative: str, flags: int = os.O_RDONLY) -> int:

@@ -1,7 +1,7 @@
 """Which preset rules a sub-folder: one named after a preset, or a small file in it that says so.
 
-The nearest folder above a stem decides. A file named ``.audiosr_fx.toml`` says ``preset``, ``model`` or both,
-and goes before the folder's own name.
+The nearest folder above a stem decides, in whatever case its name is written. A file named
+``.audiosr_fx.toml`` says ``preset``, ``model`` or both, and goes before the folder's own name.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 
 from audiosr_fx.errors import ParameterError, PresetError
+from audiosr_fx.jobs.names import folded
 from audiosr_fx.toml_tables import read_table
 from audiosr_fx.toml_text import faults_of, parse_toml, read_stream
 from audiosr_fx.wording import did_you_mean, printable
@@ -46,9 +47,16 @@ def find_rule(root: int, folder: PurePosixPath, base: Rule, presets: Mapping[str
         rule = _read_rule(root, place, presets)
         preset = preset or rule.preset
         model = model or rule.model
-        if not preset and place.name in presets:
-            preset = place.name
+        preset = preset or _preset_named(place.name, presets)
     return Rule(preset=preset or base.preset, model=model or base.model)
+
+
+def _preset_named(name: str, presets: Mapping[str, object]) -> str:
+    """The preset that a folder is named after, in whatever case; empty where it could be two, or is none."""
+    if name in presets:
+        return name
+    alike = [preset for preset in presets if folded(preset) == folded(name)]
+    return alike[0] if len(alike) == 1 else ""
 
 
 def _upwards(folder: PurePosixPath) -> Iterator[PurePosixPath]:

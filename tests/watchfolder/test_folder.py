@@ -270,6 +270,27 @@ def test_what_an_earlier_run_took_is_known_if_it_is_the_same(
     again.close()
 
 
+def test_stems_in_sub_folders_that_are_not_looked_into_are_told_of_once(
+    input_folder: Path, stems: dict[str, bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    flat = watch(input_folder, recursive=False)
+    for place in ("song/deep", "_rendered"):
+        (input_folder / place).mkdir(parents=True)
+    assert names(flat, 0.0) == names(flat, 1.0) == []
+    for number, name in enumerate(("song/a.wav", "song/deep/b.wav", "_rendered/c.wav", "song/notes.txt")):
+        (input_folder / name).write_bytes(stems["pcm16.wav"])
+        names(flat, 2.0 + number)
+    for now_s in (10.0, 20.0):
+        assert names(flat, now_s) == []
+    told = [line for line in caplog.messages if "sub-folders" in line]
+    assert told == [
+        f"{input_folder}: 2 stems in its sub-folders are left; --recursive takes them, as does recursive ="
+        " true in a studio file"
+    ]
+    flat.close()
+
+
 def test_of_twenty_at_once_exactly_one_gets_a_folder(tmp_path: Path) -> None:
     start = threading.Barrier(20)
     held: list[FolderClaim] = []

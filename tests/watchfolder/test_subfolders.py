@@ -42,6 +42,23 @@ def test_a_folder_named_after_a_preset_chooses_it_for_all_below(watched: Watched
     assert watched.rule("podcast/episode 1") == Rule(preset="podcast", model="mini")
 
 
+def test_a_folder_is_named_after_a_preset_in_whatever_case(tmp_path: Path) -> None:
+    presets = {"podcast": 1, "Größe": 2, "vocal": 3, "Vocal": 4}
+    for name, preset in (
+        ("Podcast", "podcast"),
+        ("PODCAST", "podcast"),
+        ("gro\u0308sse", "Größe"),  # as macOS and people of Switzerland may write it
+        ("Vocal", "Vocal"),
+        ("VOCAL", ""),  # it could be either
+        ("podcasts", ""),
+    ):
+        (tmp_path / name).mkdir()
+        root = os.open(tmp_path, os.O_RDONLY)
+        assert find_rule(root, PurePosixPath(name), Rule(), presets).preset == preset
+        os.close(root)
+        (tmp_path / name).rmdir()
+
+
 def test_a_file_in_the_folder_goes_before_its_name_and_the_nearest_decides(watched: Watched) -> None:
     watched.write("podcast", 'preset = "dull-drums"')
     watched.write("podcast/episode 1", 'model = "basic"')
