@@ -13,7 +13,10 @@ from watchfolder.studio import FolderSettings
 _MOST_FOLDERS: Final = 64
 _MOST_IN_EACH: Final = 8
 """Sub-folders looked into: who watches the top of a large tree is not to pay for all of it."""
-_LEFT: Final = "%s: %d stems in its sub-folders are left; --recursive takes them, as does recursive = true in a studio file"
+_LEFT: Final = (
+    "%s: %d stems in its sub-folders are left; --recursive takes them, as does recursive = true in a studio"
+    " file"
+)
 _log = logging.getLogger(__name__)
 
 

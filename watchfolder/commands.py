@@ -214,7 +214,10 @@ def run_daemon(
     from watchfolder.signals import signals_heard
 
     state = _state(queue)
-    with JobStore(state, patience_s=START_PATIENCE_S) as store, open_log(state, as_json=as_json, debug=debug):
+    with (
+        open_log(state, as_json=as_json, debug=debug),  # first: the store may tell of damage
+        JobStore(state, patience_s=START_PATIENCE_S) as store,
+    ):
         service = Service(store, devices=devices)
         daemon = Daemon(studio, service, state, once=once)
         with signals_heard(daemon), service, Door(service):

@@ -56,7 +56,7 @@ class open_log:
         self._before: dict[str, int] = {}
         self._failure: OSError | None = None
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # as the queue makes it
             kept = _Rotating(folder / FILE_NAME, maxBytes=MAX_BYTES, backupCount=KEPT_FILES, encoding="utf-8")
         except OSError as error:
             self._failure = error

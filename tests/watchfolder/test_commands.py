@@ -19,7 +19,9 @@ from audiosr_fx.cli import app
 from audiosr_fx.commands import system
 from audiosr_fx.commands.terminal import ExitCode
 from audiosr_fx.jobs import lock
+from audiosr_fx.jobs.database import FILE_NAME as DATABASE_NAME
 from audiosr_fx.jobs.store import JobStore
+from watchfolder.logs import FILE_NAME as LOG_NAME
 from watchfolder.memory import Memory, Taken
 from watchfolder.service_commands import unit_path
 from watchfolder.snapshot import Stamp, open_file_within
@@ -262,6 +264,16 @@ def test_a_queue_that_is_in_use_for_a_moment_is_waited_for(
     done = run(*starts)
     assert "the job database has version 99" in done.stderr
     assert is_one_line(done)
+
+
+def test_a_queue_that_was_damaged_is_in_the_log(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / DATABASE_NAME).write_bytes(b"no database at all")
+    done = run("watch", "in", "--out", "out", "--once")
+    assert done.exit_code == ExitCode.OK, done.stderr
+    lines = (tmp_path / "state" / LOG_NAME).read_text("ascii").splitlines()
+    told = [json.loads(line)["text"] for line in lines]
+    assert [text for text in told if text.startswith("the job store was built anew")] != []
 
 
 def test_a_service_is_shown_installed_and_removed(
