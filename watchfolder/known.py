@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from audiosr_fx.jobs import rows
 from audiosr_fx.jobs.database import open_to_read, storage_errors
-from audiosr_fx.jobs.names import folded
+from audiosr_fx.jobs.manifest import source_of
+from audiosr_fx.jobs.names import RealNames, folded, may_replace
 from audiosr_fx.jobs.states import State
 from watchfolder.memory import read_queue, read_taken
 from watchfolder.memory_file import FILE_NAME
@@ -30,11 +31,13 @@ class Known:
 
     Attributes:
         states: of jobs, by number.
+        sources: of jobs, by number.
         holders: jobs by what they hold: the folder's and the file's name, folded.
         memory: the file of what was taken; None where it is of another queue, or not there.
     """
 
     states: Mapping[int, State] = field(default_factory=lambda: MappingProxyType({}))
+    sources: Mapping[int, Path] = field(default_factory=lambda: MappingProxyType({}))
     holders: Mapping[tuple[bytes, bytes], int] = field(default_factory=lambda: MappingProxyType({}))
     memory: Path | None = None
 
@@ -47,8 +50,17 @@ class Known:
 
     def holds(self, folder: Path, name: str, *, but: int) -> bool:
         """Whether a job that is not done, and not a certain one, holds the name of an output."""
-        job = self.holders.get((folded(os.path.realpath(folder)), folded(name)))
+        job = self._holder(folder, name)
         return job not in (None, but) and self.states.get(job) is not State.DONE
+
+    def may_replace(self, output: Path, source: Path, wanted: str) -> bool:
+        """Whether a name is for a source to replace, as the queue has it."""
+        job = self._holder(output.parent, output.name)
+        made_of = source_of(output) if job is None else self.sources.get(job)
+        return may_replace(output, made_of, source, wanted, is_held=job is not None, real=RealNames())
+
+    def _holder(self, folder: Path, name: str) -> int | None:
+        return self.holders.get((folded(os.path.realpath(folder)), folded(name)))
 
 
 def look_up(state: Path) -> Known:
@@ -62,11 +74,16 @@ def look_up(state: Path) -> Known:
         return Known()
     with closing(connection), storage_errors(state):
         connection.execute("BEGIN")  # so that all is of one moment
-        states = {int(id): State(text) for id, text in connection.execute("SELECT id, state FROM job")}
+        jobs = connection.execute("SELECT id, state, source FROM job").fetchall()
         found = connection.execute("SELECT folder_key, name_key, job FROM output")
         holders = {(bytes(folder), bytes(name)): int(job) for folder, name, job in found}
         identity = rows.identity(connection)
-    return Known(states=states, holders=holders, memory=_memory_of(state / FILE_NAME, identity))
+    return Known(
+        states={int(id): State(text) for id, text, _ in jobs},
+        sources={int(id): Path(os.fsdecode(source)) for id, _, source in jobs},
+        holders=holders,
+        memory=_memory_of(state / FILE_NAME, identity),
+    )
 
 
 def _memory_of(path: Path, identity: int) -> Path | None:

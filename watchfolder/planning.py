@@ -110,7 +110,7 @@ def _add_new(
     if header.kind in ON_REQUEST and header.kind not in settings.also:
         plan.left[_only_with(header.kind)] += 1
         return
-    output, note = names.take(planned.output, before)
+    output, note = names.take(planned.output, settings.input / planned.name, before)
     if output is None:
         plan.lines.append(f"{source}: left: {note}")
         return
@@ -130,7 +130,7 @@ class _Names:
     known: Known
     promised: set[tuple[bytes, bytes]]
 
-    def take(self, wanted: Path, before: int) -> tuple[Path | None, str]:
+    def take(self, wanted: Path, source: Path, before: int) -> tuple[Path | None, str]:
         """The name of an output, or none; and what is to be said of that.
 
         ``before``: the job that its source was; one that has not ended is given up.
@@ -139,13 +139,20 @@ class _Names:
         place = folded(os.path.realpath(folder))
         for name in numbered(wanted.name):
             key = (place, folded(name))
-            is_held = key in self.promised or self.known.holds(folder, name, but=before)
-            is_taken = is_held or is_on_disk(folder, name)
+            is_promised = key in self.promised
+            is_held = self.known.holds(folder, name, but=before)
+            is_taken = is_promised or is_held or is_on_disk(folder, name)
             if is_taken and collision is Collision.SKIP:
                 return None, f"{shown(wanted)} is taken, and is to be left"
-            if not is_taken or collision is Collision.REPLACE:
+            is_replaced = (
+                is_taken
+                and collision is Collision.REPLACE
+                and not is_promised
+                and self.known.may_replace(folder / name, source, wanted.name)
+            )
+            if is_replaced or not is_taken:
                 self.promised.add(key)
-                return folder / name, "; replaces what has that name" if is_taken else ""
+                return folder / name, "; replaces what has that name" if is_replaced else ""
         raise AssertionError("numbered names do not end")
 
 

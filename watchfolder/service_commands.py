@@ -51,7 +51,7 @@ def install(
     It keeps the AUDIOSR_FX_STATE, _PRESETS, _MODELS, _CACHE and _CACHE_GB of the shell that installs it.
     """
     config = config.expanduser().absolute()
-    check_names(read_studio(config))
+    check_names(read_studio(config), devices or [])
     path, content = _unit(_watch_command(config, queue, devices or []))
     if show:
         say(content.decode("utf-8").rstrip())

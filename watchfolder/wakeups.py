@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -99,6 +100,8 @@ class Wakeups:
 
     def _set_up(self, root: tuple[int, int], now_s: float) -> None:
         observer = None
+        # Where a folder is made and looked into at once, watchdog hears of it twice, and says so on stderr.
+        warnings.filterwarnings("ignore", "Callback with id", RuntimeWarning)
         try:
             observer = self._make_observer()
             observer.daemon = True

@@ -14,7 +14,7 @@ from audiosr_fx.errors import JobError, ParameterError
 from audiosr_fx.jobs import rows
 from audiosr_fx.jobs.job import Job, new_job
 from audiosr_fx.jobs.manifest import DigestOf, Manifest, find_manifest, is_of_another, source_of
-from audiosr_fx.jobs.names import RealNames, folded, is_on_disk, numbered
+from audiosr_fx.jobs.names import RealNames, folded, is_on_disk, may_replace, numbered
 from audiosr_fx.jobs.order import Order
 from audiosr_fx.jobs.request import Collision
 from audiosr_fx.jobs.states import LIVE, State, check_move
@@ -194,16 +194,12 @@ class Ledger:
         return not on_disk and (holder is None or holder.state is State.DONE)
 
     def _may_replace(self, output: Path, holder: Job | None, order: Order, real: RealNames) -> bool:
-        """Whether a name is for an order to replace: its own source has it, or something of before.
-
-        What nobody knows anything of, or was made of a source that is no more, is only replaced under the
-        very name that was asked for.
-        """
+        """Whether a name is for an order to replace."""
         made_of = source_of(output) if holder is None else holder.order.request.source
-        if made_of is not None and real.file(made_of) == real.file(order.request.source):
-            return True
-        is_of_before = holder is None and (made_of is None or not os.path.lexists(made_of))
-        return is_of_before and output.name == order.request.output_name
+        request = order.request
+        return may_replace(
+            output, made_of, request.source, request.output_name, is_held=holder is not None, real=real
+        )
 
     def _replace(self, output: Path, holder: Job | None) -> None:
         """Make way for a job that replaces: what was to get that name and has not begun to is superseded."""

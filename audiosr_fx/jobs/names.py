@@ -38,6 +38,28 @@ class RealNames:
         return os.path.join(self.folder(path.parent), path.name)
 
 
+def may_replace(
+    output: Path, made_of: Path | None, source: Path, wanted: str, *, is_held: bool, real: RealNames
+) -> bool:
+    """Whether a name is for a request to replace: its own source has it, or something of before.
+
+    What nobody knows anything of, or was made of a source that is no more, is only replaced under the very
+    name that was asked for.
+
+    Args:
+        output: of that name.
+        made_of: the source that it was made of, or is to be; None where nobody knows.
+        source: of the request.
+        wanted: the name that was asked for.
+        is_held: whether a job has the name.
+        real: names of folders.
+    """
+    if made_of is not None and real.file(made_of) == real.file(source):
+        return True
+    is_of_before = not is_held and (made_of is None or not os.path.lexists(made_of))
+    return is_of_before and output.name == wanted
+
+
 def numbered(name: str) -> Iterator[str]:
     """A name, and what to try after it: ``a.wav``, ``a-2.wav``, ``a-3.wav``.
 

@@ -101,11 +101,16 @@ def test_a_dry_run_numbers_names_that_would_be_the_same(run: Run, tmp_path: Path
     for name in ("Cafe\u0301.wav", "CAF\u00c9.flac", "caf\u00e9.aiff"):
         write_kind(tmp_path / "in" / name, f"pcm16.{name[-4:].strip('.')}", some_audio(64))
     stems = ("watch", "in", "--out", "out", "--dry-run", "--if-taken")
-    names = [line.rpartition("/")[2] for line in run(*stems, "suffix").stdout.splitlines() if "->" in line]
-    assert names == ["CAF\u00c9.wav", "Cafe\u0301-2.wav", "caf\u00e9-3.wav"]
+    for taken in ("suffix", "replace"):  # of another source, nothing is replaced
+        names = [line.rpartition("/")[2] for line in run(*stems, taken).stdout.splitlines() if "->" in line]
+        assert names == ["CAF\u00c9.wav", "Cafe\u0301-2.wav", "caf\u00e9-3.wav"]
     said = run(*stems, "skip").stdout.splitlines()
     assert [line.endswith("is taken, and is to be left") for line in said] == [False, True, True, False]
-    assert run(*stems, "replace").stdout.count("; replaces what has that name") == 2
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "CAF\u00c9.wav").touch()
+    first, *others = run(*stems, "replace").stdout.splitlines()
+    assert first.endswith("out/CAF\u00c9.wav; replaces what has that name")
+    assert not any("replaces" in line for line in others)
 
 
 def test_a_dry_run_goes_on_past_a_file_that_cannot_be_read(
