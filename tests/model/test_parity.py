@@ -21,7 +21,7 @@ from audiosr_fx.model.config import BASIC
 from audiosr_fx.model.reference import ReferencePipeline, Trace, replace_low_band
 from audiosr_fx.model.unet import timestep_embedding
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]  # among the longest files, so it begins first
 
 
 @pytest.fixture(scope="module")
