@@ -185,9 +185,8 @@ def watch(
 def _what_failed(count: int, queue: Path | None) -> str:
     from audiosr_fx.jobs.database import queue_option
 
-    place = "" if queue is None else queue_option(queue.expanduser().absolute())
     files = "1 file" if count == 1 else f"{count} files"
-    look = f"audiosr-fx jobs list --state failed --state parked{place}"
+    look = f"audiosr-fx jobs list --state failed --state parked{queue_option(_state(queue))}"
     return f"{files} did not become a result; {look} says why"
 
 

@@ -67,7 +67,7 @@ def plan_now(settings: FolderSettings, known: Known, promised: set[tuple[bytes, 
         return settings.ignores(name)
 
     snapshot = take_snapshot(settings.input, wants, ignores, recursive=settings.recursive)
-    plan.left[_SUB_FOLDERS] += 0 if settings.recursive else _sub_folders(settings)
+    plan.left[_SUB_FOLDERS] += 0 if settings.recursive else len(snapshot.folders)
     taken = known.taken(settings.input)
     old = {name for name, stamp in snapshot.files.items() if name in taken and taken[name].stamp == stamp}
     for name in sorted(old):
@@ -168,11 +168,6 @@ def _why_left(settings: FolderSettings, name: str) -> str:
 
 def _only_with(kind: str) -> str:
     return f"{kind}, which is taken only with --also {kind}"
-
-
-def _sub_folders(settings: FolderSettings) -> int:
-    with os.scandir(settings.input) as entries:
-        return sum(e.is_dir(follow_symlinks=False) and not settings.ignores(e.name) for e in entries)
 
 
 @cache
