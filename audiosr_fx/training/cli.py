@@ -36,6 +36,7 @@ from audiosr_fx.training.options import (
     log_to_stderr,
 )
 from audiosr_fx.training.packages_cli import packages
+from audiosr_fx.training.textures_cli import textures
 
 app = typer.Typer(
     cls=FlowingHelp,
@@ -180,6 +181,7 @@ def interrupts_noted() -> Iterator[Callable[[], bool]]:
 
 app.command()(export)
 app.command()(instruments)
+app.command()(textures)
 app.command()(packages)
 
 
