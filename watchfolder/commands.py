@@ -172,7 +172,7 @@ def watch(
     check_names(studio, devices or [])
     default_cache()  # a size that is none is told now, and not by each stem
     if dry_run:
-        _dry_run(studio, _state(queue))
+        _dry_run(studio, queue)
         return
     failed = run_daemon(studio, queue, devices or ["auto"], once=once, as_json=json, debug=_debug(context))
     if not once:
@@ -183,10 +183,10 @@ def watch(
 
 
 def _what_failed(count: int, queue: Path | None) -> str:
-    from audiosr_fx.jobs.database import queue_option
+    from audiosr_fx.jobs.database import queue_folder, queue_option
 
     files = "1 file" if count == 1 else f"{count} files"
-    look = f"audiosr-fx jobs list --state failed --state parked{queue_option(_state(queue))}"
+    look = f"audiosr-fx jobs list --state failed --state parked{queue_option(queue_folder(queue))}"
     return f"{files} did not become a result; {look} says why"
 
 
@@ -204,6 +204,7 @@ def run_daemon(
     Raises:
         typer.Exit: it was stopped although it was to go on until all had ended, which the log says.
     """
+    from audiosr_fx.jobs.database import queue_folder
     from audiosr_fx.jobs.door import Door
     from audiosr_fx.jobs.lock import START_PATIENCE_S
     from audiosr_fx.jobs.service import Service
@@ -212,7 +213,7 @@ def run_daemon(
     from watchfolder.logs import open_log
     from watchfolder.signals import signals_heard
 
-    state = _state(queue)
+    state = queue_folder(queue)
     with (
         open_log(state, as_json=as_json, debug=debug),  # first: the store may tell of damage
         JobStore(state, patience_s=START_PATIENCE_S) as store,
@@ -226,18 +227,13 @@ def run_daemon(
     return failed
 
 
-def _state(queue: Path | None) -> Path:
-    from audiosr_fx.jobs.database import state_folder
-
-    return (queue.expanduser() if queue is not None else state_folder()).absolute()
-
-
-def _dry_run(studio: StudioSettings, state: Path) -> None:
+def _dry_run(studio: StudioSettings, queue: Path | None) -> None:
     """Say what lies in the folders now, and what would become of it."""
+    from audiosr_fx.jobs.database import queue_folder
     from watchfolder.known import look_up
     from watchfolder.planning import plan_now
 
-    known = look_up(state)
+    known = look_up(queue_folder(queue))
     promised: set[tuple[bytes, bytes]] = set()
     plans = [plan_now(settings, known, promised) for settings in studio.folders]
     for line in [line for plan in plans for line in plan.lines]:

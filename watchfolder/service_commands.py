@@ -84,10 +84,10 @@ def status(
     queue: QueueOption = None,
 ) -> None:
     """Say whether the daemon runs, what it watches, and what waits; exit code 1 where it does not run."""
-    from audiosr_fx.jobs.database import state_folder
+    from audiosr_fx.jobs.database import queue_folder
     from watchfolder.status import is_running, read_status
 
-    state = queue.expanduser().absolute() if queue is not None else state_folder()
+    state = queue_folder(queue)
     told = read_status(state)
     runs = told is not None and is_running(told)
     if json:
@@ -108,9 +108,11 @@ def unit_path() -> Path:
 
 
 def _watch_command(config: Path, queue: Path | None, devices: list[str]) -> list[str]:
+    from audiosr_fx.jobs.database import queue_folder
+
     command = [sys.executable, "-m", "audiosr_fx", "watch", "--config", str(config)]
     if queue is not None:
-        command += ["--queue", str(queue.expanduser().absolute())]
+        command += ["--queue", str(queue_folder(queue))]
     for device in devices:
         command += ["--device", device]
     return command

@@ -162,9 +162,9 @@ def clear_command(
 
 def _client(folder: Path | None) -> Client:
     from audiosr_fx.jobs.client import Client
-    from audiosr_fx.jobs.database import state_folder
+    from audiosr_fx.jobs.database import queue_folder
 
-    return Client(state_folder() if folder is None else folder.absolute())
+    return Client(queue_folder(folder))
 
 
 def _state(state: JobState) -> Any:

@@ -41,6 +41,11 @@ def state_folder() -> Path:
     return Path(chosen).expanduser().absolute() if chosen else Path(user_state_dir("audiosr-fx"))
 
 
+def queue_folder(chosen: Path | None) -> Path:
+    """What ``--queue`` says, ``~`` too, or ``state_folder`` where it says nothing; absolute."""
+    return state_folder() if chosen is None else chosen.expanduser().absolute()
+
+
 def queue_option(folder: Path) -> str:
     """What a command line has to say for the queue of a folder; nothing where that is meant anyway."""
     return "" if folder == state_folder() else f" --queue {shlex.quote(str(folder))}"

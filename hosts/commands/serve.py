@@ -92,7 +92,7 @@ def serve(
     """
     refuse_windows("serve")
     from audiosr_fx.cache import default_cache
-    from audiosr_fx.jobs.database import state_folder
+    from audiosr_fx.jobs.database import queue_folder
     from audiosr_fx.jobs.door import Door
     from audiosr_fx.jobs.lock import START_PATIENCE_S
     from audiosr_fx.jobs.service import Service
@@ -121,7 +121,7 @@ def serve(
     default_cache()  # a size that is none is told now, and not by each job
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     with ExitStack() as stack:
-        store = stack.enter_context(JobStore(queue or state_folder(), patience_s=START_PATIENCE_S))
+        store = stack.enter_context(JobStore(queue_folder(queue), patience_s=START_PATIENCE_S))
         service = Service(store, devices=(device,))
         server = HostServer(settings, service)
         stack.enter_context(service)

@@ -152,3 +152,14 @@ def cancel_when_it_moves(service: Service, job: int) -> None:
             if event.new is State.RUNNING and not event.is_move:
                 service.cancel(job)
                 return
+
+
+@pytest.mark.parametrize("named", ["~/queue", "queue"])
+def test_a_queue_is_named_from_home_or_from_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    with JobStore(tmp_path / "queue") as store:
+        store.submit(new_order(tmp_path, "new.wav", b"new"))
+    assert "new.wav" in run("list", "--queue", named)
