@@ -1,4 +1,4 @@
-"""Sounds without notes to train on: rain, wind, surf, fire, applause, footsteps, hiss and coloured noise.
+"""Sounds without notes to train on: rain, wind, surf, fire, applause, hiss and coloured noise.
 
 Recordings of them in full bandwidth and under open licences are rare, and a network that has heard few takes
 noise for something that must fall off above the cutoff: rain comes out dull. What is made here reaches 24
@@ -80,7 +80,7 @@ class Texture:
     Attributes:
         slope_db: of its spectrum, in dB per octave.
         swell_db: how far its level wanders, slowly, either way.
-        rate_hz: events (drops, claps, steps) per second; without any it is noise in gusts.
+        rate_hz: events (drops, claps) per second; without any it is noise in gusts.
         decay_s: within which an event falls by 8.7 dB.
         bed_db: level of the steady noise under the events, against theirs.
         spread_db: standard deviation of the events' levels.
@@ -140,14 +140,6 @@ TEXTURES: Final[Mapping[str, Texture]] = {
     ),
     "applause": Texture(
         slope_db=(-9, -3), swell_db=(0, 8), rate_hz=(20, 1_500), decay_s=(0.002, 0.02), bed_db=(-40, -6)
-    ),
-    "steps": Texture(
-        slope_db=(-12, -2),
-        swell_db=(2, 12),
-        rate_hz=(2, 20),
-        decay_s=(0.005, 0.08),
-        bed_db=(-60, -24),
-        spread_db=8,
     ),
 }
 """What ``draw`` can make, by name."""

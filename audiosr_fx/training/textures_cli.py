@@ -20,7 +20,7 @@ def textures(
     minutes: Annotated[float, typer.Option("--minutes", min=0.1, help="How much sound.")] = 10.0,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed makes the same clips.")] = 0,
 ) -> None:
-    """Make sounds without notes to train on: rain, wind, surf, fire, applause, footsteps, hiss and noise."""
+    """Make sounds without notes to train on: rain, wind, surf, fire, applause, hiss and noise."""
     from rich.console import Console
     from rich.progress import Progress
 
