@@ -15,7 +15,7 @@ _MAGNITUDE_FLOOR = 1e-5  # of the loudest bin: -100 dB
 def low_band_si_sdr_db(reference: Waveform, estimate: Waveform, sample_rate: int, highest_hz: float) -> float:
     """Scale-invariant signal-to-distortion ratio of what lies below a frequency.
 
-    Both are cut off at ``highest_hz`` in one Fourier transform of the whole.
+    Both are cut off at ``highest_hz`` in one Fourier transform of the whole, where it is measured (Parseval).
 
     Args:
         reference: (T,)
@@ -30,7 +30,10 @@ def low_band_si_sdr_db(reference: Waveform, estimate: Waveform, sample_rate: int
     """
     frequencies = np.fft.rfftfreq(len(reference), 1 / sample_rate)
     low = frequencies < highest_hz
-    target, found = (np.fft.rfft(np.asarray(x, np.float64))[low] for x in (reference, estimate))
+    weight = np.full(len(frequencies), np.sqrt(2.0))  # a bin stands for its mirror image too,
+    weight[0] = 1.0  # but this one and, of an even length, the last
+    weight[-1] = 1.0 if len(reference) % 2 == 0 else weight[-1]
+    target, found = ((np.fft.rfft(np.asarray(x, np.float64)) * weight)[low] for x in (reference, estimate))
     energy = float(np.vdot(target, target).real)
     if energy == 0.0:
         return float("nan")

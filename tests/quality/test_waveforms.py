@@ -29,6 +29,15 @@ def test_what_lies_above_does_not_count() -> None:
     assert low_band_si_sdr_db(sine(1_000), sine(1_000) + sine(9_000), RATE, 4_000.0) > 100.0
 
 
+@pytest.mark.parametrize("samples", [RATE, RATE - 1])
+def test_the_ratio_is_that_of_samples_with_an_offset_too(samples: int) -> None:
+    reference, estimate = sine(1_000)[:samples] + 0.5, sine(1_000)[:samples] + sine(2_000, 0.1)[:samples]
+    target = estimate @ reference / (reference @ reference) * reference
+    expected = 10 * np.log10(target @ target / np.sum((estimate - target) ** 2))
+    everything = low_band_si_sdr_db(reference, estimate, RATE, RATE)
+    assert everything == pytest.approx(expected, abs=1e-3)
+
+
 def test_an_unrelated_tone_is_nothing_but_distortion_and_silence_has_no_ratio() -> None:
     assert low_band_si_sdr_db(sine(1_000), sine(2_000), RATE, 4_000.0) < -100.0
     assert np.isnan(low_band_si_sdr_db(np.zeros(RATE, np.float32), sine(1_000), RATE, 4_000.0))
