@@ -183,7 +183,13 @@ def _systems(
 ) -> list[System]:
     from audiosr_fx.engine import load_engine
     from audiosr_fx.quality.outputs import output_system, parse_outputs
-    from audiosr_fx.quality.systems import ModelRuns, baseline_systems, model_systems, stage_systems
+    from audiosr_fx.quality.systems import (
+        ModelRuns,
+        baseline_systems,
+        check_rows,
+        model_systems,
+        stage_systems,
+    )
 
     runs = ModelRuns(
         models=plan.models,
@@ -206,8 +212,7 @@ def _systems(
     systems += others
     if plan.vocoder_bound:
         systems += stage_systems(plan.models, engine_of, predictor=False, bound=True)
-    if not systems:
-        raise ParameterError("there is nothing to compare; expected models, baselines or outputs")
+    check_rows(systems)
     return systems
 
 

@@ -67,8 +67,8 @@ def measure_lsd_of_paper(
 
     n_fft 2048, hop 512, all frames, all bins; the estimate's magnitude is scaled so that the mean of the
     lowest tenth of the bins agrees; then log10((target / (estimate + e))^2 + e) with e = 1e-8 on magnitudes.
-    Its floors are one-sided and absolute: what is missing in a very quiet target is hardly counted. Its example
-    first resamples to 22.05 kHz, and hears nothing above 11 kHz; here the rate stays what it is.
+    Its floors are one-sided and absolute: what is missing in a very quiet target is hardly counted. Its
+    example first resamples to 22.05 kHz, and hears nothing above 11 kHz; here the rate stays what it is.
 
     Args:
         reference: (T,), full scale 1.0.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -27,6 +28,13 @@ TILT_DB_PER_OCTAVE = -12.0
 VARIANTS = ("plain", "found", "junk", "low-band")
 """How a model is used: told the cutoff; left to find it; told, but what the input has above it is kept; told,
 and the low band made anew too."""
+
+_NOTES = {
+    "plain": "",
+    "found": ", cutoff found",
+    "junk": ", no low-pass",
+    "low-band": ", low band made anew",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +85,21 @@ class ModelRuns:
                 guidance_scale=guidance,
                 keep_low_band=variant != "low-band",
             )
-            made.append((_name(settings, variant), variant, settings))
+            made.append((self._name(settings, variant), variant, settings))
         return made
+
+    def _name(self, settings: RenderSettings, variant: str) -> str:
+        """What tells a row from the others; steps stand for the quality, unless there are several."""
+        words = [short_name(settings.model)]
+        if settings.steps is None or len(self.qualities) > 1:
+            words.append(settings.quality)
+        if settings.sampler is not None:
+            words.append(settings.sampler)
+        if settings.steps is not None:
+            words.append(f"{settings.steps} steps")
+        if settings.guidance_scale is not None:
+            words.append(f"guidance {settings.guidance_scale:g}")
+        return " ".join(words) + _NOTES[variant]
 
 
 def model_systems(runs: ModelRuns, engine_of: Callable[[str], Engine]) -> list[System]:
@@ -136,26 +157,25 @@ def stage_systems(
     return systems
 
 
+def check_rows(systems: Sequence[System]) -> None:
+    """Refuse rows that a table could not tell apart.
+
+    Raises:
+        ParameterError: two systems of one name and seed, or none at all.
+    """
+    if not systems:
+        raise ParameterError("there is nothing to compare; expected models, baselines or outputs")
+    counts = Counter((system.name, system.seed) for system in systems)
+    [((name, _), count)] = counts.most_common(1)
+    if count > 1:
+        raise ParameterError(
+            f"rows called {name!r}: {count}; expected one: give a file or --outputs another name"
+        )
+
+
 def short_name(model: str) -> str:
     """A model's name, or that of its file."""
     return Path(model).stem if model.endswith(".safetensors") else model
-
-
-def _name(settings: RenderSettings, variant: str) -> str:
-    words = [short_name(settings.model), settings.quality]
-    if settings.steps is not None:
-        words[1:] = [settings.sampler or "", f"{settings.steps} steps"]
-    elif settings.sampler is not None:
-        words.append(settings.sampler)
-    if settings.guidance_scale is not None:
-        words.append(f"guidance {settings.guidance_scale:g}")
-    notes = {
-        "plain": "",
-        "found": ", cutoff found",
-        "junk": ", no low-pass",
-        "low-band": ", low band made anew",
-    }
-    return " ".join(word for word in words if word) + notes[variant]
 
 
 def _render(engine: Engine, settings: RenderSettings, variant: str, case: Case) -> Waveform:

@@ -99,6 +99,24 @@ def test_another_system_is_a_row_and_what_it_lacks_is_named_in_a_line(run: Run) 
     assert theirs["over_clips"] is None  # of one clip there is no spread
 
 
+def test_rows_of_one_name_are_refused_before_any_work(run: Run) -> None:
+    for folder in ("ours", "theirs"):
+        Path(folder).mkdir()
+    result = run("clips", *QUICK, "--outputs", "other=ours", "--outputs", "other=theirs")
+    assert result.exit_code == ExitCode.USAGE
+    assert "rows called 'other': 2" in result.stderr
+    assert result.stdout == ""
+
+
+def test_qualities_stay_rows_of_their_own_beside_steps(run: Run) -> None:
+    result = run(
+        "clips", "--seconds", "0.3", "--steps", "1", "--no-baselines", "--no-predictor", "--audio", "k"
+    )
+    assert result.exit_code == ExitCode.OK, result.output
+    for quality in ("draft", "standard", "best"):
+        assert f"│ mini {quality} 1 steps " in result.stdout
+
+
 def test_models_that_do_not_say_what_they_were_trained_on_are_named_in_a_line(run: Run) -> None:
     save_model(tiny_model(config=WITH_PREDICTOR), "theirs.safetensors")
     trained_on = TrainedOn.these(scan_folder(Path("clips", "speech"))).to_text()

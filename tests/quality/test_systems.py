@@ -12,7 +12,14 @@ from audiosr_fx.quality.bounds import above_crossover, predictor_with_noise, voc
 from audiosr_fx.quality.cases import Case
 from audiosr_fx.quality.conditions import Condition
 from audiosr_fx.quality.metrics import measure
-from audiosr_fx.quality.systems import ModelRuns, System, baseline_systems, model_systems, stage_systems
+from audiosr_fx.quality.systems import (
+    ModelRuns,
+    System,
+    baseline_systems,
+    check_rows,
+    model_systems,
+    stage_systems,
+)
 
 RATE = 48_000
 
@@ -49,10 +56,25 @@ def test_names_say_what_differs_and_nothing_else() -> None:
     assert names(ModelRuns(steps=[2], samplers=["ddim"], guidance=[1.5])) == [
         "mini ddim 2 steps guidance 1.5"
     ]
+    assert names(ModelRuns(qualities=["draft", "best"], steps=[2])) == [
+        "mini draft 2 steps",
+        "mini best 2 steps",
+    ]
     assert names(ModelRuns(variants=["found", "low-band"])) == [
         "mini standard, cutoff found",
         "mini standard, low band made anew",
     ]
+
+
+def test_rows_that_a_table_would_mix_up_are_refused() -> None:
+    rows = [
+        System(name=name, seed=seed, restore=lambda case: case.dull) for name, seed in (("a", 0), ("a", 1))
+    ]
+    check_rows(rows)
+    with pytest.raises(ParameterError, match="rows called 'a': 2; expected one"):
+        check_rows([*rows, rows[0]])
+    with pytest.raises(ParameterError, match="nothing to compare"):
+        check_rows([])
 
 
 def test_settings_that_make_no_sense_fail_before_any_work() -> None:
