@@ -20,14 +20,15 @@ def find_lag(before: Audio, after: Audio, most: int) -> int:
     Args:
         before: (channels, samples).
         after: the same shape; the same sound, treated in some way.
-        most: samples either way that are searched, less than their length.
+        most: samples either way that are searched; at most a quarter of their length is, since the half in
+            the middle of ``before`` is what is looked for, and of a shorter piece anything could be it.
 
     Returns:
         By how many samples ``after`` is late, negative where it is early; 0 unless moving it explains at
         least three quarters (6 dB) of what differs, as an equaliser's phase never does.
     """
     samples = before.shape[1]
-    most = min(most, (samples - 1) // 2)
+    most = min(most, samples // 4)
     if most < 1:
         return 0
     reference = before[:, most : samples - most].astype(np.float64)

@@ -37,3 +37,9 @@ def test_an_added_noise_does_not_hide_a_delay() -> None:
 def test_silence_and_short_recordings_stand_in_step(samples: int) -> None:
     silence = np.zeros((1, samples), np.float32)
     assert find_lag(silence, silence, 480) == 0
+
+
+def test_a_short_recording_with_noise_is_not_found_elsewhere_in_itself() -> None:
+    before = noise(2000)
+    for seed in range(1, 6):
+        assert find_lag(before, before + 0.3 * noise(2000, seed=seed), 24_000) == 0
