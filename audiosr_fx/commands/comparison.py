@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from audiosr_fx.commands.terminal import OutputError, output_errors, printable, say, say_json, say_note
+from audiosr_fx.commands.terminal import (
+    OutputError,
+    output_errors,
+    printable,
+    say,
+    say_error,
+    say_json,
+    say_note,
+)
 from audiosr_fx.errors import AudioFormatError, ParameterError
 
 if TYPE_CHECKING:
@@ -70,24 +79,33 @@ class Comparison:
     """What came of a plan so far.
 
     ``examples`` holds, for one clip of each kind, the waveforms to draw; ``bare`` names cases with nothing
-    above their cutoff.
+    above their cutoff, ``damaged`` those that could not be made, by reason; ``moved`` says by how many
+    samples which outputs of other systems came late. ``failure`` is what ended it early.
     """
 
     scores: list[Score] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
     bare: list[str] = field(default_factory=list)
+    damaged: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    moved: dict[str, list[tuple[str, int]]] = field(default_factory=lambda: defaultdict(list))
     examples: dict[str, list[tuple[str, Waveform]]] = field(default_factory=dict)
-    is_whole: bool = False
+    failure: Exception | KeyboardInterrupt | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every system has a score for every clip."""
+        return self.failure is None and not self.gaps and not self.damaged
 
 
 def compare(
     folder: Path, plan: Plan, outputs: Sequence[str], results: Results, *, everything: bool, device: str
 ) -> Comparison:
-    """Run a plan; Ctrl-C ends it early with what there is.
+    """Run a plan; Ctrl-C, a full disk or any other fault on the way ends it early with what there is.
 
     Raises:
         AudioSRError: nothing to compare on, no such model, or a plan that makes no sense.
     """
+    from audiosr_fx.commands.kept_audio import KeptAudio, check_kept_names
     from audiosr_fx.quality.cases import choose_clips
     from audiosr_fx.quality.conditions import conditions_of
     from audiosr_fx.quality.scores import Score, evaluate
@@ -102,17 +120,23 @@ def compare(
         limit=plan.limit,
         grouped=plan.grouped,
     )
+    if results.audio is not None:
+        check_kept_names(clip.name for chosen in clips.values() for clip in chosen)
     if not any(clips.values()):
         raise AudioFormatError(f"{folder}: holds no clip that was held out of training; --all takes all")
-    systems = _systems(plan, outputs, conditions, device)
+    kept = None
+    if results.audio is not None:
+        several_seeds = len(plan.seeds) > 1
+        kept = KeptAudio(folder=results.audio, several_seeds=several_seeds, overwrite=results.overwrite)
     done = Comparison()
+    systems = _systems(plan, outputs, conditions, device, done)
     total = sum(map(len, clips.values())) * len(conditions) * len(systems)
 
     def keep(system: System, case: Case, waveform: Waveform) -> None:
         if case.condition == conditions[0]:
             _remember(done, systems, system, case, waveform)
-        if results.audio is not None:
-            _save(results.audio, plan, system, case, waveform, overwrite=results.overwrite)
+        if kept is not None:
+            kept.keep(system, case, waveform)
 
     cases = _cases(clips, conditions, plan.seconds, done)
     try:
@@ -122,10 +146,14 @@ def compare(
                     done.scores.append(found)
                 else:
                     done.gaps.append(found)
-                progress.update(len(done.scores) + len(done.gaps) + len(done.bare) * len(systems))
-        done.is_whole = True
-    except KeyboardInterrupt:
-        say_note(f"interrupted; what follows is {len(done.scores)} scores of {total}")
+                skipped = len(done.bare) + sum(map(len, done.damaged.values()))
+                progress.update(len(done.scores) + len(done.gaps) + skipped * len(systems))
+    except (Exception, KeyboardInterrupt) as failure:  # hours of scores are not to be lost by it
+        if not (done.scores or isinstance(failure, KeyboardInterrupt)):
+            raise
+        done.failure = failure
+        what = "interrupted" if isinstance(failure, KeyboardInterrupt) else "stopped by an error"
+        say_note(f"{what}; what follows is {len(done.scores)} scores of {total}")
     return done
 
 
@@ -153,14 +181,37 @@ def report(done: Comparison, plan: Plan, results: Results) -> None:
         for table in tables:
             _print(table)
         say(counted)
-    with output_errors():
+    with _each_of_them() as attempt:
         if results.csv is not None:
-            write_text(results.csv, csv_text(done.scores))
+            with attempt():
+                write_text(results.csv, csv_text(done.scores))
         if results.markdown is not None:
             text = "\n\n".join([*(table.markdown() for table in tables), f"{counted}. {PROTOCOL}"])
-            write_text(results.markdown, text + "\n")
+            with attempt():
+                write_text(results.markdown, text + "\n")
         if results.plots is not None:
-            _draw(done, results.plots)
+            with attempt():
+                _draw(done, results.plots)
+
+
+@contextmanager
+def _each_of_them() -> Iterator[Callable[[], AbstractContextManager[None]]]:
+    """Try to write everything; what could not be written is an error at the end."""
+    failures: list[OutputError] = []
+
+    @contextmanager
+    def attempt() -> Iterator[None]:
+        try:
+            with output_errors():
+                yield
+        except OutputError as error:
+            failures.append(error)
+
+    yield attempt
+    for failure in failures[1:]:
+        say_error(str(failure))
+    if failures:
+        raise failures[0]
 
 
 def _trained_on(models: Sequence[str]) -> TrainedOn:
@@ -179,7 +230,7 @@ def _trained_on(models: Sequence[str]) -> TrainedOn:
 
 
 def _systems(
-    plan: Plan, outputs: Sequence[str], conditions: Sequence[Condition], device: str
+    plan: Plan, outputs: Sequence[str], conditions: Sequence[Condition], device: str, done: Comparison
 ) -> list[System]:
     from audiosr_fx.engine import load_engine
     from audiosr_fx.quality.outputs import output_system, parse_outputs
@@ -200,7 +251,10 @@ def _systems(
         seeds=plan.seeds,
         variants=plan.variants,
     )
-    others = [output_system(*parse_outputs(text), conditions) for text in outputs]
+    others = [
+        output_system(name, folder, conditions, lambda *late, name=name: done.moved[name].append(late))
+        for name, folder in map(parse_outputs, outputs)
+    ]
 
     @cache
     def engine_of(model: str) -> Engine:
@@ -225,7 +279,11 @@ def _cases(
     for row in zip_longest(*clips.values()):
         for kind, clip in zip(clips, row, strict=True):
             for condition in conditions if clip is not None else ():
-                case = make_case(clip, kind, condition, seconds)
+                try:
+                    case = make_case(clip, kind, condition, seconds)
+                except (AudioFormatError, FileNotFoundError) as error:
+                    done.damaged[str(error)].append(f"{clip.name} ({condition})")
+                    continue
                 if case is None:
                     done.bare.append(f"{clip.name} ({condition})")
                 else:
@@ -247,34 +305,6 @@ def _remember(
         example.append((system.name, waveform))
 
 
-def _save(
-    folder: Path, plan: Plan, system: System, case: Case, waveform: Waveform, *, overwrite: bool
-) -> None:
-    """One folder per condition, in it one per system; the original and the input beside them."""
-    seeds = f" seed {system.seed}" if system.seed is not None and len(plan.seeds) > 1 else ""
-    name = str(Path(case.clip).with_suffix(".wav")).replace("/", "_")
-    base = folder / case.condition.slug
-    for place, samples in (
-        ("reference", case.bright),
-        ("input", case.dull),
-        (_slug(system.name + seeds), waveform),
-    ):
-        path = base / place / name
-        if place in ("reference", "input") and path.exists():
-            continue
-        _write_wav(path, samples, overwrite=overwrite)
-
-
-def _write_wav(path: Path, waveform: Waveform, *, overwrite: bool) -> None:
-    from audiosr_fx.audio import AudioWriter
-    from audiosr_fx.training.data import SAMPLE_RATE
-
-    with output_errors():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with AudioWriter(path, SAMPLE_RATE, 1, subtype="FLOAT", overwrite=overwrite) as writer:
-            writer.write(waveform[None])
-
-
 def _slug(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9.+-]+", "_", text).strip("_")
 
@@ -289,6 +319,17 @@ def _say_gaps(done: Comparison, plan: Plan, results: Results) -> None:
         names = list(dict.fromkeys(clips))
         more = f" and {len(names) - 8} more" if len(names) > 8 else ""
         say_note(printable(f"{system}: {reason} ({', '.join(names[:8])}{more})"))
+    for reason, names in done.damaged.items():
+        more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+        say_note(printable(f"skipped: {', '.join(names[:4])}{more}: {reason}"))
+    for system, late in done.moved.items():
+        most = max((lag for _, lag in late), key=abs)
+        say_note(
+            printable(
+                f"{system}: outputs that were not in step and were moved: {len(late)}, as {late[0][0]};"
+                f" at most {abs(most)} samples {'late' if most > 0 else 'early'}"
+            )
+        )
     if done.bare:
         more = f" and {len(done.bare) - 4} more" if len(done.bare) > 4 else ""
         say_note(printable(f"nothing to restore above the cutoff: {', '.join(done.bare[:4])}{more}"))

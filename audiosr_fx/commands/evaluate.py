@@ -222,9 +222,11 @@ def evaluate(
     results.check(folder)
     done = compare(folder, plan, outputs or [], results, everything=everything, device=device)
     report(done, plan, results)
-    if not done.is_whole:
+    if isinstance(done.failure, KeyboardInterrupt):
         raise typer.Exit(ExitCode.CANCELLED)
-    raise typer.Exit(ExitCode.SOME_FAILED if done.gaps else ExitCode.OK)
+    if done.failure is not None:
+        raise done.failure
+    raise typer.Exit(ExitCode.OK if done.is_complete else ExitCode.SOME_FAILED)
 
 
 def _words(text: str | None) -> tuple[str, ...] | None:

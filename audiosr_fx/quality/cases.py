@@ -117,11 +117,15 @@ def spread(clips: Sequence[Clip], limit: int | None) -> list[Clip]:
 
 
 def make_case(clip: Clip, kind: str, condition: Condition, seconds: float) -> Case | None:
-    """Dull the middle ``seconds`` of a clip; None where nothing that can be trusted lies above the cutoff."""
+    """Dull the middle ``seconds`` of a clip; None where nothing that can be trusted lies above the cutoff, as
+    in silence.
+    """
     whole = len(clip.samples)
     length = min(whole, round(seconds * SAMPLE_RATE))
     start = (whole - length) // 2
     bright = np.asarray(clip.samples[start : start + length], np.float32) / np.float32(FULL_SCALE)
+    if not bright.any():
+        return None
     dull, cutoff_hz = condition.apply(bright)
     if not cutoff_hz * _ROOM < clip.limit_hz:
         return None

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from audiosr_fx.bandwidth import apply_fir, lowpass_fir
 from audiosr_fx.errors import AudioFormatError, ParameterError
 from audiosr_fx.files import FileSource
 from audiosr_fx.quality.cases import Case
 from audiosr_fx.quality.conditions import Condition
+from audiosr_fx.quality.lag import find_lag
 from audiosr_fx.quality.spectra import Waveform
 from audiosr_fx.quality.systems import System
 from audiosr_fx.sources import ResampledSource, check_finite
@@ -20,6 +22,10 @@ from audiosr_fx.training.folders import AUDIO_SUFFIXES
 from audiosr_fx.wording import shown
 
 _TOLERANCE = 100  # samples by which a length may differ
+_MOST_LAG_S = 0.5
+
+OnLag = Callable[[str, int], None]
+"""Hears of an output that was not in step: the clip, and by how many samples it came late."""
 
 
 def parse_outputs(text: str) -> tuple[str, Path]:
@@ -36,45 +42,93 @@ def parse_outputs(text: str) -> tuple[str, Path]:
     return name, Path(folder)
 
 
-def output_system(name: str, folder: Path, conditions: Sequence[Condition]) -> System:
+def output_system(
+    name: str, folder: Path, conditions: Sequence[Condition], on_lag: OnLag | None = None
+) -> System:
     """A row from files that another system wrote.
 
     A clip's output is named as the clip, with any ending: in sub-folders as the clips, or all in one folder
-    (``speech/a.flac`` as ``a.wav`` or ``speech_a.wav``). Outputs of several conditions lie in sub-folders
-    named by ``Condition.slug``. Other sample rates are resampled, of several channels the first counts. An
-    output is as long as the clip's file or as the stretch that is compared, within 100 samples.
+    (``speech/a.flac`` as ``speech_a.wav``, or as ``a.wav`` where no other clip could be meant). Outputs of
+    several conditions lie in sub-folders named by ``Condition.slug``. Other sample rates are resampled, of
+    several channels the first counts. An output is as long as the clip's file or as the stretch that is
+    compared, within 100 samples; where it comes late or early by up to half a second it is moved into step.
+
+    Args:
+        name: of the row.
+        folder: with the files.
+        conditions: of the comparison.
+        on_lag: told of each output that was moved: the clip, and by how many samples it came late.
     """
-    return System(name=name, restore=partial(_read, folder, len(conditions) == 1))
+    reader = _Reader(folder=folder, single=len(conditions) == 1, on_lag=on_lag)
+    return System(name=name, restore=reader.read)
 
 
-def _read(folder: Path, single: bool, case: Case) -> Waveform:
-    base = folder / case.condition.slug
-    path = _find(base, case.clip) or (_find(folder, case.clip) if single else None)
-    if path is None:
-        raise AudioFormatError("no output of that name" if single else f"no output in {shown(base)}")
+@dataclass(kw_only=True)
+class _Reader:
+    """Finds and reads outputs; ``taken`` says for which clip a file stood already."""
+
+    folder: Path
+    single: bool
+    on_lag: OnLag | None
+    taken: dict[Path, str] = field(default_factory=dict)
+
+    def read(self, case: Case) -> Waveform:
+        base = self.folder / case.condition.slug
+        path = _find(base, case.clip) or (_find(self.folder, case.clip) if self.single else None)
+        if path is None:
+            raise AudioFormatError("no output of that name" if self.single else f"no output in {shown(base)}")
+        if self.taken.setdefault(path, case.clip) != case.clip:
+            raise AudioFormatError(
+                f"{shown(path)}: stands for {shown(Path(self.taken[path]))} already; name outputs like"
+                f" {case.clip.replace('/', '_')}"
+            )
+        waveform, start = _placed(_first_channel(path), path, case)
+        piece = _fitted(waveform, start, len(case.bright))
+        lag = _lag(case, piece)
+        if lag and self.on_lag is not None:
+            self.on_lag(case.clip, lag)
+        return _fitted(waveform, start + lag, len(case.bright)) if lag else piece
+
+
+def _first_channel(path: Path) -> Waveform:
     with FileSource(path) as source:
         resampled = source if source.sample_rate == SAMPLE_RATE else ResampledSource(source, SAMPLE_RATE)
         audio = resampled.read(0, resampled.frames)[:1]
     check_finite(audio, f"{shown(path)}: holds")
-    waveform = np.asarray(audio[0], np.float32)
+    return np.asarray(audio[0], np.float32)
+
+
+def _placed(waveform: Waveform, path: Path, case: Case) -> tuple[Waveform, int]:
+    """The output, and where in it the stretch that is compared begins."""
     if abs(len(waveform) - len(case.bright)) <= _TOLERANCE:
-        return _fitted(waveform, 0, len(case.bright))
+        return waveform, 0
     if abs(len(waveform) - case.whole) <= _TOLERANCE:
-        return _fitted(waveform, case.start, len(case.bright))
+        return waveform, case.start
     raise AudioFormatError(
         f"{shown(path)}: has {len(waveform)} samples at 48 kHz; expected {case.whole} or {len(case.bright)}"
     )
 
 
+def _lag(case: Case, piece: Waveform) -> int:
+    """By how many samples an output comes late, heard where it should be as the original is."""
+    taps = lowpass_fir(0.6 * case.cutoff_hz, SAMPLE_RATE, transition_hz=0.4 * case.cutoff_hz)
+    around = len(taps) // 2
+    low = [apply_fir(np.pad(waveform, around)[None], taps) for waveform in (case.bright, piece)]
+    return find_lag(low[0], low[1], round(_MOST_LAG_S * SAMPLE_RATE))
+
+
 def _fitted(waveform: Waveform, start: int, length: int) -> Waveform:
-    piece = waveform[start : start + length]
-    return np.pad(piece, (0, length - len(piece)))
+    """A stretch of a waveform, zeros where there is nothing of it."""
+    before = max(-start, 0)
+    piece = waveform[max(start, 0) : max(start + length, 0)]
+    return np.pad(piece, (before, length - before - len(piece)))
 
 
 def _find(folder: Path, clip: str) -> Path | None:
     for place in (Path(clip), Path(Path(clip).name), Path(clip.replace("/", "_"))):
         for suffix in (place.suffix, *AUDIO_SUFFIXES):
-            path = folder / place.with_suffix(suffix)
-            if path.is_file():
-                return path
+            for spelt in (suffix, suffix.upper()):
+                path = folder / place.with_suffix(spelt)
+                if path.is_file():
+                    return path
     return None

@@ -17,6 +17,7 @@ from audiosr_fx.cli import app
 from audiosr_fx.commands.terminal import ExitCode
 from audiosr_fx.engine import Engine
 from audiosr_fx.model.checkpoint import save_model
+from audiosr_fx.quality.cases import choose_clips
 from audiosr_fx.training.folders import scan_folder
 from audiosr_fx.training.trained_on import TrainedOn
 
@@ -146,6 +147,67 @@ def test_ctrl_c_prints_what_there_is(run: Run, mini: Engine, monkeypatch: pytest
     assert "interrupted; what follows is 4 scores of 10" in result.stderr
     assert "│ unprocessed " in result.stdout
     assert len(Path("scores.csv").read_text().splitlines()) == 5
+
+
+def test_a_fault_on_the_way_loses_no_score(run: Run, mini: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: object, **options: object) -> None:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr("audiosr_fx.render.render_array", broken)
+    result = run("clips", *QUICK, "--csv", "scores.csv")
+    assert result.exit_code == ExitCode.INTERNAL
+    assert "stopped by an error; what follows is 4 scores of 10" in result.stderr
+    assert "out of memory" in result.stderr
+    assert len(Path("scores.csv").read_text().splitlines()) == 5
+
+
+def test_what_cannot_be_written_does_not_keep_the_rest_from_it(run: Run) -> None:
+    Path("theirs").mkdir()
+    Path("scores.csv").mkdir()
+    rows = ("--qualities", "", "--no-predictor", "--seconds", "0.3", "--overwrite")
+    result = run("clips", *rows, "--csv", "scores.csv", "--markdown", "table.md")
+    assert result.exit_code == ExitCode.OUTPUT
+    assert result.stderr.startswith("error: ")
+    assert "| unprocessed |" in Path("table.md").read_text()
+
+
+def test_a_clip_that_vanishes_is_named_and_the_others_are_scored(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def scanned(*args: object, **options: object) -> object:
+        clips = choose_clips(*args, **options)  # type: ignore[arg-type]
+        Path("clips/speech/a.wav").unlink()
+        return clips
+
+    Path("clips/INDEX.csv").write_text("file,kind\nspeech/a.wav,speech\nbells/b.wav,bells\n")
+    monkeypatch.setattr("audiosr_fx.quality.cases.choose_clips", scanned)
+    result = run("clips", "--qualities", "", "--no-predictor", "--seconds", "0.3")
+    assert result.exit_code == ExitCode.SOME_FAILED
+    assert "skipped: speech/a.wav (chebyshev 8, 4 kHz): " in result.stderr
+    assert "1 of music from 1 source" in result.stdout
+
+
+def test_a_stretch_of_silence_is_named_and_not_counted(run: Run) -> None:
+    audio = np.zeros(2 * RATE)
+    audio[: RATE // 2] = 0.1 * np.random.default_rng(3).standard_normal(RATE // 2)
+    soundfile.write("clips/bells/pause.wav", audio, RATE, subtype="PCM_24")
+    result = run("clips", "--qualities", "", "--no-predictor", "--seconds", "0.3")
+    assert result.exit_code == ExitCode.OK
+    assert "nothing to restore above the cutoff: bells/pause.wav" in result.stderr
+    assert "1 of bells" in result.stdout
+
+
+def test_kept_audio_is_of_this_run(run: Run) -> None:
+    rows = ("--qualities", "", "--no-predictor", "--audio", "kept", "--overwrite")
+    for seconds in (0.2, 0.3):
+        assert run("clips", *rows, "--seconds", str(seconds)).exit_code == ExitCode.OK
+        kept = Path("kept/chebyshev_8_4_khz")
+        lengths = {soundfile.info(path).frames for path in kept.glob("*/speech_a.wav")}
+        assert lengths == {round(seconds * RATE)}
+    soundfile.write("clips/speech/a.flac", soundfile.read("clips/speech/a.wav")[0], RATE)
+    result = run("clips", *rows)
+    assert result.exit_code == ExitCode.USAGE
+    assert "speech/a.flac and speech/a.wav would both be kept as speech_a.wav" in result.stderr
 
 
 def test_experiments_are_plans_that_can_be_changed(run: Run) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,45 @@ def test_a_file_of_another_length_is_named(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a_1.wav", ramp(RATE + 101), RATE)
     with pytest.raises(AudioFormatError, match=r"a_1.wav: has 48101 samples .* expected 48000 or 24000"):
         output_system("other", tmp_path, CONDITIONS[:1]).restore(make_case())
+
+
+def heard_case() -> tuple[Case, np.ndarray]:
+    """The middle half second of a second of noise, and that second."""
+    whole = (0.1 * np.random.default_rng(0).standard_normal(RATE)).astype(np.float32)
+    piece = whole[RATE // 4 : 3 * RATE // 4]
+    return replace(make_case(), bright=piece, dull=piece), whole
+
+
+@pytest.mark.parametrize("lag", [480, -700])
+def test_an_output_out_of_step_is_moved_and_told_of(tmp_path: Path, lag: int) -> None:
+    told: list[tuple[str, int]] = []
+    case, whole = heard_case()
+    soundfile.write(tmp_path / "a_1.wav", np.roll(0.5 * whole, lag), RATE, subtype="FLOAT")
+    system = output_system("other", tmp_path, CONDITIONS[:1], lambda *late: told.append(late))
+    np.testing.assert_allclose(system.restore(case), 0.5 * case.bright, atol=1e-7)
+    assert told == [("speech/a_1.flac", lag)]
+
+
+def test_an_output_in_step_stays_where_it_is(tmp_path: Path) -> None:
+    case, whole = heard_case()
+    hiss = 0.03 * np.random.default_rng(1).standard_normal(RATE).astype(np.float32)
+    soundfile.write(tmp_path / "a_1.wav", whole + hiss, RATE, subtype="FLOAT")
+    system = output_system("other", tmp_path, CONDITIONS[:1], lambda *late: pytest.fail(str(late)))
+    np.testing.assert_array_equal(system.restore(case), (whole + hiss)[RATE // 4 : 3 * RATE // 4])
+
+
+def test_a_file_stands_for_one_clip_only(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a_1.wav", ramp(RATE // 2), RATE)
+    system = output_system("other", tmp_path, CONDITIONS[:1])
+    for _ in range(2):  # of one clip there may be many cases
+        system.restore(make_case())
+    with pytest.raises(AudioFormatError, match=r"stands for speech/a_1.flac already; .* music_a_1.flac"):
+        system.restore(replace(make_case(), clip="music/a_1.flac"))
+
+
+def test_endings_in_capitals_are_found(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a_1.WAV", ramp(RATE // 2), RATE)
+    assert output_system("other", tmp_path, CONDITIONS[:1]).restore(make_case()).shape == (RATE // 2,)
 
 
 def test_nan_is_refused(tmp_path: Path) -> None:
