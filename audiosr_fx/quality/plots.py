@@ -17,6 +17,7 @@ from audiosr_fx.training.data import SAMPLE_RATE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 MOST_PANELS = 7
 
@@ -32,20 +33,20 @@ def draw_over_cutoff(scores: Sequence[Score]) -> bytes | None:
     curves: dict[str, dict[str, Curve]] = defaultdict(dict)
     for (kind, system), found in _grouped(at_filters, lambda score: (score.kind, score.system)).items():
         curves[kind][system] = _curve([(score.filter_hz or 0.0, score) for score in found], 1e-3)
-    return _draw(curves, "cutoff in kHz", logarithmic=False)
+    return _picture(_draw(curves, "cutoff in kHz", logarithmic=False))
 
 
 def draw_over_steps(scores: Sequence[Score]) -> bytes | None:
-    """LSD over sampling steps, a line for each sampler, with its spread over seeds; None for one count."""
+    """LSD over sampling steps, rows that differ in nothing else as one line; None for one count of steps."""
     stepped = [score for score in scores if score.steps is not None]
     if len({score.steps for score in stepped}) < 2:
         return None
     curves: dict[str, dict[str, Curve]] = defaultdict(dict)
-    for (kind, sampler), found in _grouped(
-        stepped, lambda score: (score.kind, score.sampler or "default sampler")
+    for (kind, row), found in _grouped(
+        stepped, lambda score: (score.kind, score.system.replace(f" {score.steps} steps", ""))
     ).items():
-        curves[kind][sampler] = _curve([(float(score.steps or 0), score) for score in found], 1.0)
-    return _draw(curves, "steps", logarithmic=True)
+        curves[kind][row] = _curve([(float(score.steps or 0), score) for score in found], 1.0)
+    return _picture(_draw(curves, "steps", logarithmic=True))
 
 
 def draw_panels(waveforms: Sequence[tuple[str, Waveform]]) -> bytes:
@@ -74,21 +75,26 @@ def _curve(found: Sequence[tuple[float, Score]], unit: float) -> Curve:
     curve = []
     for place, by_seed in sorted(places.items()):
         means = [float(np.mean(values)) for values in by_seed.values()]
-        curve.append((place * unit, float(np.mean(means)), float(np.std(means))))
+        spread = float(np.std(means, ddof=1)) if len(means) > 1 else 0.0
+        curve.append((place * unit, float(np.mean(means)), spread))
     return curve
 
 
-def _draw(curves: dict[str, dict[str, Curve]], label: str, *, logarithmic: bool) -> bytes:
+def _draw(curves: dict[str, dict[str, Curve]], label: str, *, logarithmic: bool) -> Figure:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(1.5 + 3.6 * len(curves), 4.4), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     all_axes: Sequence[Axes] = figure.subplots(1, len(curves), sharey=True, squeeze=False)[0]
+    styles = {name: _style(number) for number, name in enumerate(_names(curves))}
+    drawn: dict[str, Any] = {}
     for axes, (kind, lines) in zip(all_axes, curves.items(), strict=True):
-        for number, (name, curve) in enumerate(lines.items()):
+        for name, curve in lines.items():
+            if not curve:
+                continue
             places, means, spread = (list(column) for column in zip(*curve, strict=True))
-            axes.errorbar(places, means, yerr=spread, capsize=2, label=name, **_style(number))
+            drawn[name] = axes.errorbar(places, means, yerr=spread, capsize=2, label=name, **styles[name])
         if logarithmic:
             axes.set_xscale("symlog", linthresh=1.0, base=2)
             ticks = sorted({place for curve in lines.values() for place, _, _ in curve})
@@ -98,17 +104,33 @@ def _draw(curves: dict[str, dict[str, Curve]], label: str, *, logarithmic: bool)
         axes.set_xlabel(label)
         axes.grid(alpha=0.3)
     all_axes[0].set_ylabel("LSD")
-    handles, names = all_axes[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=3, fontsize=8)
+    handles = {name: drawn[name] for name in styles if name in drawn}
+    legend = figure.legend(
+        list(handles.values()), list(handles), loc="outside lower center", ncols=3, fontsize=8
+    )
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+    return figure
+
+
+def _picture(figure: Figure) -> bytes:
     picture = BytesIO()
     figure.savefig(picture, format="png", metadata={"Software": "audiosr_fx"})
     return picture.getvalue()
 
 
+def _names(curves: dict[str, dict[str, Curve]]) -> list[str]:
+    """Of all panels, each once: not every row has an answer for every kind."""
+    return list(dict.fromkeys(name for lines in curves.values() for name in lines))
+
+
 def _style(number: int) -> dict[str, Any]:
-    """Hollow marks of many shapes, and dashes that grow thinner: of curves that coincide all can be seen."""
+    """Hollow marks of many shapes, and dashes that grow thinner: of curves that coincide all can be seen. A
+    row looks the same in all panels.
+    """
     rank = min(number, 5)
     return {
+        "color": f"C{number % 10}",
         "marker": "osD^v<>PX*"[number % 10],
         "markersize": 9 - rank,
         "markerfacecolor": "none",

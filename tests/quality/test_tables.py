@@ -6,7 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
+from audiosr_fx.quality import plots
 from audiosr_fx.quality.metrics import METRIC_NAMES, Metrics
 from audiosr_fx.quality.plots import draw_over_cutoff, draw_over_steps, draw_panels
 from audiosr_fx.quality.scores import Score
@@ -98,6 +101,47 @@ def test_curves_are_drawn_where_there_is_something_to_draw() -> None:
     assert picture.startswith(b"\x89PNG")
     steps = [score(1.0, steps=n, sampler=s, seed=k) for n in (0, 4) for s in ("ddim", None) for k in (0, 1)]
     assert draw_over_steps(steps) is not None
+
+
+def test_a_row_looks_the_same_in_every_panel_and_stands_in_the_legend(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    figures: list[Figure] = []
+    monkeypatch.setattr(plots, "_picture", lambda figure: figures.append(figure) or b"")
+    rows = [("speech", "a"), ("speech", "c"), ("music", "$b_$"), ("music", "c"), ("music", "silent")]
+    draw_over_cutoff(
+        [
+            score(float("nan") if system == "silent" else 1.0, filter_hz=hz, kind=kind, system=system)
+            for hz in (4e3, 8e3)
+            for kind, system in rows
+        ]
+    )
+    [figure] = figures
+    FigureCanvasAgg(figure).draw()
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a", "c", "$b_$"]
+    looks = [
+        {
+            bars.get_label(): (bars.lines[0].get_color(), bars.lines[0].get_marker())
+            for bars in axes.containers
+        }
+        for axes in figure.axes
+    ]
+    assert looks[0]["c"] == looks[1]["c"] != looks[1]["$b_$"] != looks[0]["a"]
+
+
+def test_models_have_lines_of_their_own_over_the_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    figures: list[Figure] = []
+    monkeypatch.setattr(plots, "_picture", lambda figure: figures.append(figure) or b"")
+    draw_over_steps(
+        [
+            score(lsd, steps=steps, sampler="ddim", seed=seed, system=f"{model} ddim {steps} steps, found")
+            for steps in (1, 2)
+            for model, lsd in (("mini", 1.0), ("other", 2.0))
+            for seed in (0, 1)
+        ]
+    )
+    names = [text.get_text() for text in figures[0].legends[0].get_texts()]
+    assert names == ["mini ddim, found", "other ddim, found"]
 
 
 def test_panels_are_drawn_below_one_another() -> None:
