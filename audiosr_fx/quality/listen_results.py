@@ -45,13 +45,14 @@ class Vote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
-    """One file: who answered what, on which page (the page's hash)."""
+    """One file: who answered what, on which page (the page's hash). ``finished`` is empty before the end."""
 
     participant: str
     page: str
     mode: Mode
     title: str
     started: str
+    finished: str
     roles: dict[str, Role]
     items: tuple[str, ...]
     ratings: tuple[Rating, ...] = ()
@@ -124,6 +125,7 @@ def parse_results(value: Any) -> Results:
         mode=mode,
         title=_text(value, "title"),
         started=_text(value, "started"),
+        finished=_text(value, "finished") if value.get("finished") is not None else "",
         roles=roles,
         items=items,
         ratings=tuple(ratings),
@@ -132,7 +134,7 @@ def parse_results(value: Any) -> Results:
 
 
 def pool_results(results: Sequence[tuple[Path, Results]]) -> tuple[list[Results], list[str]]:
-    """Keep what belongs together: the page of the first file, and each session once, the longest.
+    """Keep what belongs together: the page of the first file, and each session once: the longest, then last.
 
     Returns:
         The results to evaluate, and a line for each file of another page, which is left out.
@@ -148,7 +150,8 @@ def pool_results(results: Sequence[tuple[Path, Results]]) -> tuple[list[Results]
             )
             continue
         session = (result.participant, result.started)
-        if session not in sessions or sessions[session].trials < result.trials:
+        known = sessions.get(session)
+        if known is None or (known.trials, known.finished) <= (result.trials, result.finished):
             sessions[session] = result
     return list(sessions.values()), complaints
 

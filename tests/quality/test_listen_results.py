@@ -103,7 +103,9 @@ JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
     lambda children: st.lists(children) | st.dictionaries(st.text(), children),
 )
-FIELDS = st.sampled_from(["mode", "systems", "items", "trials", "participant", "page", "title", "started"])
+FIELDS = st.sampled_from(
+    ["mode", "systems", "items", "trials", "participant", "page", "title", "started", "finished"]
+)
 
 
 @given(change=st.dictionaries(FIELDS, JSON, min_size=1))
@@ -123,6 +125,14 @@ def test_a_session_counts_once_and_with_all_its_answers(tmp_path: Path) -> None:
     pooled, complaints = pool_results([(path, read_results(path)) for path in paths])
     assert [results.trials for results in pooled] == [2]
     assert complaints == []
+
+
+def test_of_a_session_saved_twice_the_last_counts_whatever_the_order(tmp_path: Path) -> None:
+    first = mushra_results("P1", RATINGS)
+    later = mushra_results("P1", RATINGS, finished="2025-01-01T00:12:00.000Z")
+    paths = [save_results(tmp_path / f"{i}.json", value) for i, value in enumerate([later, first])]
+    pooled, _ = pool_results([(path, read_results(path)) for path in paths])
+    assert [results.finished for results in pooled] == ["2025-01-01T00:12:00.000Z"]
 
 
 def test_results_of_another_page_are_left_out(tmp_path: Path) -> None:

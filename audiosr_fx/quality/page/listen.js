@@ -43,6 +43,17 @@ const Listening = (() => {
     if (state) store.save(state);
   }
 
+  function keepAnswer() {
+    state.saved = false;
+    keep();
+  }
+
+  /* Whether those answers may go: where they are in no file yet, somebody has to say so. */
+  function mayForget(session) {
+    if (!Session.isAtRisk(test, session)) return true;
+    return confirm(`The answers of ${session.participant} are not saved yet. Go on without them?`);
+  }
+
   /* ---- audio of a trial ---- */
 
   const decoded = new Map(); // the blocks of this trial and the next
@@ -138,8 +149,8 @@ const Listening = (() => {
     keep();
   });
   addEventListener("beforeunload", (event) => {
-    const atRisk = screen === "trial" ? !store.works : screen === "end" && !state.saved && !store.works;
-    if (atRisk) event.preventDefault();
+    // What survives a reload is gone with the tab, and nobody knows which of the two this is.
+    if (Session.isAtRisk(test, state ?? store.load())) event.preventDefault();
   });
 
   /* ---- start ---- */
@@ -220,6 +231,7 @@ const Listening = (() => {
         state = stored;
         state.volume = volume;
       } else {
+        if (isUsable && !mayForget(stored)) return;
         state = Session.begin(test, participant, volume);
       }
       trialScreen(state.at);
@@ -383,7 +395,7 @@ const Listening = (() => {
         trial.ratings[place] = Math.min(100, Math.max(0, Math.round(rating)));
         paint();
         foot.refresh();
-        keep();
+        keepAnswer();
       };
       const paint = () => {
         const rating = trial.ratings[place];
@@ -488,7 +500,7 @@ const Listening = (() => {
       trial.choice = value;
       announce(texts.find(([known]) => known === value)[1]);
       view.refresh();
-      keep();
+      keepAnswer();
     };
     show(
       "trial",
@@ -584,14 +596,14 @@ const Listening = (() => {
     countTime();
     player.pause();
     view = null;
-    state.finished ??= new Date().toISOString();
+    state.finished = new Date().toISOString();
     keep();
     const again = element("button", {
       class: "quiet",
       type: "button",
       text: "Next participant",
       onclick: () => {
-        if (!state.saved && !confirm("The results are not saved yet. Go on without them?")) return;
+        if (!mayForget(state)) return;
         store.clear();
         state = null;
         startScreen();

@@ -50,7 +50,8 @@ const Session = (() => {
     }));
   }
 
-  /* Answers survive a reload where the browser lets a page keep something; from file:// not all do. */
+  /* Answers survive a reload, though not the tab, where the browser lets a page keep something; from file://
+     not all do. */
   function storage(test) {
     const key = `audiosr-fx-listening-${test.page}`;
     const tried = (action, fallback) => {
@@ -61,11 +62,6 @@ const Session = (() => {
       }
     };
     return {
-      works: tried(() => {
-        sessionStorage.setItem(`${key}-trial`, "1");
-        sessionStorage.removeItem(`${key}-trial`);
-        return true;
-      }, false),
       load: () => tried(() => JSON.parse(sessionStorage.getItem(key)), null),
       save: (state) => tried(() => sessionStorage.setItem(key, JSON.stringify(state)), undefined),
       clear: () => tried(() => sessionStorage.removeItem(key), undefined),
@@ -98,6 +94,11 @@ const Session = (() => {
   function isAnswered(test, trial) {
     const { unheard, unrated } = missing(test, trial);
     return !unheard.length && !unrated.length;
+  }
+
+  /* Whether there are answers that no file holds yet. */
+  function isAtRisk(test, state) {
+    return Boolean(state?.trials) && !state.saved && state.trials.some((trial) => isAnswered(test, trial));
   }
 
   const rounded = (seconds) => Math.round((seconds || 0) * 10) / 10;
@@ -149,5 +150,5 @@ const Session = (() => {
     return `${slug}-${test.mode}-${test.page.slice(0, 8)}.json`;
   }
 
-  return { plan, storage, begin, missing, isAnswered, results, fileName };
+  return { plan, storage, begin, missing, isAnswered, isAtRisk, results, fileName };
 })();
