@@ -251,6 +251,24 @@ def test_keys_play_switch_rate_and_go_on(visit: Visit) -> None:
     assert page.evaluate("Listening.state.at") == 0
 
 
+def test_keys_mean_the_page_after_a_click_and_the_button_after_tab(visit: Visit, tmp_path: Path) -> None:
+    page = begin(visit(make_systems(tmp_path / "pair", ("left", "right")), mode=Mode.AB))
+    for place in (0, 1):
+        page.locator(".stimulus").nth(place).click()
+    assert page.evaluate("Listening.player.playing") is True
+    page.keyboard.press("Space")
+    assert page.evaluate("Listening.player.playing") is False
+    page.locator(".answer").nth(0).click()
+    for _ in range(2):
+        page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    assert page.evaluate("Listening.state.trials[0].choice") == "b"
+    page.locator(".answer").nth(1).click()
+    page.keyboard.press("Enter")
+    at_trial(page, 2)
+    assert page.evaluate("Listening.state.trials[0].choice") == "none"
+
+
 def test_loops_are_set_by_keys_and_by_dragging(visit: Visit, tmp_path: Path) -> None:
     page = begin(visit(make_systems(tmp_path / "long", seconds=2.0)))
     page.evaluate("Listening.player.seek(0.5)")
@@ -429,6 +447,54 @@ def test_answers_so_far_can_be_saved(visit: Visit, tmp_path: Path) -> None:
     value = json.loads((tmp_path / "part.json").read_text("utf-8"))
     assert value["complete"] is False
     assert [trial["position"] for trial in value["trials"]] == [1]
+
+
+def test_answers_that_no_file_holds_are_not_let_go_unasked(visit: Visit) -> None:
+    page = begin(visit())
+    asked: list[str] = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+    rate_all(page)
+    with page.expect_download():
+        page.click("#save")  # of the first trial; what comes later is in no file
+    page.keyboard.press("Enter")
+    at_trial(page, 2)
+    rate_all(page)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#download")
+    page.get_by_text("Next participant").click()
+    assert asked == ["confirm"]
+    assert page.evaluate("document.body.dataset.screen") == "end"
+    with page.expect_download():
+        page.click("#download")
+    page.get_by_text("Next participant").click()
+    page.wait_for_selector("#participant")
+    assert asked == ["confirm"]
+
+
+def test_another_name_does_not_take_the_place_of_unsaved_answers(visit: Visit) -> None:
+    page = begin(visit())
+    asked: list[str] = []
+
+    def answer(dialog: Any) -> None:
+        asked.append(f"{dialog.type}: {dialog.message}")
+        if dialog.type == "beforeunload":
+            dialog.accept()
+        else:
+            dialog.dismiss()
+
+    page.on("dialog", answer)
+    rate_all(page)
+    page.reload()
+    page.wait_for_selector(".aa-transport, section[role=alert]")
+    assert [text.split(":")[0] for text in asked] == ["beforeunload"]
+    page.fill("#participant", "P 2")
+    page.keyboard.press("Enter")
+    assert asked[1:] == ["confirm: The answers of P 1 are not saved yet. Go on without them?"]
+    assert page.evaluate("document.body.dataset.screen") == "start"
+    page.fill("#participant", "P 1")
+    page.keyboard.press("Enter")
+    at_trial(page, 1)
+    assert sorted(page.evaluate("Listening.state.trials[0].ratings")) == sorted(WORTH.values())
 
 
 def test_a_browser_that_keeps_nothing_still_gets_to_the_end(visit: Visit, tmp_path: Path) -> None:

@@ -293,12 +293,19 @@
     );
   }
 
-  /* Whether what has the focus needs a key itself, so that the page must leave it alone. */
+  const CONTROLS = "a, button, summary, [role=radio]";
+  let pressed = null; // the control that has the focus because a pointer pressed it
+
+  document.addEventListener("pointerdown", (event) => (pressed = event.target.closest?.(CONTROLS) ?? null), true);
+  document.addEventListener("keydown", (event) => event.key === "Tab" && (pressed = null), true);
+
+  /* Whether what has the focus needs a key itself, so that the page must leave it alone. Who clicks means the
+     page by Space and Enter, who went there by Tab means the button; :focus-visible says neither, for any key
+     makes it true. */
   function wantsOwnKeys(target, key) {
     if (target.matches("input[type=text], textarea")) return true;
     if (target.matches("input[type=range]")) return key !== " " && key !== "Enter";
-    const isControl = target.matches("a, button, summary, [role=radio]");
-    return isControl && (key === " " || key === "Enter") && target.matches(":focus-visible");
+    return target.matches(CONTROLS) && (key === " " || key === "Enter") && target !== pressed;
   }
 
   Object.assign(AlignedAudio, {
