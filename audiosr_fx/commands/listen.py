@@ -268,10 +268,11 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
 
 def _described(out: Path, test: ListeningTest) -> str:
     systems = ", ".join(name if role == "system" else f"{name} ({role})" for name, role in test.systems)
-    loudness = max(test.loudness_lufs.values())
+    low, high = (f"{found(test.loudness_lufs.values()):.1f}" for found in (min, max))
+    loudness = high if low == high else f"{low} to {high}"
     return printable(
         f"{out}: {test.size_bytes / 1e6:.1f} MB, {test.mode}, {test.trials} trials, {len(test.items)} items"
-        f" at {loudness:.1f} LUFS, {len(test.systems)} systems: {systems}"
+        f" at {loudness} LUFS, {len(test.systems)} systems: {systems}"
     )
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from listening import make_systems, mushra_results, save_results, vote_results
+from listening import make_systems, mushra_results, noise, save, save_results, vote_results
 from typer.testing import CliRunner, Result
 
 from audiosr_fx.cli import app
@@ -44,6 +45,18 @@ def test_a_page_is_written_and_described(run: Run, tmp_path: Path) -> None:
     record = json.loads(run("systems", "-o", "again.html", "--json", "--mode", "ab", "--seed", "3").stdout)
     assert record["size_bytes"] == (tmp_path / "again.html").stat().st_size
     assert record["trials"] == 2
+
+
+def test_items_of_other_loudness_are_described_as_such(run: Run, tmp_path: Path) -> None:
+    make_systems(tmp_path / "systems", items=("one",))
+    for system in ("reference", "plain", "fancy"):
+        clicks = noise(gain=0.2)
+        clicks[:, ::4000] = 0.9
+        save(tmp_path / "systems" / system / "two.flac", clicks)
+    done = run("systems", "-o", "test.html")
+    assert done.exit_code == 0, done.output
+    [quieter] = re.findall(r"two: matched at (-\d+\.\d) LUFS", done.stderr)
+    assert f"2 items at {quieter} to -23.0 LUFS" in done.stdout
 
 
 def test_nothing_is_overwritten_without_being_asked(run: Run, tmp_path: Path) -> None:
