@@ -12,9 +12,11 @@ from torch import Tensor, nn
 
 from audiosr_fx.errors import CheckpointError, ParameterError
 from audiosr_fx.model.audiosr import AudioSRModel
+from audiosr_fx.model.catalogue import KNOWN_MODELS
 from audiosr_fx.model.checkpoint import load_model
 from audiosr_fx.model.config import HiFiGANConfig, ModelConfig
 from audiosr_fx.model.config_json import config_from_json
+from audiosr_fx.model.places import place_of
 from audiosr_fx.training.data import Clip
 from audiosr_fx.training.device_segments import DeviceSegmentMaker
 from audiosr_fx.training.hifigan import HiFiGANStage
@@ -57,7 +59,18 @@ def load_start(init: str) -> AudioSRModel:
     Raises:
         CheckpointError: no such weights.
     """
-    return trained_model(Path(init))[0] if Path(init).is_dir() else load_model(init)
+    return trained_model(Path(init))[0] if is_run(init) else load_model(init)
+
+
+def is_run(init: str) -> bool:
+    """Whether weights are said by the folder of a run; a folder that is called like a model is none."""
+    return place_of(init) is None and init not in KNOWN_MODELS and Path(init).is_dir()
+
+
+def lasting_name(init: str) -> str:
+    """The same weights said so that they are found from any folder."""
+    is_path = init.endswith(".safetensors") or is_run(init)
+    return str(Path(init).expanduser().absolute()) if is_path else init
 
 
 def first_weights(init: str | None, records: Iterable[Mapping[str, Any]]) -> str | None:
@@ -71,7 +84,7 @@ def first_weights(init: str | None, records: Iterable[Mapping[str, Any]]) -> str
         CheckpointError: a checkpoint of a run that it went on from cannot be read.
     """
     start = init or next((str(record["init"]) for record in records if record.get("init")), None)
-    if start is None or not Path(start).is_dir():
+    if start is None or not is_run(start):
         return start
     stages = [name for name in STAGES if (Path(start) / f"{name}.pt").is_file()]
     return first_weights(None, [_record(read_stage(Path(start), name)) for name in stages])
@@ -223,7 +236,7 @@ def trained_model(
     if inits:
         start = str(inits.pop())
         model = load_start(start)
-        if Path(start).is_dir():
+        if is_run(start):
             before = trained_model(Path(start))[1]
             twice = before.keys() & records.keys()
             joined = {name: join_records(before[name], records[name]) for name in twice}

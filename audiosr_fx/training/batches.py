@@ -69,7 +69,7 @@ class Batches(Dataset[tuple[np.ndarray, ...] | AudioSRError]):
             num_workers=workers,
             prefetch_factor=_AHEAD if workers else None,
             collate_fn=_as_it_is,
-            worker_init_fn=_leave_interrupts_to_the_parent,
+            worker_init_fn=_leave_requests_to_the_parent,
             multiprocessing_context=_start_method() if workers else None,
         )
         for number, arrays in zip(numbers, loader, strict=True):
@@ -82,8 +82,11 @@ def _as_it_is(arrays: Any) -> Any:
     return arrays
 
 
-def _leave_interrupts_to_the_parent(worker: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _leave_requests_to_the_parent(worker: int) -> None:
+    """A terminal that is closed asks every process to end, and the parent still needs a batch or two."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
 def _start_method() -> str:

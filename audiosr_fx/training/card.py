@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from audiosr_fx.training.data import Clip
-from audiosr_fx.training.trained_on import TrainedOn
+from audiosr_fx.training.trained_on import TrainedOn, join_rows
 
 NOT_STATED = "not stated"
 
@@ -123,13 +123,8 @@ def _recipe_names(records: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _all_data(records: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The rows of all stages; stages mostly share them, so the longest count of each counts."""
-    found: dict[tuple[str, str, str], dict[str, Any]] = {}
-    for row in (row for record in records.values() for row in record.get("data", ())):
-        key = (row["origin"], row["licence"], row["author"])
-        if key not in found or found[key]["seconds"] < row["seconds"]:
-            found[key] = dict(row)
-    return sorted(found.values(), key=lambda row: (-row["seconds"], row["origin"], row["author"]))
+    """The rows of all stages."""
+    return join_rows(row for record in records.values() for row in record.get("data", ()))
 
 
 def _attribution(data: Sequence[Mapping[str, Any]]) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from audiosr_fx.errors import AudioFormatError, ParameterError
 from audiosr_fx.files import read_info
 from audiosr_fx.training.samples import SAMPLE_RATE, FileSamples, Samples
-from audiosr_fx.wording import shown
+from audiosr_fx.wording import printable, shown
 
 __all__ = [
     "HELD_OUT_SOURCES",
@@ -126,15 +126,18 @@ def load_corpus(folder: Path, *, weight: float = 1.0) -> list[Clip]:
         )
     clips = []
     try:
-        with index.open(newline="", encoding="utf-8") as file:
+        with index.open(newline="", encoding="utf-8-sig") as file:  # as spreadsheets write it, too
             for row in csv.DictReader(file):
-                clips += _clips_of_row(folder, row, weight)
+                if row["file"] and row["kind"]:
+                    clips += _clips_of_row(folder, row, weight)
+                else:
+                    logger.warning("skipped: %s: a row without file or kind", shown(index))
     except (KeyError, UnicodeDecodeError, csv.Error) as error:
         raise AudioFormatError(
-            f"{index} cannot be read ({error!r}); expected columns file and kind"
+            f"{shown(index)} cannot be read ({error!r}); expected columns file and kind, with commas between"
         ) from error
     if not clips:
-        raise AudioFormatError(f"{index} lists no clip that can be read")
+        raise AudioFormatError(f"{shown(index)} lists no clip that can be read")
     return clips
 
 
@@ -157,8 +160,14 @@ def _clips_of_row(folder: Path, row: dict[str, str], weight: float) -> list[Clip
             weight=weight,
         )
     except (AudioFormatError, ValueError, OSError) as error:
-        logger.warning("skipped: %s", error if name in str(error) else f"{name}: {error}")
+        log_skipped(name, error)
         return []
+
+
+def log_skipped(name: str, error: Exception) -> None:
+    """Say of a file that it is passed over, and why."""
+    told = printable(name)
+    logger.warning("skipped: %s", error if told in str(error) else f"{told}: {error}")
 
 
 def clips_of_file(
@@ -234,7 +243,9 @@ def _choose_held_out(clips: Sequence[Clip], fraction: float) -> tuple[frozenset[
     key = "source" if len({clip.source for clip in clips}) > 1 else "file"
     names = sorted({str(getattr(clip, key)) for clip in clips}, key=_hash)
     if len(names) < 2:
-        logger.warning("all data is one file: nothing is held out, and there will be no validation")
+        logger.warning(
+            "all data is one file: nothing is held out, and there will be no validation and no early stop"
+        )
         return frozenset(), key
     chosen = [name for name in names[:-1] if _hash(name) < fraction * 2**32]
     return frozenset(chosen or names[:1]), key

@@ -26,6 +26,7 @@ from audiosr_fx.training.segments import (
     clips_by_source,
     draw_equaliser,
     equaliser_gains,
+    shares_of,
     source_weight,
 )
 
@@ -170,7 +171,7 @@ class _Lines:
             start=np.concatenate([[0], np.cumsum(length)[:-1]]),
             length=length,
             limit_hz=np.array([min(clip.limit_hz for clip in line) for line in lines]),
-            weights=np.array(weights) / np.sum(weights),
+            weights=shares_of(weights),
         )
 
     def read(self, line: np.ndarray, place: np.ndarray, ratio: np.ndarray, length: int) -> Tensor:

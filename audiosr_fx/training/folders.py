@@ -25,6 +25,7 @@ from audiosr_fx.training.data import (
     DataFolder,
     clips_of_file,
     load_corpus,
+    log_skipped,
 )
 from audiosr_fx.wording import shown
 
@@ -84,7 +85,7 @@ def scan_folder(folder: Path, *, weight: float = 1.0, cache: Path | None = None)
     clips = []
     for name, result in zip(names, found, strict=True):
         if isinstance(result, AudioFormatError):
-            logger.warning("skipped: %s", result if name in str(result) else f"{name}: {result}")
+            log_skipped(name, result)
         else:
             clips += [replace(clip, weight=weight) for clip in result]
     if not clips:

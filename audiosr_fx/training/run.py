@@ -20,6 +20,7 @@ from audiosr_fx.model.config_json import config_to_json
 from audiosr_fx.toml_tables import read_table
 from audiosr_fx.training.assemble import (
     build_stage,
+    lasting_name,
     load_stages,
     needed_stages,
     stages_of,
@@ -32,11 +33,13 @@ from audiosr_fx.training.folders import load_data
 from audiosr_fx.training.recipes import DataSettings, Recipe, load_recipe
 from audiosr_fx.training.trained_on import KEY, TrainedOn
 from audiosr_fx.training.trainer import Trainer
+from audiosr_fx.training.validation import VALIDATION_CUTOFFS_HZ
 
 logger = logging.getLogger(__name__)
 
 _MOST_WORKERS = 12
 _LIMITS_NAME = "data.json"
+_BRIGHT_HZ = 16_000.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +155,7 @@ def _load_in_turn(request: TrainRequest, compute: Compute) -> list[Clip]:
 
 
 def split_data(clips: Sequence[Clip], settings: DataSettings) -> tuple[list[Clip], list[Clip]]:
-    """Training clips and the validation clips that are used.
+    """Training clips and the validation clips that are used: those that reach above the lowest cutoff.
 
     Raises:
         AudioFormatError: nothing is left to train on.
@@ -160,7 +163,13 @@ def split_data(clips: Sequence[Clip], settings: DataSettings) -> tuple[list[Clip
     training, validation, _ = split_corpus(clips, frozenset(settings.held_out), settings.held_out_fraction)
     if not training:
         raise AudioFormatError("every source of the data is held out; nothing is left to train on")
-    return training, choose_validation(validation, settings.validation_clips)
+    telling = [clip for clip in validation if clip.limit_hz > VALIDATION_CUTOFFS_HZ[0]]
+    if validation and not telling:
+        logger.warning(
+            "no held-out clip reaches above %.0f Hz: there will be no validation and no early stop",
+            VALIDATION_CUTOFFS_HZ[0],
+        )
+    return training, choose_validation(telling, settings.validation_clips)
 
 
 def recorded_data_settings(record: dict[str, Any], recipe: Recipe) -> DataSettings:
@@ -217,7 +226,7 @@ def _record(
         "recipe_name": request.recipe.name,
         "recipe": request.recipe.to_json(),
         "recipe_sha256": request.recipe.sha256,
-        "init": request.init,
+        "init": None if request.init is None else lasting_name(request.init),
         "data": data_rows([*training, *validation]),
         KEY: TrainedOn.these(training).to_text(),
     }
@@ -233,6 +242,9 @@ def _describe(recipe: Recipe, training: Sequence[Clip], validation: Sequence[Cli
         len({clip.source for clip in training}),
         len(validation),
     )
+    highest_hz = max(clip.limit_hz for clip in training)
+    if highest_hz < _BRIGHT_HZ:
+        logger.warning("no clip reaches above %.0f Hz: what lies higher cannot be learned", highest_hz)
 
 
 def _workers(wanted: int | None, compute: Compute) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -11,6 +12,7 @@ import soxr
 import torch
 from torch import Tensor
 
+from audiosr_fx.errors import ParameterError
 from audiosr_fx.training.data import SAMPLE_RATE, Clip
 from audiosr_fx.training.degrade import (
     LOWPASS_ONLY,
@@ -26,6 +28,11 @@ EQUALISER_HZ = (20.0, 60.0, 180.0, 540.0, 1_600.0, 4_800.0, 14_000.0, 24_000.0)
 
 _RESAMPLED_LIMIT_HZ = 0.93 * SAMPLE_RATE / 2
 """Where a change of speed begins to fall off; in any quality of soxr it is 3 dB down at 95 % of the band."""
+_RANGES = (
+    ("speed_range", 0.25, 4.0),
+    ("layer_gain_db_range", -120.0, 60.0),
+    ("level_db_range", -120.0, 60.0),
+)
 _ONSET_HOP = 480
 _ALIGN_WITHIN_S = 0.5
 
@@ -70,6 +77,9 @@ class AugmentSettings:
 
     ``room_probability`` is that of a mixture standing in a room, ``align_probability`` that of a layer being
     moved, by half a second at most, to where its onsets meet those it is laid over. ``PLAIN`` does neither.
+
+    Raises:
+        ParameterError: a value outside its range, a range upside down, or weights that are no shares.
     """
 
     seconds: float = 2.56
@@ -83,6 +93,26 @@ class AugmentSettings:
     room_probability: float = 0.15
     align_probability: float = 0.3
     degrade: DegradeSettings = field(default_factory=DegradeSettings)
+
+    def __post_init__(self) -> None:
+        for name in ("speed", "equaliser", "room", "align"):
+            _check_number(f"{name}_probability", getattr(self, f"{name}_probability"), 0.0, 1.0)
+        _check_number("seconds", self.seconds, 0.01, 600.0)
+        _check_number("equaliser_db", self.equaliser_db, 0.0, 60.0)
+        for name, lowest, highest in _RANGES:
+            low, high = getattr(self, name)
+            if not lowest <= low <= high <= highest:
+                raise ParameterError(
+                    f"{name} is {low:g} to {high:g}; expected two rising values of {lowest:g} to {highest:g}"
+                )
+        shares = self.layer_weights
+        if not (all(share >= 0.0 for share in shares) and math.isclose(sum(shares), 1.0, abs_tol=1e-9)):
+            raise ParameterError(f"layer_weights is {list(shares)}; expected shares that add up to 1")
+
+
+def _check_number(name: str, value: float, lowest: float, highest: float) -> None:
+    if not lowest <= value <= highest:
+        raise ParameterError(f"{name} is {value:g}; expected {lowest:g} to {highest:g}")
 
 
 PLAIN = AugmentSettings(room_probability=0.0, align_probability=0.0, degrade=LOWPASS_ONLY)
@@ -103,8 +133,8 @@ class SegmentMaker:
         self.settings = settings
         self._by_source = clips_by_source(clips)
         self._sources = list(self._by_source)
-        weights = np.array([source_weight(self._by_source[key], kind_weights or {}) for key in self._sources])
-        self._weights = weights / weights.sum()
+        weights = [source_weight(self._by_source[key], kind_weights or {}) for key in self._sources]
+        self._weights = shares_of(weights)
 
     def make_batch(self, random: np.random.Generator, size: int) -> Batch:
         """So many segments, on the CPU."""
@@ -193,6 +223,18 @@ def source_weight(clips: Sequence[Clip], kind_weights: Mapping[str, float]) -> f
     trust = float(np.mean([clip.limit_hz for clip in clips])) / 22_000.0
     folder = float(np.mean([clip.weight for clip in clips]))
     return float(np.sqrt(seconds) * trust**2 * folder * kind_weights.get(clips[0].kind, 1.0))
+
+
+def shares_of(weights: Sequence[float]) -> np.ndarray:
+    """Weights of sources as probabilities.
+
+    Raises:
+        ParameterError: all are 0, so that nothing can be drawn.
+    """
+    total = float(np.sum(weights))
+    if total <= 0.0:
+        raise ParameterError("data.kind_weights is 0 for every kind of the data; expected one above 0")
+    return np.array(weights) / total
 
 
 def _happens(random: np.random.Generator, probability: float) -> bool:

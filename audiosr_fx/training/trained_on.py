@@ -71,13 +71,25 @@ class TrainedOn:
 
 
 def join_records(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
-    """The record of a stage that went on from where another run left it: trained on what both were."""
-    joined = {**before, **now}
+    """The record of a stage that went on from where another run left it: made of what both were made of."""
+    joined = {**before, **now, "init": now.get("init") or before.get("init")}
+    if "data" in before:
+        joined["data"] = join_rows([*now.get("data", ()), *before["data"]])
     if KEY in before and KEY in now:
         joined[KEY] = TrainedOn.of_records((before, now), "").to_text()
     else:
         joined.pop(KEY, None)
     return joined
+
+
+def join_rows(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """One row for each origin, licence and author; runs mostly share them, so the longest of each counts."""
+    found: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for row in rows:
+        key = (row["origin"], row["licence"], row["author"])
+        if key not in found or found[key]["seconds"] < row["seconds"]:
+            found[key] = dict(row)
+    return sorted(found.values(), key=lambda row: (-row["seconds"], row["origin"], row["author"]))
 
 
 def _hash(clip: Clip) -> str:

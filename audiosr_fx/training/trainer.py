@@ -7,7 +7,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -23,10 +23,12 @@ from audiosr_fx.training.figures import append_figures
 from audiosr_fx.training.segments import Batch
 from audiosr_fx.training.stage import Stage, TrainSettings
 from audiosr_fx.training.trained_on import join_records
+from audiosr_fx.wording import printable
 
 logger = logging.getLogger(__name__)
 
 _LOG_EVERY = 25  # steps
+_MOST_SKIPPED = 50  # steps in a row
 
 
 class Trainer:
@@ -61,7 +63,7 @@ class Trainer:
             should_stop: asked after every step; True saves and ends the run.
 
         Raises:
-            CheckpointError: a checkpoint of something else.
+            CheckpointError: a checkpoint of something else, or of a run that began from other weights.
         """
         self.stage = stage
         self.settings = settings
@@ -73,6 +75,7 @@ class Trainer:
         self._should_stop = should_stop
         self._best: dict[str, Any] | None = None
         self._waited = 0
+        self._skipped = 0
         folder.mkdir(parents=True, exist_ok=True)
         self._board = Board(folder / "board" / stage.name) if board and self.compute.is_main else None
         self.average = copy.deepcopy(stage.module).eval().requires_grad_(False)
@@ -101,9 +104,16 @@ class Trainer:
             Whether the run is finished; False when ``should_stop`` ended it.
 
         Raises:
-            ParameterError: ``settings.watch`` is no figure of the stage's validation.
+            ParameterError: ``settings.watch`` is no figure of the validation, gradients are not finite
+                for many steps; or there is too little memory.
         """
         stopped = False
+        if self.step >= self.settings.steps or self.has_lost_patience:
+            logger.info(
+                "%s was trained already, in %s: go on with more --steps, or begin in another --runs folder",
+                self.stage.name,
+                printable(str(self.checkpoint_path)),
+            )
         logger.info(
             "%s: at step %d of %d on %s; a line comes every %d steps",
             self.stage.name,
@@ -141,11 +151,22 @@ class Trainer:
         ).between(self.step, self.settings.steps, self._workers)
         while self.step < self.settings.steps and not self.has_lost_patience:
             started = time.perf_counter()
-            losses = self._gradients(batches)
-            losses.update(self._step_optimizers())
+            with self._memory_faults_told():
+                losses = self._gradients(batches)
+                losses.update(self._step_optimizers())
             self._update_average()
             self.step += 1
             yield losses, time.perf_counter() - started
+
+    @contextmanager
+    def _memory_faults_told(self) -> Iterator[None]:
+        try:
+            yield
+        except torch.OutOfMemoryError as error:
+            raise ParameterError(
+                f"{self.stage.name}: {self.compute.device} has too little memory for batch_size"
+                f" {self.settings.batch_size}; take a smaller --batch-size, and --accumulate in its place"
+            ) from error
 
     def _gradients(self, batches: Iterator[tuple[BatchPlace, Batch]]) -> dict[str, float]:
         """Gradients of one step in place, and the mean of its losses."""
@@ -188,7 +209,19 @@ class Trainer:
             optimizer.step()
         else:
             logger.warning("step %d skipped: its gradient is not finite", self.step)
+        if module is self.stage.module:
+            self._count_skipped(is_skipped=not math.isfinite(norm))
         return norm
+
+    def _count_skipped(self, *, is_skipped: bool) -> None:
+        """End a run that only seems to go on."""
+        self._skipped = self._skipped + 1 if is_skipped else 0
+        if self._skipped >= _MOST_SKIPPED:
+            raise ParameterError(
+                f"{self.stage.name}: {_MOST_SKIPPED} steps in a row had no finite gradient; move"
+                f" {printable(str(self.checkpoint_path))} away and begin anew, with a --learning-rate below"
+                f" {self.settings.learning_rate:g}"
+            )
 
     @torch.no_grad()
     def _update_average(self) -> None:
@@ -221,20 +254,20 @@ class Trainer:
                 self._board.write_figures(self.step, found, "validation")
                 for example in self.stage.examples(self.average):
                     self._board.write_example(self.step, example)
-        text = "  ".join(f"{name} {value:.4g}" for name, value in found.items())
+        text = (
+            "  ".join(f"{name} {value:.4g}" for name, value in found.items()) or "there are no clips for it"
+        )
         logger.info("%s validation at step %d  %s", self.stage.name, self.step, text)
         self.record["figures"] = dict(found)
         append_figures(self.folder / f"{self.stage.name}.csv", {"step": self.step, **losses, **found})
-        if self.settings.patience:
+        if self.settings.patience and found:
             self._judge(found)
 
     def _judge(self, found: Mapping[str, float]) -> None:
         watch = self.settings.watch
         if watch not in found:
-            raise ParameterError(
-                f"watch is {watch!r}; stage {self.stage.name} has {', '.join(found) or 'no validation clips'}"
-            )
-        if self._best is None or found[watch] < self._best["value"]:
+            raise ParameterError(f"watch is {watch!r}; stage {self.stage.name} has {', '.join(found)}")
+        if math.isfinite(found[watch]) and (self._best is None or found[watch] < self._best["value"]):
             average = {name: value.cpu().clone() for name, value in self.average.state_dict().items()}
             self._best = {
                 "value": found[watch],
@@ -282,12 +315,26 @@ class Trainer:
                 self.critics_optimizer.load_state_dict(state["critics_optimizer"])
             self.step = int(state["step"])
             self._best, self._waited = state.get("best"), int(state.get("waited", 0))
-            self.record = join_records(state.get("record") or {}, self.record)
+            before: dict[str, Any] = dict(state.get("record") or {})
         except (KeyError, TypeError, ValueError, RuntimeError, EOFError, UnpicklingError) as error:
             raise CheckpointError(
                 f"{self.checkpoint_path} does not fit this stage ({error}); move it away to start afresh"
             ) from error
+        self._check_start(before)
+        self.record = join_records(before, self.record)
         logger.info("%s continues at step %d", self.stage.name, self.step)
+
+    def _check_start(self, before: Mapping[str, Any]) -> None:
+        """Refuse other weights to start from than those this run did start from, which it would not take."""
+        now = self.record.get("init")
+        if not now or "init" not in before or (Path(now).is_absolute() and Path(now).is_dir()):
+            return
+        began = before["init"] or ""
+        if Path(began).name != Path(now).name:
+            raise CheckpointError(
+                f"{self.checkpoint_path} is of a run that began from {printable(began) or 'random weights'};"
+                f" to begin from {printable(now)} choose another --runs folder"
+            )
 
 
 def _adamw(module: nn.Module, weight_decay: float, betas: tuple[float, float]) -> torch.optim.AdamW:

@@ -77,6 +77,35 @@ def test_an_index_without_its_columns_is_refused(tmp_path: Path) -> None:
         load_corpus(tmp_path)
 
 
+def test_an_index_from_a_spreadsheet_with_unfinished_rows_is_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    noise = 0.1 * np.random.default_rng(0).standard_normal(4_800)
+    soundfile.write(tmp_path / "a.wav", noise, 48_000)
+    (tmp_path / "INDEX.csv").write_text("file,kind\na.wav,drums\na.wav\n,drums\n", encoding="utf-8-sig")
+    assert [clip.name for clip in load_corpus(tmp_path)] == ["a.wav"]
+    assert caplog.text.count("a row without file or kind") == 2
+
+
+def test_a_name_in_the_log_stays_on_its_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    noise = 0.1 * np.random.default_rng(0).standard_normal(4_800)
+    soundfile.write(tmp_path / "good.wav", noise, 48_000)
+    (tmp_path / "evil\n\x1b[31m.wav").write_bytes(b"RIFF")
+    assert len(scan_folder(tmp_path)) == 1
+    (told,) = [record.getMessage() for record in caplog.records if "skipped" in record.getMessage()]
+    assert told.isprintable()
+    assert told.count("evil") == 1
+
+
+def test_a_sample_that_is_no_number_is_silence(tmp_path: Path) -> None:
+    samples = np.full(4_800, 0.25, np.float32)
+    samples[100:103] = np.nan, np.inf, -np.inf
+    soundfile.write(tmp_path / "a.wav", samples, 48_000, subtype="FLOAT")
+    read = FileSamples(tmp_path / "a.wav", channel=0, sample_rate=48_000, frames=4_800)[:]
+    assert np.isfinite(read).all()
+    assert (read == 0).sum() == 3
+
+
 def test_clips_of_an_index_that_are_missing_or_cut_short_are_skipped(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from brightness import top_db
 
+from audiosr_fx.errors import ParameterError
 from audiosr_fx.training.data import Clip
 from audiosr_fx.training.degrade import LOWPASS_ONLY, DegradeSettings
+from audiosr_fx.training.device_segments import DeviceSegmentMaker
 from audiosr_fx.training.segments import PLAIN, AugmentSettings, SegmentMaker
 
 QUICK = DegradeSettings(codecs=("mp3", "vorbis"))
@@ -120,3 +123,32 @@ def test_an_empty_corpus_of_silence_makes_silent_segments(settings: AugmentSetti
         assert not segment.target.any()
         assert not segment.dull.any()
         assert np.isfinite(segment.cutoff_hz)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"layer_weights": (0.5,)}, r"layer_weights is \[0\.5\]; expected shares that add up to 1"),
+        ({"layer_weights": ()}, "expected shares that add up to 1"),
+        ({"layer_weights": (1.5, -0.5)}, "expected shares that add up to 1"),
+        ({"layer_weights": (math.nan,)}, "expected shares that add up to 1"),
+        ({"speed_range": (0.0, 1.0)}, "speed_range is 0 to 1; expected two rising values of 0.25 to 4"),
+        ({"speed_range": (1.25, 0.8)}, "expected two rising values"),
+        ({"level_db_range": (math.inf, math.inf)}, "level_db_range is inf to inf"),
+        ({"layer_gain_db_range": (0.0, math.nan)}, "layer_gain_db_range is 0 to nan"),
+        ({"room_probability": 7.0}, "room_probability is 7; expected 0 to 1"),
+        ({"speed_probability": math.nan}, "speed_probability is nan"),
+        ({"equaliser_db": -3.0}, "equaliser_db is -3; expected 0 to 60"),
+    ],
+)
+def test_settings_that_nothing_can_be_drawn_by_are_refused(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ParameterError, match=message):
+        AugmentSettings(**settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("maker", [SegmentMaker, DeviceSegmentMaker])
+def test_kinds_that_are_all_left_out_leave_nothing_to_draw(
+    maker: type[SegmentMaker] | type[DeviceSegmentMaker], clips: list[Clip]
+) -> None:
+    with pytest.raises(ParameterError, match="kind_weights is 0 for every kind"):
+        maker(clips, PLAIN, dict.fromkeys((clip.kind for clip in clips), 0.0))

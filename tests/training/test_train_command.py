@@ -21,11 +21,14 @@ from typer.testing import CliRunner, Result
 import audiosr_fx
 from audiosr_fx.cli import app
 from audiosr_fx.commands.terminal import say_note
+from audiosr_fx.errors import CheckpointError
 from audiosr_fx.model.catalogue import read_card
-from audiosr_fx.model.checkpoint import load_model, verify
+from audiosr_fx.model.checkpoint import load_model, save_model, verify
+from audiosr_fx.training.assemble import fresh_model, load_start
 from audiosr_fx.training.cli import interrupts_noted
 from audiosr_fx.training.data import load_corpus
 from audiosr_fx.training.figures import read_figures
+from audiosr_fx.training.recipes import load_recipe
 from audiosr_fx.training.trained_on import TrainedOn
 
 ROOT = Path(audiosr_fx.__file__).parent.parent
@@ -218,6 +221,38 @@ def test_one_stage_goes_on_from_a_model_and_takes_the_others_from_it(run: Run, c
     )
     assert run("train", "export", "old.safetensors", "--init", "parent.safetensors").exit_code == 0
     assert load_model("old.safetensors").state_dict().keys() == child.state_dict().keys()
+
+
+def test_a_stage_goes_on_without_init_and_its_parent_is_still_known(
+    run: Run, corpus_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parent = load_recipe("toy.toml").model
+    assert parent is not None
+    save_model(fresh_model(parent), "parent.safetensors", notes={"licence": "MIT"})
+    more = ("--runs", "child", "--no-board")
+    assert (
+        train(run, "vae", corpus_folder, *more, "--steps", 1, "--init", "parent.safetensors").exit_code == 0
+    )
+    assert train(run, "vae", corpus_folder, *more).exit_code == 0
+    elsewhere = Path("elsewhere")
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    exported = run("train", "export", "child.safetensors", "--runs", "../child")
+    assert exported.exit_code == 0, exported.stderr
+    assert "licence: MIT, that of parent" in exported.stderr
+
+
+def test_a_folder_that_is_called_like_a_model_does_not_take_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mini").mkdir()
+    Path("speech").mkdir()
+    assert load_start("mini").config.name == "mini"
+    with pytest.raises(CheckpointError, match="models pull speech"):
+        load_start("speech")
+    with pytest.raises(CheckpointError, match="holds no trained stage"):
+        load_start("./mini")
 
 
 def test_ctrl_c_saves_and_says_how_to_go_on(run: Run, corpus_folder: Path, tmp_path: Path) -> None:

@@ -51,3 +51,23 @@ def test_a_stage_that_goes_on_was_trained_on_both() -> None:
     assert not both.has(clip("a.wav", 481))
     for pair in (({"step": 1}, second), (first, {"step": 2})):
         assert TrainedOn.of_records([join_records(*pair)], "mine").unknown == {"mine"}
+
+
+def test_what_a_stage_came_from_and_learned_from_is_not_forgotten_when_it_goes_on() -> None:
+    def row(author: str, seconds: float) -> dict[str, object]:
+        return {
+            "origin": "",
+            "licence": "CC-BY-4.0",
+            "author": author,
+            "kinds": ["bells"],
+            "seconds": seconds,
+        }
+
+    first = {"init": "mini", "data": [row("Anna", 60.0), row("Ben", 5.0)]}
+    second = {"init": None, "data": [row("Ben", 7.0), row("Carla", 1.0)]}
+    joined = join_records(first, second)
+    assert joined["init"] == "mini"
+    assert [(each["author"], each["seconds"]) for each in joined["data"]] == [
+        *(("Anna", 60.0), ("Ben", 7.0), ("Carla", 1.0)),
+    ]
+    assert join_records(first, {**second, "init": "speech"})["init"] == "speech"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import math
+import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -115,6 +118,52 @@ def test_a_figure_that_is_not_there_cannot_be_watched(clips: list[Clip], tmp_pat
         Trainer(Slope(clips), settings, tmp_path).run()
 
 
+def test_without_validation_clips_a_run_goes_to_its_end(clips: list[Clip], tmp_path: Path) -> None:
+    stage = Slope(clips)
+    stage.validate = lambda module: {}  # type: ignore[method-assign]
+    trainer = Trainer(stage, replace(QUICK, watch="error", patience=1, steps=6), tmp_path)
+    assert trainer.run()
+    assert read_stage(tmp_path, "slope")["step"] == 6
+    assert not trainer.has_lost_patience
+
+
+def test_a_figure_that_is_no_number_is_never_the_best(clips: list[Clip], tmp_path: Path) -> None:
+    stage = Slope(clips, [math.nan, 5.0, math.nan, 6.0])
+    Trainer(stage, replace(QUICK, watch="error", patience=2), tmp_path).run()
+    assert read_stage(tmp_path, "slope")["best"]["value"] == 5.0
+
+
+def test_a_run_that_is_over_says_so(
+    clips: list[Clip], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    Trainer(Slope(clips), replace(QUICK, steps=2), tmp_path).run()
+    assert "was trained already" not in caplog.text
+    Trainer(Slope(clips), replace(QUICK, steps=2), tmp_path).run()
+    assert "slope was trained already" in caplog.text
+
+
+def test_a_run_without_a_finite_gradient_comes_to_an_end(clips: list[Clip], tmp_path: Path) -> None:
+    stage = Slope(clips)
+    stage.loss = lambda batch, random, step: {  # type: ignore[method-assign]
+        "total": stage.module(torch.full((1, 1), 1.0 if step == 40 else torch.nan)).sum()
+    }
+    trainer = Trainer(stage, replace(QUICK, steps=1000, validate_every=1000), tmp_path)
+    with pytest.raises(ParameterError, match="50 steps in a row had no finite gradient; move"):
+        trainer.run()
+    assert trainer.step == 90
+
+
+def test_too_little_memory_is_one_line_with_a_way_out(clips: list[Clip], tmp_path: Path) -> None:
+    def full(batch: Batch, random: np.random.Generator, step: int) -> Mapping[str, Tensor]:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    stage = Slope(clips)
+    stage.loss = full  # type: ignore[method-assign]
+    with pytest.raises(ParameterError, match="cpu has too little memory for batch_size 1; take a smaller"):
+        Trainer(stage, QUICK, tmp_path).run()
+
+
 def test_a_gradient_that_is_not_finite_is_not_taken(
     clips: list[Clip], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -133,6 +182,21 @@ def test_a_checkpoint_of_another_shape_is_refused(clips: list[Clip], tmp_path: P
         path.write_bytes(content)
         with pytest.raises(CheckpointError, match="does not fit this stage"):
             Trainer(Slope(clips), QUICK, tmp_path)
+
+
+def test_a_run_goes_on_from_where_it_began_and_nowhere_else(clips: list[Clip], tmp_path: Path) -> None:
+    def trainer(init: str | None) -> Trainer:
+        return Trainer(Slope(clips), replace(QUICK, steps=1), tmp_path, record={"init": init})
+
+    trainer("mini").run()
+    assert trainer("mini").step == 1
+    assert trainer(None).record["init"] == "mini"
+    with pytest.raises(CheckpointError, match="began from mini; to begin from speech choose another --runs"):
+        trainer("speech")
+    (tmp_path / "slope.pt").unlink()
+    trainer(None).run()
+    with pytest.raises(CheckpointError, match="began from random weights; to begin from mini choose"):
+        trainer("mini")
 
 
 def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(
@@ -175,6 +239,22 @@ def test_workers_make_the_same_batches_ahead(clips: list[Clip]) -> None:
     assert [place for place, _ in inline] == [place for place, _ in ahead]
     for (_, ours), (_, theirs) in zip(inline, ahead, strict=True):
         assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
+
+
+class Asked:
+    """Makes batches in a process that is asked to end, as a closed terminal asks all of a group."""
+
+    is_on_device = False
+
+    def make_batch(self, random: np.random.Generator, size: int) -> Batch:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.raise_signal(number)
+        return Batch(torch.zeros(1, 8), torch.zeros(1, 8), torch.zeros(1), torch.zeros(1))
+
+
+def test_processes_that_make_batches_leave_it_to_the_run_to_end() -> None:
+    batches = Batches(Asked(), batch_size=1, parts=1, seed=0, rank=0).between(0, 3, 1)
+    assert [place.step for place, _ in batches] == [0, 1, 2]
 
 
 def test_a_clip_that_is_gone_ends_the_run_in_one_line(tmp_path: Path) -> None:
