@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from audiosr_fx.commands.terminal import say, say_json, say_note
+from audiosr_fx.commands.terminal import printable, say, say_json, say_note
 
 if TYPE_CHECKING:
     from audiosr_fx.model.catalogue import ModelEntry
@@ -46,8 +46,8 @@ def list_command(
                 }
             )
         else:
-            say(f"{entry.name:<{width}}{entry.description} (licence: {entry.licence})")
-            say(f"{'':<{width}}{_place(entry)}")
+            say(printable(f"{entry.name:<{width}}{entry.description} (licence: {entry.licence})"))
+            say(printable(f"{'':<{width}}{_place(entry)}"))
 
 
 def _place(entry: ModelEntry) -> str:
@@ -66,7 +66,7 @@ def show_command(
     from audiosr_fx.model.catalogue import read_card
 
     card = read_card(name)
-    say(card.card.rstrip() or f"{name}: its file has no card")
+    say("\n".join(map(printable, card.card.rstrip().splitlines())) or f"{name}: its file has no card")
 
 
 @app.command("pull")

@@ -1,10 +1,14 @@
-"""TensorBoard files of a run: losses, spectrogram pictures and sounds of held-out clips."""
+"""TensorBoard files of a run: losses, spectrogram pictures and sounds of held-out clips.
+
+Where they cannot be written, on a full disk say, there are no more of them, and the run goes on.
+"""
 
 from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +17,7 @@ from torch import Tensor
 
 from audiosr_fx.training.samples import SAMPLE_RATE
 from audiosr_fx.training.stage import Example
+from audiosr_fx.wording import shown
 
 logger = logging.getLogger(__name__)
 
@@ -31,13 +36,23 @@ class Board:
     def write_figures(self, step: int, figures: Mapping[str, float], group: str = "training") -> None:
         """One point on each figure's curve."""
         if self._writer is not None:
-            for name, value in figures.items():
-                self._writer.add_scalar(f"{group}/{name}", value, step)
+            with self._ended_by_faults():
+                for name, value in figures.items():
+                    self._writer.add_scalar(f"{group}/{name}", value, step)
 
     def write_example(self, step: int, example: Example) -> None:
         """Log-mels as one picture; sounds one by one, the dull and the true one only once."""
-        if self._writer is None:
-            return
+        if self._writer is not None:
+            with self._ended_by_faults():
+                self._write_example(step, example)
+
+    def close(self) -> None:
+        """Finish the files."""
+        if self._writer is not None:
+            with self._ended_by_faults():
+                self._writer.close()
+
+    def _write_example(self, step: int, example: Example) -> None:
         if example.mels:
             title = f"{example.name}: {', '.join(example.mels)} (from the top)"
             self._writer.add_image(title, draw_mels(example.mels), step, dataformats="HWC")
@@ -49,10 +64,13 @@ class Board:
                 self._written.add(tag)
         self._writer.flush()
 
-    def close(self) -> None:
-        """Finish the files."""
-        if self._writer is not None:
-            self._writer.close()
+    @contextmanager
+    def _ended_by_faults(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            logger.warning("no more TensorBoard files: %s", error.strerror or error)
+            self._writer = None
 
 
 def draw_mels(mels: Mapping[str, Tensor]) -> np.ndarray:
@@ -77,4 +95,8 @@ def _open_writer(folder: Path) -> Any:
     except ImportError:
         logger.warning("no TensorBoard files: pip install 'audiosr-fx[train]' brings what writes them")
         return None
-    return SummaryWriter(str(folder))
+    try:
+        return SummaryWriter(str(folder))
+    except OSError as error:
+        logger.warning("no TensorBoard files in %s: %s", shown(folder), error.strerror or error)
+        return None

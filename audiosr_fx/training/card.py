@@ -8,6 +8,7 @@ from typing import Any
 
 from audiosr_fx.training.data import Clip
 from audiosr_fx.training.trained_on import TrainedOn, join_rows
+from audiosr_fx.wording import printable
 
 NOT_STATED = "not stated"
 
@@ -118,7 +119,7 @@ def _stated(ancestor: Ancestor) -> str:
 
 
 def _recipe_names(records: Mapping[str, Mapping[str, Any]]) -> str:
-    names = {str(record.get("recipe_name", "unknown")) for record in records.values()}
+    names = {printable(str(record.get("recipe_name", "unknown"))) for record in records.values()}
     return " and ".join(sorted(names))
 
 
@@ -129,7 +130,7 @@ def _all_data(records: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def _attribution(data: Sequence[Mapping[str, Any]]) -> str:
     """One line for each author and licence."""
-    authors = {(" ".join(row["author"].split()), row["licence"] or NOT_STATED) for row in data}
+    authors = {(_cell(row["author"]), _cell(row["licence"]) or NOT_STATED) for row in data}
     lines = {f"- {author} ({licence})" for author, licence in authors if author}
     return "\n".join(sorted(lines))
 
@@ -137,7 +138,7 @@ def _attribution(data: Sequence[Mapping[str, Any]]) -> str:
 def _stage_table(records: Mapping[str, Mapping[str, Any]]) -> str:
     lines = ["| stage | recipe | SHA-256 of the recipe | steps |", "|---|---|---|---|"]
     for stage, record in records.items():
-        name, sha256 = record.get("recipe_name", ""), record.get("recipe_sha256", "")
+        name, sha256 = _cell(str(record.get("recipe_name", ""))), record.get("recipe_sha256", "")
         lines.append(f"| {stage} | {name} | {sha256} | {record['step']} |")
     return "\n".join(lines)
 
@@ -170,5 +171,10 @@ def _data_table(data: Sequence[Mapping[str, Any]]) -> str:
             str(row["clips"]),
             f"{row['seconds'] / 60.0:.1f}",
         ]
-        lines.append("| " + " | ".join(" ".join(cell.replace("|", "/").split()) for cell in cells) + " |")
+        lines.append("| " + " | ".join(_cell(cell.replace("|", "/")) for cell in cells) + " |")
     return "\n".join(lines)
+
+
+def _cell(text: str) -> str:
+    """Text of an index, or the name of a folder, on one line; bytes that are no UTF-8 cannot be written."""
+    return printable(" ".join(text.split()))

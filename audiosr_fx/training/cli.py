@@ -6,7 +6,9 @@ What needs torch is imported inside the commands, so that help appears at once.
 from __future__ import annotations
 
 import os
+import shlex
 import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -138,16 +140,17 @@ def _train(
         go_on=name == "all",
         overrides=overrides,
     )
-    with interrupts_noted() as should_stop:
+    with interrupts_noted() as should_stop, _disk_faults_of_threads_untold():
         stopped = train_stages(request, should_stop)
     if stopped is not None:
         _say_once(
             f"{stopped.stage} stopped at step {stopped.step} of {stopped.steps}, saved in"
-            f" {stopped.checkpoint}; the same command goes on from there"
+            f" {printable(str(stopped.checkpoint))}; the same command goes on from there"
         )
         raise typer.Exit(ExitCode.CANCELLED)
     *_, last = request.phases()
-    _say_once(f"trained; to make a model of it: audiosr-fx train export NAME --runs {last.runs}")
+    where = printable(shlex.quote(str(last.runs)))
+    _say_once(f"trained; to make a model of it: audiosr-fx train export NAME --runs {where}")
 
 
 def _say_once(text: str) -> None:
@@ -177,6 +180,22 @@ def interrupts_noted() -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _disk_faults_of_threads_untold() -> Iterator[None]:
+    """Print no traceback where the thread that writes TensorBoard's files fails: the board says so."""
+    before = threading.excepthook
+
+    def hook(fault: threading.ExceptHookArgs) -> None:
+        if not issubclass(fault.exc_type, OSError):
+            before(fault)
+
+    threading.excepthook = hook
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 app.command()(export)

@@ -14,6 +14,7 @@ from audiosr_fx.commands.terminal import OutputError, printable, say, say_note
 from audiosr_fx.errors import CheckpointError, ParameterError
 from audiosr_fx.model.catalogue import KNOWN_MODELS, read_card
 from audiosr_fx.model.places import models_folder
+from audiosr_fx.toml_text import read_text
 from audiosr_fx.training.options import RecipeName, Runs, log_to_stderr
 
 if TYPE_CHECKING:
@@ -72,9 +73,10 @@ def export(
 
     log_to_stderr()
     path = _export_path(destination)
+    licence, description = (printable(" ".join(text.split())) for text in (licence, description))
     if path.exists() and not overwrite:
         raise OutputError(f"{path}: exists already; choose another name, or allow it with --overwrite")
-    notes = "" if card is None else card.read_text(encoding="utf-8")
+    notes = "" if card is None else read_text(card, "text for a card")
     fallback = load_recipe(recipe)
     model, records = trained_model(runs, fallback, init)
     if data:

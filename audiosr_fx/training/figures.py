@@ -22,8 +22,12 @@ def append_figures(path: Path, figures: Mapping[str, float]) -> None:
     writer.writeheader()
     writer.writerows(rows)
     temporary = path.with_suffix(".csv.tmp")
-    temporary.write_text(text.getvalue(), encoding="utf-8")
-    temporary.replace(path)
+    try:
+        temporary.write_text(text.getvalue(), encoding="utf-8")
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def read_figures(path: Path) -> list[dict[str, float]]:

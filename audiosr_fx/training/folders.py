@@ -182,5 +182,9 @@ def _write_cache(cache: Path | None, limits: Mapping[str, float]) -> None:
         return
     cache.parent.mkdir(parents=True, exist_ok=True)
     temporary = cache.with_name(f".{cache.name}.tmp")
-    temporary.write_text(json.dumps(limits, indent=0), encoding="utf-8")
-    temporary.replace(cache)
+    try:
+        temporary.write_text(json.dumps(limits, indent=0), encoding="utf-8")
+        temporary.replace(cache)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise

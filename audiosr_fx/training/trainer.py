@@ -243,8 +243,13 @@ class Trainer:
             if self.compute.any(self.has_lost_patience):  # which only the main process knows
                 self._waited = max(self._waited, self.settings.patience)
                 last = True
-        if self.step % self.settings.checkpoint_every == 0 or last or stopped:
+        if last or stopped:
             self.save()
+        elif self.step % self.settings.checkpoint_every == 0:
+            try:
+                self.save()
+            except OSError as error:
+                logger.warning("%s; the run goes on, and tries again", error)
 
     def _validate(self, losses: Mapping[str, float]) -> None:
         torch.manual_seed(0)
@@ -259,7 +264,10 @@ class Trainer:
         )
         logger.info("%s validation at step %d  %s", self.stage.name, self.step, text)
         self.record["figures"] = dict(found)
-        append_figures(self.folder / f"{self.stage.name}.csv", {"step": self.step, **losses, **found})
+        try:
+            append_figures(self.folder / f"{self.stage.name}.csv", {"step": self.step, **losses, **found})
+        except OSError as error:
+            logger.warning("%s.csv lacks step %d: %s", self.stage.name, self.step, error.strerror or error)
         if self.settings.patience and found:
             self._judge(found)
 
@@ -280,29 +288,38 @@ class Trainer:
             self._waited += 1
 
     def save(self) -> None:
-        """Write the checkpoint next to its final name, then rename it."""
-        if self.compute.is_main:
-            state: dict[str, Any] = {
-                "step": self.step,
-                "module": self.stage.module.state_dict(),
-                "average": self.average.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-                "best": self._best,
-                "waited": self._waited,
-                "record": self.record,
-                "blend": self.settings.blend,
-            }
-            if self.stage.adversary is not None and self.critics_optimizer is not None:
-                state["critics"] = self.stage.adversary.critics.state_dict()
-                state["critics_optimizer"] = self.critics_optimizer.state_dict()
-            temporary = self.checkpoint_path.with_suffix(".tmp")
-            try:
-                torch.save(state, temporary)
-                temporary.replace(self.checkpoint_path)
-            except (OSError, RuntimeError) as error:
-                temporary.unlink(missing_ok=True)
-                raise OSError(f"{self.checkpoint_path}: cannot be written ({error})") from error
-        self.compute.wait()
+        """Write the checkpoint next to its final name, then rename it.
+
+        Raises:
+            OSError: it cannot be written; the one before is still there.
+        """
+        try:
+            if self.compute.is_main:
+                self._write()
+        finally:
+            self.compute.wait()
+
+    def _write(self) -> None:
+        state: dict[str, Any] = {
+            "step": self.step,
+            "module": self.stage.module.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "best": self._best,
+            "waited": self._waited,
+            "record": self.record,
+            "blend": self.settings.blend,
+        }
+        if self.stage.adversary is not None and self.critics_optimizer is not None:
+            state["critics"] = self.stage.adversary.critics.state_dict()
+            state["critics_optimizer"] = self.critics_optimizer.state_dict()
+        temporary = self.checkpoint_path.with_suffix(".tmp")
+        try:
+            torch.save(state, temporary)
+            temporary.replace(self.checkpoint_path)
+        except (OSError, RuntimeError) as error:
+            temporary.unlink(missing_ok=True)
+            raise OSError(f"{self.checkpoint_path}: cannot be written ({error})") from error
 
     def _load(self) -> None:
         try:

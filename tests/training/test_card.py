@@ -80,6 +80,20 @@ def test_a_card_says_licences_attribution_recipe_steps_and_figures() -> None:
         assert words in card.text
 
 
+def test_names_that_are_no_text_stand_in_a_card_all_the_same() -> None:
+    odd = clip(3, kind="new\nline", author="\x1b[31mred", licence="MIT\nor so")
+    records = {
+        "vae": {"step": 1, "recipe_name": "toy\udcff", "data": data_rows([odd, clip(3, kind="\udcff")])}
+    }
+    card = write_card("mine", records, parameters=10)
+    card.text.encode("utf-8")
+    assert "| new line |" in card.text
+    assert "| \\udcff |" in card.text
+    assert "| vae | toy\\udcff |" in card.text
+    assert card.attribution == "- \\x1b[31mred (MIT or so)"
+    assert all(line.isprintable() for line in card.text.splitlines())
+
+
 def test_weights_whose_maker_states_no_licence_have_that_of_their_ancestor() -> None:
     mini = Ancestor(name="mini", licence="GPL-3.0-or-later, as the project")
     silent = Ancestor(name="speech", licence="not stated by its publisher")
@@ -123,6 +137,25 @@ def test_tensorboard_files_hold_curves_pictures_and_sounds(tmp_path: Path) -> No
     assert len(events.Audio("clip 1/made")) == 2
     assert len(events.Audio("clip 1/true")) == 1, "what stays the same is written once"
     assert events.Audio("clip 1/made")[0].sample_rate == 48_000.0
+
+
+def test_tensorboard_files_that_cannot_be_written_are_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from torch.utils.tensorboard import SummaryWriter
+
+    def full(*arguments: object, **options: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    board = Board(tmp_path / "board")
+    monkeypatch.setattr(SummaryWriter, "add_scalar", full)
+    board.write_figures(1, {"total": 1.0})
+    board.write_figures(2, {"total": 1.0})
+    board.close()
+    assert caplog.text.count("no more TensorBoard files: No space left on device") == 1
+    (tmp_path / "file").touch()
+    Board(tmp_path / "file" / "board").write_figures(1, {"total": 1.0})
+    assert "no TensorBoard files in" in caplog.text
 
 
 def test_without_tensorboard_a_run_goes_on(

@@ -168,6 +168,13 @@ def test_an_export_replaces_nothing_unless_asked(run: Run, corpus_folder: Path) 
     assert allowed.exit_code == 0, allowed.stderr
     assert "output level raised by" in allowed.stderr
     assert verify("mine.safetensors").card.endswith("## Notes\n\nThanks to everybody.\n")
+    Path("words.txt").write_bytes(b"Gr\xfc\xdfe")
+    refused = run("train", "export", "other.safetensors", "--card", "words.txt")
+    assert refused.exit_code == 2
+    assert "words.txt: is not UTF-8 text at byte 2" in refused.stderr
+    words = ("--description", "two\nlines \x1b[31mred", "--licence", "MIT\nfor all")
+    assert run("train", "export", "odd", *words).exit_code == 0
+    assert "odd     two lines \\x1b[31mred (licence: MIT for all)\n" in run("models", "list").stdout
 
 
 def test_one_stage_goes_on_from_a_model_and_takes_the_others_from_it(run: Run, corpus_folder: Path) -> None:

@@ -216,6 +216,35 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(
     assert not list(tmp_path.glob("*.tmp"))
 
 
+def test_a_full_disk_ends_no_run_before_its_end(
+    clips: list[Clip], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    written = torch.save
+
+    def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    def stop_being_full() -> bool:
+        if trainer.step == 4:
+            monkeypatch.setattr(torch, "save", written)
+            monkeypatch.setattr("audiosr_fx.training.trainer.append_figures", append_figures)
+        return False
+
+    monkeypatch.setattr(torch, "save", full)
+    monkeypatch.setattr("audiosr_fx.training.trainer.append_figures", full)
+    settings = replace(QUICK, steps=6, checkpoint_every=2)
+    trainer = Trainer(Slope(clips), settings, tmp_path, should_stop=stop_being_full)
+    assert trainer.run()
+    assert read_stage(tmp_path, "slope")["step"] == 6
+    assert [row["step"] for row in read_figures(tmp_path / "slope.csv")] == [4, 6]
+    assert "cannot be written" in caplog.text
+    assert "slope.csv lacks step 2: No space left on device" in caplog.text
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OSError, match="cannot be written"):
+        Trainer(Slope(clips), replace(settings, steps=7), tmp_path).run()
+    assert read_stage(tmp_path, "slope")["step"] == 6
+
+
 def test_batches_are_a_function_of_seed_step_part_and_rank(clips: list[Clip]) -> None:
     maker = SegmentMaker(clips, AugmentSettings(seconds=0.08, layer_weights=(1.0,)))
 
