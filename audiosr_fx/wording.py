@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,11 @@ def shown(path: Path) -> str:
 def one_line(error: BaseException) -> str:
     """The text of an error from elsewhere, as one line."""
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def shortened(error: BaseException) -> str:
+    """The same, of an error that may list all the tensors of a model."""
+    return textwrap.shorten(one_line(error), 200, placeholder=" ...")
 
 
 def brief(value: Any) -> str:

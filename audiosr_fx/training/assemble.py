@@ -28,6 +28,7 @@ from audiosr_fx.training.stage import BatchMaker, Stage
 from audiosr_fx.training.trained_on import join_records
 from audiosr_fx.training.vae import VAEStage
 from audiosr_fx.training.vocoder import ExciterStage
+from audiosr_fx.wording import shortened
 
 
 def starting_model(recipe: Recipe, init: str | None) -> AudioSRModel:
@@ -198,7 +199,7 @@ def load_stages(model: AudioSRModel, folder: Path, names: Sequence[str]) -> None
             module.load_state_dict(_blend(module.state_dict(), average, float(state.get("blend", 1.0))))
         except (AttributeError, TypeError, RuntimeError) as error:
             raise CheckpointError(
-                f"{folder / name}.pt does not fit model {model.config.name!r} ({error})"
+                f"{folder / name}.pt does not fit model {model.config.name!r} ({shortened(error)})"
             ) from error
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from audiosr_fx.errors import ParameterError
+from audiosr_fx.errors import AudioFormatError, ParameterError
 from audiosr_fx.model.audiosr import AudioSRModel, SamplerSettings
 from audiosr_fx.model.exciter import Exciter
 from audiosr_fx.quality.lsd import measure_lsd
@@ -38,9 +38,14 @@ def calibrate_level(model: AudioSRModel, clips: Sequence[Clip]) -> float:
 
     Raises:
         ParameterError: a model of another make.
+        AudioFormatError: no clips.
     """
     if model.predictor is None or not isinstance(model.vocoder, Exciter):
         raise ParameterError(f"model {model.config.name!r} has no predictor or another vocoder")
+    if not clips:
+        raise AudioFormatError(
+            "no clip of the data is held out, so the output level cannot be fitted; give more"
+        )
     distances: dict[str, list[list[float]]] = defaultdict(list)
     for _, batch in validation_batches(clips):
         made = _generate(model, batch)

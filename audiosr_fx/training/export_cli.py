@@ -119,7 +119,7 @@ def _calibrate(model: AudioSRModel, data: list[str], record: dict[str, Any], rec
     clips = load_data([DataFolder.parse(text) for text in data])
     _, validation = split_data(clips, recorded_data_settings(record, recipe))
     gain_db = calibrate_level(model, validation)
-    say_note(f"output level raised by {gain_db:.1f} dB")
+    say_note(f"output level changed by {gain_db:+.1f} dB")
 
 
 def _write_card(

@@ -31,6 +31,7 @@ from audiosr_fx.training.compute import Compute
 from audiosr_fx.training.data import Clip, DataFolder, choose_validation, split_corpus
 from audiosr_fx.training.folders import load_data
 from audiosr_fx.training.recipes import DataSettings, Recipe, load_recipe
+from audiosr_fx.training.stage import TrainSettings
 from audiosr_fx.training.trained_on import KEY, TrainedOn
 from audiosr_fx.training.trainer import Trainer
 from audiosr_fx.training.validation import VALIDATION_CUTOFFS_HZ
@@ -193,6 +194,7 @@ def _train_stage(
     stage = build_stage(name, model, request.recipe, training, validation, compute.device)
     if stage.precision != settings.precision:
         logger.info("%s is trained in %s: this CPU only imitates bfloat16", name, stage.precision)
+    warn_of_noise_that_stays(model, settings)
     trainer = Trainer(
         stage,
         settings,
@@ -206,6 +208,16 @@ def _train_stage(
     if trainer.run():
         return None
     return Stopped(stage=name, step=trainer.step, steps=settings.steps, checkpoint=trainer.checkpoint_path)
+
+
+def warn_of_noise_that_stays(model: AudioSRModel, settings: TrainSettings) -> None:
+    """Noise in the input of a model that leaves the low band as it is stays there."""
+    degrade = settings.augment.degrade
+    if not model.config.makes_low_band and max(degrade.tone_probability, degrade.hiss_probability) > 0.0:
+        logger.warning(
+            "model %s never makes the low band, so it will not clean it; go on from basic or speech for that",
+            model.config.name,
+        )
 
 
 def _load_what_it_builds_on(model: AudioSRModel, name: str, request: TrainRequest) -> None:

@@ -23,7 +23,7 @@ from audiosr_fx.training.figures import append_figures
 from audiosr_fx.training.segments import Batch
 from audiosr_fx.training.stage import Stage, TrainSettings
 from audiosr_fx.training.trained_on import join_records
-from audiosr_fx.wording import printable
+from audiosr_fx.wording import printable, shortened
 
 logger = logging.getLogger(__name__)
 
@@ -335,7 +335,8 @@ class Trainer:
             before: dict[str, Any] = dict(state.get("record") or {})
         except (KeyError, TypeError, ValueError, RuntimeError, EOFError, UnpicklingError) as error:
             raise CheckpointError(
-                f"{self.checkpoint_path} does not fit this stage ({error}); move it away to start afresh"
+                f"{self.checkpoint_path} does not fit this stage ({shortened(error)});"
+                " move it away to start afresh"
             ) from error
         self._check_start(before)
         self.record = join_records(before, self.record)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from tiny import TINY, WITH_PREDICTOR, tiny_model
 
-from audiosr_fx.errors import ParameterError
+from audiosr_fx.errors import AudioFormatError, ParameterError
 from audiosr_fx.training.calibrate import calibrate_level
 from audiosr_fx.training.data import Clip
 from audiosr_fx.training.losses import DB_PER_NEPER
@@ -27,6 +27,11 @@ def test_an_output_made_softer_is_raised_by_as_much(clips: list[Clip]) -> None:
     assert softer == as_it_is + 2.0
     torch.testing.assert_close(bias[:256] - settled[:256], torch.full((256,), as_it_is / DB_PER_NEPER))
     assert torch.equal(bias[256:], settled[256:])
+
+
+def test_without_clips_nothing_is_moved() -> None:
+    with pytest.raises(AudioFormatError, match="no clip of the data is held out"):
+        calibrate_level(tiny_model(config=WITH_PREDICTOR), [])
 
 
 def test_models_without_a_predictor_are_refused(clips: list[Clip]) -> None:

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tiny import TINY, WITH_PREDICTOR, tiny_model
 
 from audiosr_fx.training.data import Clip
-from audiosr_fx.training.recipes import DataSettings
-from audiosr_fx.training.run import split_data
+from audiosr_fx.training.recipes import DataSettings, load_recipe
+from audiosr_fx.training.run import split_data, warn_of_noise_that_stays
 
 
 def clip(source: str, limit_hz: float) -> Clip:
@@ -29,3 +30,14 @@ def test_only_clips_that_reach_above_a_cutoff_are_validated_on(caplog: pytest.Lo
     assert [one.source for one in training] == ["other"]
     assert not validation
     assert "no held-out clip reaches above 4000 Hz" in caplog.text
+
+
+def test_a_cleaning_variant_of_a_model_that_cannot_clean_is_warned_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    restore, finetune = (load_recipe(name).settings("ldm") for name in ("restore", "finetune"))
+    warn_of_noise_that_stays(tiny_model(config=TINY), restore)
+    warn_of_noise_that_stays(tiny_model(config=WITH_PREDICTOR), finetune)
+    assert not caplog.records
+    warn_of_noise_that_stays(tiny_model(config=WITH_PREDICTOR), restore)
+    assert "never makes the low band, so it will not clean it" in caplog.text

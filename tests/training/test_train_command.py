@@ -166,7 +166,7 @@ def test_an_export_replaces_nothing_unless_asked(run: Run, corpus_folder: Path) 
         "train", "export", "mine.safetensors", "--overwrite", "--card", "words.txt", "--data", corpus_folder
     )
     assert allowed.exit_code == 0, allowed.stderr
-    assert "output level raised by" in allowed.stderr
+    assert "output level changed by" in allowed.stderr
     assert verify("mine.safetensors").card.endswith("## Notes\n\nThanks to everybody.\n")
     Path("words.txt").write_bytes(b"Gr\xfc\xdfe")
     refused = run("train", "export", "other.safetensors", "--card", "words.txt")

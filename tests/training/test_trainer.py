@@ -182,6 +182,11 @@ def test_a_checkpoint_of_another_shape_is_refused(clips: list[Clip], tmp_path: P
         path.write_bytes(content)
         with pytest.raises(CheckpointError, match="does not fit this stage"):
             Trainer(Slope(clips), QUICK, tmp_path)
+    many = {f"layer.{number}.weight": torch.zeros(3) for number in range(100)}
+    torch.save({"module": many, "average": {}, "optimizer": {}, "step": 1}, path)
+    with pytest.raises(CheckpointError, match="move it away to start afresh") as caught:
+        Trainer(Slope(clips), QUICK, tmp_path)
+    assert len(str(caught.value).replace(str(path), "")) < 300
 
 
 def test_a_run_goes_on_from_where_it_began_and_nowhere_else(clips: list[Clip], tmp_path: Path) -> None:
