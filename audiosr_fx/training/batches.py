@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import signal
 from collections.abc import Iterator
+from multiprocessing.connection import wait
+from threading import Thread
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -87,6 +91,15 @@ def _leave_requests_to_the_parent(worker: int) -> None:
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_with(sentinel: int) -> None:
+    """Else it would wait for ever to hand over batches that nobody takes."""
+    wait([sentinel])
+    os._exit(0)
 
 
 def _start_method() -> str:
