@@ -25,6 +25,7 @@ from audiosr_fx.training.package_cuts import (
     stands_clear,
     steady_edge_hz,
     trim,
+    wall_hz,
 )
 from audiosr_fx.training.packages import Recordings
 
@@ -108,22 +109,26 @@ def _rate(path: Path) -> int:
 
 def _joined(recordings: Recordings, files: Sequence[Path]) -> Iterator[tuple[Sound, Path]]:
     """Short sounds laid behind each other: spoken words, drums."""
-    fit = (path for path in files if soundfile.info(path).duration <= _LONGEST_JOINED_S)
-    for stretch in join(_usable(recordings, fit)):
+    sounds = (load_sound(path) for path in files if soundfile.info(path).duration <= _LONGEST_JOINED_S)
+    if recordings.judge_joined:
+        stretches = _clean(recordings, join(trim(sound, recordings.trim_db) for sound in sounds))
+    else:
+        clean = (trim(sound, recordings.trim_db) for sound in _clean(recordings, sounds))
+        stretches = join(sound for sound in clean if _reaches(recordings, sound))
+    for stretch in stretches:
         yield stretch, files[0]
 
 
-def _usable(recordings: Recordings, files: Iterable[Path]) -> Iterator[Sound]:
-    """Sounds that are clean and reach high enough, trimmed."""
-    for path in files:
-        sound = load_sound(path)
-        if recordings.notch_whistles:
-            sound = notch_whistles(sound)
-        if recordings.snr_db and not stands_clear(sound, recordings.snr_db):
-            continue
-        sound = trim(sound, recordings.trim_db)
-        if len(sound) > 4096 and measure_edge(sound)[0] >= recordings.lowest_edge_hz:
-            yield sound
+def _clean(recordings: Recordings, sounds: Iterable[Sound]) -> Iterator[Sound]:
+    """Sounds without their whistles, and only those that stand clear of what is heard in their pauses."""
+    for sound in sounds:
+        cleaned = notch_whistles(sound) if recordings.notch_whistles else sound
+        if not recordings.snr_db or stands_clear(cleaned, recordings.snr_db):
+            yield cleaned
+
+
+def _reaches(recordings: Recordings, sound: Sound) -> bool:
+    return len(sound) > 4096 and measure_edge(sound)[0] >= recordings.lowest_edge_hz
 
 
 def _short(recordings: Recordings, files: Sequence[Path]) -> Iterator[tuple[Sound, Path]]:
@@ -164,12 +169,9 @@ def _write(
     if len(sound) < _SHORTEST_S * SAMPLE_RATE or measure_edge(sound)[0] < recordings.lowest_edge_hz:
         return None
     lossy = _CODECS.get(path.suffix.lower(), "unknown" if has_wall(sound) else "no")
-    limit_hz = None
-    if lossy != "no":
-        steady_hz = steady_edge_hz(sound)
-        if steady_hz < _LOWEST_STEADY_HZ:
-            return None
-        limit_hz = float(min(measure_edge(sound)[0], steady_hz + 500))
+    limit_hz = None if lossy == "no" else _trusted_hz(recordings, sound)
+    if limit_hz == 0.0:
+        return None
     origin = Origin(
         source_repo=f"Debian {recordings.package} {recordings.version}",
         source_path=recordings.paths[0] if recordings.mode == "join" else str(path.relative_to(root)),
@@ -180,6 +182,17 @@ def _write(
         limit_hz=limit_hz,
     )
     return write_clip(folder, recordings.kind, name, sound, origin)
+
+
+def _trusted_hz(recordings: Recordings, sound: Sound) -> float:
+    """How high a sound that has been through a codec can be trusted, 0 of one that is not worth it."""
+    edge_hz, steady_hz = measure_edge(sound)[0], steady_edge_hz(sound)
+    if steady_hz < _LOWEST_STEADY_HZ:
+        return 0.0
+    if not recordings.steady:
+        return float(min(edge_hz, steady_hz + 500))
+    limit_hz = min(edge_hz, steady_hz, wall_hz(sound) // 500 * 500)
+    return float(limit_hz) if limit_hz >= recordings.lowest_edge_hz else 0.0
 
 
 _CUTTERS: Final[Mapping[str, Callable[[Recordings, Sequence[Path]], Iterator[tuple[Sound, Path]]]]] = {

@@ -23,6 +23,7 @@ _N_FFT: Final = 2048
 _STEP_HZ: Final = 250
 _PAUSE_DB: Final = 14.0  # a tone in the pauses of speech that stands out this much is a fault
 _WHISTLE_DB: Final = 9.0
+_STEADY_FALL_DB: Final = 9.0
 
 
 def load_sound(path: Path, start: int = 0, frames: int = -1) -> Sound:
@@ -115,6 +116,19 @@ def steady_edge_hz(sound: Sound) -> int:
     reference = bands[:, (low_hz >= 8_000) & (low_hz < 12_000)].mean(1, keepdims=True)
     closed = np.flatnonzero((np.median(bands / reference, axis=0) < 10**-3.2) & (low_hz >= 10_000))
     return int(low_hz[closed[0]]) if len(closed) else SAMPLE_RATE // 2
+
+
+def wall_hz(sound: Sound) -> int:
+    """Where the low-pass of a codec begins to close on a steady sound; ``steady_edge_hz`` is where it has.
+
+    Where the median over all frames, in bands of 250 Hz, first falls by 9 dB within 500 Hz, from 12 kHz up.
+    """
+    power, frequency = _frames(sound, _N_FFT, _N_FFT // 4)
+    median_db = 10 * np.log10(np.median(power, axis=0))
+    low_hz = np.arange(12_000, SAMPLE_RATE // 2, _STEP_HZ)
+    bands = np.array([median_db[(frequency >= f) & (frequency < f + _STEP_HZ)].mean() for f in low_hz])
+    falling = np.flatnonzero(bands[:-2] - bands[2:] > _STEADY_FALL_DB)
+    return int(low_hz[falling[0]]) if len(falling) else SAMPLE_RATE // 2
 
 
 def _frames(sound: Sound, n_fft: int, hop: int) -> tuple[Sound, Sound]:

@@ -39,6 +39,9 @@ class Recordings:
         lowest_edge_hz: clips that reach less high are left out.
         snr_db: of speech above 6 kHz; 0 does not ask. trim_db: below the loudest is cut off at the ends.
         notch_whistles: of screens and converters.
+        judge_joined: asks for ``snr_db`` of the joined stretches, where single words are too short to tell.
+        steady: of rain, fire, wind and engines, which the low-pass of a codec cuts throughout: they are
+            trusted up to where it begins to close.
         phase: moves the stretches of music, as a share of its length.
         number_from: the clips' numbers begin after it.
 
@@ -61,6 +64,8 @@ class Recordings:
     snr_db: float = 0.0
     trim_db: float = -45.0
     notch_whistles: bool = False
+    judge_joined: bool = False
+    steady: bool = False
     phase: float = 0.0
     number_from: int = 0
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from scipy.signal import butter, sosfilt
 from typer.testing import CliRunner
 
 from audiosr_fx.cli import app
@@ -54,6 +55,17 @@ def test_words_are_joined_and_their_origin_is_kept(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "speech" / "words_001.flac").is_file()
 
 
+def test_words_too_short_to_show_their_pauses_are_judged_when_joined(tmp_path: Path) -> None:
+    for number in range(16):
+        _write_noise(tmp_path / "in" / f"{number}.wav", 0.3, seed=number)
+    singly, joined = (
+        list(cut_recordings(_recordings(snr_db=20.0, judge_joined=asked), tmp_path / "in", tmp_path / "out"))
+        for asked in (False, True)
+    )
+    assert singly == []
+    assert [row.seconds for row in joined] == pytest.approx([5.7], abs=0.1)
+
+
 def test_no_more_is_cut_than_is_asked_for(tmp_path: Path) -> None:
     for number in range(4):
         _write_noise(tmp_path / "in" / f"{number}.wav", 5.9, seed=number)
@@ -69,6 +81,20 @@ def test_long_files_give_several_clips_of_six_seconds(mode: str, tmp_path: Path)
     assert len(rows) == 3
     assert {row.source_path for row in rows} == {"long.wav"}
     assert [row.seconds for row in rows] == pytest.approx([6.0] * 3, abs=0.01)
+
+
+def test_a_steady_sound_is_trusted_up_to_where_its_codec_begins_to_close(tmp_path: Path) -> None:
+    noise = 0.1 * np.random.default_rng(0).standard_normal(4 * 48_000)
+    rain = sosfilt(butter(20, 16_000, fs=48_000, output="sos"), noise)
+    soundfile.write(tmp_path / "rain.ogg", rain, 48_000)
+    entry = {"paths": ("*.ogg",), "kind": "fx", "mode": "short"}
+    edges = [
+        [row.edge_hz for row in cut_recordings(_recordings(**entry, **steady), tmp_path, tmp_path / "out")]
+        for steady in ({}, {"steady": True}, {"steady": True, "lowest_edge_hz": 16_500.0})
+    ]
+    assert edges[0][0] > 16_500
+    assert edges[1][0] == pytest.approx(16_000, abs=500)
+    assert edges[2] == []
 
 
 def test_a_zip_in_a_package_is_looked_into_and_not_out_of(tmp_path: Path) -> None:

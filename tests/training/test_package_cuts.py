@@ -17,6 +17,7 @@ from audiosr_fx.training.package_cuts import (
     stands_clear,
     steady_edge_hz,
     trim,
+    wall_hz,
 )
 
 
@@ -69,3 +70,10 @@ def test_an_edge_that_opens_on_attacks_alone_is_taken_where_it_rests() -> None:
     closed[:9_600] += 3 * _noise(0.2)
     assert steady_edge_hz(closed) == pytest.approx(15_000, abs=1_000)
     assert steady_edge_hz(_noise(1.0)) == 24_000
+
+
+def test_a_steady_sound_is_walled_where_the_low_pass_begins_to_close() -> None:
+    closing = sosfilt(butter(20, 16_000, fs=48_000, output="sos"), _noise(4.0))
+    assert wall_hz(closing) == pytest.approx(16_000, abs=500)
+    assert wall_hz(closing) < steady_edge_hz(closing) - 500
+    assert wall_hz(_noise(1.0)) == 24_000
