@@ -7,6 +7,7 @@ kHz, and its spectrum goes on above any cutoff much as it runs below.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ Sound = NDArray[np.floating[Any]]
 _REFERENCE_HZ: Final = 1_000.0
 _LOWEST_HZ: Final = 40.0
 _GRAINS: Final = 8  # sounds of single drops or claps; each is heard again and again at other levels
+_AIR_SHARE: Final = 0.6
 _BREATH_HZ: Final = 3.0  # swells are not faster than that
 
 
@@ -36,11 +38,13 @@ class Colour:
         slope_db: dB per octave.
         hills: each (centre in Hz, width in octaves, height in dB).
         highpass_hz: below it levels fall by 12 dB per octave.
+        air_hz: above it they fall by 6 dB per octave more, as air and microphones make them.
     """
 
     slope_db: float
     hills: tuple[tuple[float, float, float], ...] = ()
     highpass_hz: float = _LOWEST_HZ
+    air_hz: float = math.inf
 
     def gain(self, frequencies_hz: Sound) -> Sound:
         """Amplitude at ``frequencies_hz``, same shape."""
@@ -50,6 +54,7 @@ class Colour:
             level_db = level_db + height_db * np.exp(
                 -(((octave - np.log2(centre_hz / _REFERENCE_HZ)) / width) ** 2)
             )
+        level_db = level_db - 10 * np.log10(1 + (frequencies_hz / self.air_hz) ** 2)
         ratio = (np.maximum(frequencies_hz, 1.0) / self.highpass_hz) ** 2
         return np.asarray(10 ** (level_db / 20) * ratio / (1 + ratio))
 
@@ -60,7 +65,7 @@ class Colour:
 
 
 def draw_colour(random: np.random.Generator, slope_db: tuple[float, float]) -> Colour:
-    """A random spectrum with a slope within ``slope_db`` and up to three broad hills."""
+    """A random spectrum with a slope within ``slope_db``, up to three broad hills and, mostly, air."""
     hills = tuple(
         (
             float(np.exp(random.uniform(np.log(100), np.log(12_000)))),
@@ -69,8 +74,13 @@ def draw_colour(random: np.random.Generator, slope_db: tuple[float, float]) -> C
         )
         for _ in range(int(random.integers(4)))
     )
-    highpass_hz = float(np.exp(random.uniform(np.log(_LOWEST_HZ), np.log(1_500))))
-    return Colour(slope_db=float(random.uniform(*slope_db)), hills=hills, highpass_hz=highpass_hz)
+    has_air = random.random() < _AIR_SHARE
+    return Colour(
+        slope_db=float(random.uniform(*slope_db)),
+        hills=hills,
+        highpass_hz=float(np.exp(random.uniform(np.log(_LOWEST_HZ), np.log(1_500)))),
+        air_hz=float(np.exp(random.uniform(np.log(3_000), np.log(20_000)))) if has_air else math.inf,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +113,7 @@ class Texture:
                 slope_db=colour.slope_db + random.uniform(0, 4),
                 hills=colour.hills,
                 highpass_hz=2 * colour.highpass_hz,
+                air_hz=colour.air_hz,
             )
             gust = _swell(random, _noise(random, samples, brighter), self.swell_db)
             return bed + gust * 10 ** (random.uniform(-18, 0) / 20)

@@ -41,6 +41,13 @@ def test_a_hill_stands_as_high_as_was_said_and_lows_are_cut() -> None:
     np.testing.assert_allclose(level_db[1:], [-40.1, -6.0, 9.0, 0.0], atol=0.1)
 
 
+def test_air_takes_6_db_an_octave_more() -> None:
+    level_db = 20 * np.log10(
+        Colour(slope_db=-3.0, air_hz=2_000.0).gain(np.array([2_000.0, 10_000.0, 20_000.0]))
+    )
+    np.testing.assert_allclose(level_db - level_db[0], [0.0, -18.1, -27.0], atol=0.1)
+
+
 def test_drawn_slopes_are_within_their_range() -> None:
     colours = [draw_colour(np.random.default_rng(seed), (-9.0, 1.0)) for seed in range(200)]
     slopes = [colour.slope_db for colour in colours]
