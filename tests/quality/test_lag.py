@@ -43,3 +43,34 @@ def test_a_short_recording_with_noise_is_not_found_elsewhere_in_itself() -> None
     before = noise(2000)
     for seed in range(1, 6):
         assert find_lag(before, before + 0.3 * noise(2000, seed=seed), 24_000) == 0
+
+
+def fading_note(samples: int) -> Audio:
+    time_s = np.arange(samples) / 48_000
+    number = np.arange(1, 12)[:, None]
+    wave = np.sum(np.sin(2 * np.pi * 110 * number * time_s) / number, axis=0)
+    return (0.3 * np.exp(-4 * time_s) * wave).astype(np.float32)[None]
+
+
+def test_of_a_sound_that_repeats_itself_as_it_fades_no_louder_part_is_taken() -> None:
+    note = fading_note(96_001)
+    hissing = note + np.float32(1e-3) * noise(96_001, channels=1)
+    rounded = np.round(note * np.float32(32_767)) / np.float32(32_767)
+    assert find_lag(note, hissing, 24_000) == 0
+    assert find_lag(note[:, ::-1], hissing[:, ::-1], 24_000) == 0
+    assert find_lag(note, rounded, 24_000) == 0
+
+
+@pytest.mark.parametrize("lag", [-480, 5, 480])
+def test_of_a_sound_that_repeats_itself_the_delay_is_found(lag: int) -> None:
+    note = np.pad(fading_note(95_001), ((0, 0), (1000, 0)))
+    late = np.roll(note, lag, axis=1) + np.float32(1e-3) * noise(96_001, channels=1)
+    assert find_lag(note, late, 24_000) == lag
+
+
+@pytest.mark.parametrize("place", [24_000, 60_000])
+def test_a_burst_that_moving_would_push_out_moves_nothing(place: int) -> None:
+    tone = (0.3 * np.sin(2 * np.pi * 440 * np.arange(96_000) / 48_000)).astype(np.float32)[None]
+    broken = tone.copy()
+    broken[:, place : place + 12_000] += noise(12_000, channels=1)
+    assert find_lag(tone, broken, 24_000) == 0
