@@ -34,7 +34,7 @@ def find_lag(before: Audio, after: Audio, most: int) -> int:
 
     Returns:
         By how many samples ``after`` is late, negative where it is early; 0 unless moving it explains at
-        least three quarters (6 dB) of what differs, as an equaliser's phase never does.
+        least three quarters (6 dB) of what differs, as an equaliser's phase seldom does.
     """
     samples = before.shape[1]
     most = min(most, samples // 4)

@@ -55,6 +55,8 @@ class Plan:
             raise ParameterError(f"seconds is {self.seconds:g}; expected 0.1 to 600")
         if self.limit is not None and self.limit < 1:
             raise ParameterError(f"limit is {self.limit}; expected 1 or more")
+        if not self.metrics:
+            raise ParameterError(f"metrics is empty; expected one or more of {', '.join(METRIC_NAMES)}")
         for metric in self.metrics:
             if metric not in METRIC_NAMES:
                 raise ParameterError(f"metric is {metric!r}; expected one of {', '.join(METRIC_NAMES)}")

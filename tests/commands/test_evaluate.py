@@ -234,6 +234,7 @@ def test_experiments_are_plans_that_can_be_changed(run: Run) -> None:
             "experiment is 'magic'; expected one of readme,",
         ),
         (["clips", "--metrics", "beauty"], ExitCode.USAGE, "metric is 'beauty'"),
+        (["clips", "--metrics", ""], ExitCode.USAGE, "metrics is empty; expected one or more of lsd,"),
         (["clips", "--codecs", "wma:64k"], ExitCode.USAGE, "codec is 'wma'"),
         (["clips", "--limit", "0"], ExitCode.USAGE, "limit is 0"),
         (["clips", "--seconds", "nan"], ExitCode.USAGE, "seconds is nan"),

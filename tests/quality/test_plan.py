@@ -41,6 +41,7 @@ def test_what_is_asked_for_counts_more_than_the_experiment() -> None:
         ({"seconds": 0.0}, "seconds is 0; expected 0.1 to 600"),
         ({"limit": 0}, "limit is 0; expected 1 or more"),
         ({"metrics": ("beauty",)}, "metric is 'beauty'; expected one of lsd,"),
+        ({"metrics": ()}, "metrics is empty; expected one or more of lsd,"),
         ({"tilts_db_per_octave": (6.0,)}, "tilt is 6; expected -60 to 0"),
     ],
 )
