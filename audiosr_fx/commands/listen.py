@@ -143,7 +143,8 @@ def listen(
         typer.Option(
             "--answers",
             metavar="FILE",
-            help="Write every single answer as a table (CSV).",
+            help="Write every single answer as a table (CSV). In both tables, text that a spreadsheet would"
+            " run as a formula has an apostrophe before it.",
             rich_help_panel=_SUMMARY,
         ),
     ] = None,

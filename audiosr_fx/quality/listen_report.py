@@ -6,12 +6,16 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 from audiosr_fx.quality.listen import Mode
 from audiosr_fx.quality.listen_results import Results
 from audiosr_fx.quality.listen_summary import Interval, Preference, Score, Screening, Summary
 
 Record = dict[str, object]
+
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What a formula begins with, wide forms of East Asian keyboards and white space among it."""
 
 
 def lines(summary: Summary) -> Iterator[str]:
@@ -21,6 +25,8 @@ def lines(summary: Summary) -> Iterator[str]:
         f"{summary.title}: {summary.mode}, participants: {summary.participants}{counted},"
         f" items: {summary.items}, page {summary.page[:8]}"
     )
+    for participant, trials in summary.unfinished:
+        yield f"not finished: {participant} (trials answered: {trials})"
     for screening in summary.screenings:
         if screening.is_excluded:
             yield _screening_line(screening)
@@ -119,6 +125,7 @@ def records(summary: Summary) -> Iterator[Record]:
         "participants": summary.participants,
         "counted": summary.counted,
         "items": summary.items,
+        "unfinished": [participant for participant, _ in summary.unfinished],
     }
     for screening in summary.screenings:
         yield {
@@ -174,16 +181,23 @@ def _bounds(name: str, interval: Interval) -> Record:
 
 
 def summary_csv(summary: Summary) -> bytes:
-    """Scores and differences, or pairs, as a table in UTF-8."""
+    """Scores and differences, or pairs, as a table in UTF-8, its text as that of :func:`answers_csv`."""
     return _table(_rows(summary))
 
 
 def answers_csv(results: Iterable[Results], summary: Summary) -> bytes:
-    """Every answer as a row, with a column that says whether its participant was excluded."""
+    """Every answer as a row, with columns that say whether its participant was excluded and answered all.
+
+    Text that a spreadsheet would take for a formula, be it a listener's name, has an apostrophe before it.
+    """
     failed = {screening.participant for screening in summary.screenings if screening.is_excluded}
     rows: list[Record] = []
     for result in results:
-        who: Record = {"participant": result.participant, "is_excluded": result.participant in failed}
+        who: Record = {
+            "participant": result.participant,
+            "is_excluded": result.participant in failed,
+            "is_complete": result.is_complete,
+        }
         for rating in result.ratings:
             role = str(result.roles[rating.system])
             rows.append(
@@ -211,9 +225,12 @@ def _table(rows: Iterable[Record]) -> bytes:
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     for row in kept:
-        writer.writerow({name: "" if _is_unknown(value) else value for name, value in row.items()})
+        writer.writerow({name: _cell(value) for name, value in row.items()})
     return text.getvalue().encode("utf-8", "backslashreplace")
 
 
-def _is_unknown(value: object) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value))
+def _cell(value: object) -> object:
+    """Nothing for what is unknown; text as text. Source: OWASP, "CSV Injection"."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

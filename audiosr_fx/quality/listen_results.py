@@ -45,7 +45,9 @@ class Vote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
-    """One file: who answered what, on which page (the page's hash). ``finished`` is empty before the end."""
+    """One file: who answered what, on which page (the page's hash). ``finished`` is empty before the end,
+    ``is_complete`` whether no trial is left without an answer.
+    """
 
     participant: str
     page: str
@@ -53,6 +55,7 @@ class Results:
     title: str
     started: str
     finished: str
+    is_complete: bool
     roles: dict[str, Role]
     items: tuple[str, ...]
     ratings: tuple[Rating, ...] = ()
@@ -126,6 +129,7 @@ def parse_results(value: Any) -> Results:
         title=_text(value, "title"),
         started=_text(value, "started"),
         finished=_text(value, "finished") if value.get("finished") is not None else "",
+        is_complete=_flag(value, "complete"),
         roles=roles,
         items=items,
         ratings=tuple(ratings),
@@ -210,6 +214,13 @@ def _text(value: dict[str, Any], key: str) -> str:
     found = value.get(key)
     if not isinstance(found, str) or not found or len(found) > _LONGEST_NAME:
         raise AudioFormatError(f"{key} is {_quoted(found)}; expected text of 1 to {_LONGEST_NAME} characters")
+    return found
+
+
+def _flag(value: dict[str, Any], key: str) -> bool:
+    found = value.get(key)
+    if not isinstance(found, bool):
+        raise AudioFormatError(f"{key} is {_quoted(found)}; expected true or false")
     return found
 
 

@@ -83,7 +83,9 @@ class Screening:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """All there is to say about results of one page."""
+    """All there is to say about results of one page. ``unfinished`` says whose answers to how many trials are
+    not all that were asked for.
+    """
 
     mode: Mode
     title: str
@@ -95,6 +97,7 @@ class Summary:
     differences: tuple[Score, ...] = ()
     preferences: tuple[Preference, ...] = ()
     screenings: tuple[Screening, ...] = ()
+    unfinished: tuple[tuple[str, int], ...] = ()
 
 
 def summarise(results: Sequence[Results], *, keep_all: bool = False, draws: int = DRAWS) -> Summary:
@@ -121,6 +124,7 @@ def summarise(results: Sequence[Results], *, keep_all: bool = False, draws: int 
         differences=differences,
         preferences=() if is_mushra else tuple(_preferences(counted)),
         screenings=screenings,
+        unfinished=tuple((result.participant, result.trials) for result in results if not result.is_complete),
     )
 
 

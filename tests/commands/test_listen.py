@@ -208,3 +208,28 @@ def test_intervals_of_few_ratings_stay_on_the_scale(run: Run, tmp_path: Path) ->
     done = run("--summary", "--keep-all", save_results(tmp_path / "r.json", value))
     row = next(line for line in done.stdout.splitlines() if line.startswith("mini"))
     assert " 0.0 to 100.0 " in row
+
+
+def test_who_did_not_finish_is_named(run: Run, tmp_path: Path) -> None:
+    whole = save_results(tmp_path / "1.json", mushra_results("P1", GOOD))
+    part = mushra_results("P2", GOOD, complete=False, finished=None)
+    part["trials"] = part["trials"][:1]
+    paths = (whole, save_results(tmp_path / "2.json", part))
+    lines = run("--summary", "--answers", "answers.csv", *paths).stdout.splitlines()
+    assert [line for line in lines if "finished" in line] == ["not finished: P2 (trials answered: 1)"]
+    answers = list(csv.DictReader((tmp_path / "answers.csv").read_text().splitlines()))
+    assert {row["participant"] for row in answers if row["is_complete"] == "False"} == {"P2"}
+    record = json.loads(run("--summary", "--json", *paths).stdout.splitlines()[0])
+    assert record["unfinished"] == ["P2"]
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(1)", "\t=1", "\uff1d1"])
+def test_names_are_no_formulas_in_tables(run: Run, tmp_path: Path, name: str) -> None:
+    votes = save_results(tmp_path / "v.json", vote_results(name, ["a"], a=name))
+    run("--summary", "--answers", "answers.csv", "--csv", "summary.csv", votes)
+    answers, summary = ((tmp_path / f"{table}.csv").read_text("utf-8") for table in ("answers", "summary"))
+    [answer] = csv.DictReader(answers.splitlines())
+    assert answer["participant"] == answer["a"] == answer["chosen"] == f"'{name}"
+    assert answer["b"] == "fancy"
+    [pair] = csv.DictReader(summary.splitlines())
+    assert pair["a"] == f"'{name}"

@@ -104,7 +104,7 @@ JSON = st.recursive(
     lambda children: st.lists(children) | st.dictionaries(st.text(), children),
 )
 FIELDS = st.sampled_from(
-    ["mode", "systems", "items", "trials", "participant", "page", "title", "started", "finished"]
+    ["mode", "systems", "items", "trials", "participant", "page", "title", "started", "finished", "complete"]
 )
 
 
