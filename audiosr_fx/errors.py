@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from typing import Final
+from typing import ClassVar, Final
 
 NO_ROOM: Final = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
 """Error numbers of a disk, or of a quota, that takes no more."""
@@ -24,6 +24,12 @@ class AudioFormatError(AudioSRError, ValueError):
 
 class NoRoom(AudioFormatError):
     """A disk or a quota has no room left; nothing is wrong with the file, and it may go well later."""
+
+
+class NameTaken(AudioFormatError):
+    """A name that a file has already, and nobody said that it may be replaced."""
+
+    WAY_OUT: ClassVar[str] = "give overwrite=True"
 
 
 class ParameterError(AudioSRError, ValueError):

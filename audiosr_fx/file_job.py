@@ -16,7 +16,7 @@ from audiosr_fx.atomic import folder_beside, publish
 from audiosr_fx.bounce import Bounce
 from audiosr_fx.child_voice import Message
 from audiosr_fx.contract import check_rate_type, is_offline
-from audiosr_fx.errors import AudioFormatError
+from audiosr_fx.errors import AudioFormatError, NameTaken
 from audiosr_fx.files import AudioInfo, FileSource, read_info
 from audiosr_fx.history import board_records
 from audiosr_fx.metadata import Metadata, moved, read_metadata
@@ -25,7 +25,7 @@ from audiosr_fx.part import region_at_rate
 from audiosr_fx.progress import OnEvent, ProgressEvent, ShouldCancel
 from audiosr_fx.settings import Region
 from audiosr_fx.sources import Audio, ResampledSource, Source, position_at_rate
-from audiosr_fx.wording import one_line, shown
+from audiosr_fx.wording import one_line, shown, taken
 from audiosr_fx.worker import Report, run_apart
 from audiosr_fx.writer import AudioWriter
 
@@ -174,9 +174,7 @@ def run_job_apart(
             if told["is_written"]:
                 publish(aside.destination, job.destination, overwrite=job.overwrite)
     except FileExistsError as cause:
-        raise AudioFormatError(
-            f"{shown(job.destination)}: exists already; choose another name, or give overwrite=True"
-        ) from cause
+        raise NameTaken(taken(job.destination)) from cause
     except OSError as cause:
         raise AudioFormatError(
             f"{shown(job.destination)}: cannot be written ({cause.strerror or one_line(cause)})"

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from audiosr_fx.errors import NameTaken
+
 
 def printable(text: str) -> str:
     """Text from outside with everything escaped that is no visible character: line breaks, controls, bytes
@@ -20,6 +22,11 @@ def printable(text: str) -> str:
 def shown(path: Path) -> str:
     """A path for a message, on one line."""
     return printable(str(path))
+
+
+def taken(path: Path) -> str:
+    """What a ``NameTaken`` says."""
+    return f"{shown(path)}: exists already; choose another name, or {NameTaken.WAY_OUT}"
 
 
 def one_line(error: BaseException) -> str:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from audiosr_fx.atomic import publish, sync, temporary_beside
 from audiosr_fx.chunks import chunks
 from audiosr_fx.dither import Quantizer, choose_dither
-from audiosr_fx.errors import NO_ROOM, AudioFormatError, NoRoom
+from audiosr_fx.errors import NO_ROOM, AudioFormatError, NameTaken, NoRoom
 from audiosr_fx.files import BLOCK_FRAMES, FilePath, native_name
 from audiosr_fx.metadata.flac import comment_block, insert_blocks
 from audiosr_fx.metadata.parts import Loudness, Metadata
@@ -27,7 +27,7 @@ from audiosr_fx.metadata.writing import Layout
 from audiosr_fx.sources import MAX_CHANNELS, check_finite, check_sample_rate
 from audiosr_fx.speakers import loudness_weights, speaker_comments
 from audiosr_fx.wav import WavFile, append_aiff_chunks, chunks_size
-from audiosr_fx.wording import one_line, shown
+from audiosr_fx.wording import one_line, shown, taken
 
 if TYPE_CHECKING:
     from audiosr_fx.meters import Levels, Meter
@@ -190,7 +190,7 @@ class AudioWriter:
             self._check_target()
             publish(self._temporary, self.path, overwrite=self._overwrite)
         except FileExistsError as cause:
-            raise AudioFormatError(self._taken()) from cause
+            raise NameTaken(taken(self.path)) from cause
         except (OSError, soundfile.LibsndfileError) as cause:
             raise self._failure(cause) from cause
         finally:
@@ -317,10 +317,7 @@ class AudioWriter:
         if self.path.is_dir():
             raise AudioFormatError(f"{shown(self.path)}: is a folder; expected a file name")
         if not self._overwrite and os.path.lexists(self.path):
-            raise AudioFormatError(self._taken())
-
-    def _taken(self) -> str:
-        return f"{shown(self.path)}: exists already; choose another name, or give overwrite=True"
+            raise NameTaken(taken(self.path))
 
     def _failure(self, cause: BaseException) -> AudioFormatError:
         reason = (cause.strerror or str(cause)) if isinstance(cause, OSError) else one_line(cause)

@@ -20,7 +20,7 @@ from audiosr_fx.commands.job import (
     own_reason,
 )
 from audiosr_fx.commands.outputs import Task
-from audiosr_fx.commands.terminal import OutputError
+from audiosr_fx.commands.terminal import OutputError, describe_error
 from audiosr_fx.errors import AudioFormatError, ParameterError
 from audiosr_fx.files import SUBTYPES, FileSource
 from audiosr_fx.part import PartSource
@@ -166,7 +166,7 @@ class PresetRecipe:
             )
         except AudioFormatError as error:
             if str(error).startswith(f"{shown(task.output)}:"):
-                raise OutputError(str(error)) from error
+                raise OutputError(describe_error(error)) from error
             raise
         render_s = time.perf_counter() - started
         duration_s = done.frames / done.sample_rate

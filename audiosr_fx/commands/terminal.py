@@ -20,6 +20,7 @@ from audiosr_fx.errors import (
     CheckpointError,
     JobError,
     MessageError,
+    NameTaken,
     NoRoom,
     ParameterError,
     PluginError,
@@ -64,7 +65,7 @@ def exit_code_of(error: BaseException) -> ExitCode:
     match error:
         case RenderCancelled() | KeyboardInterrupt():
             return ExitCode.CANCELLED
-        case NoRoom():
+        case NoRoom() | NameTaken():
             return ExitCode.OUTPUT
         case AudioFormatError():
             return ExitCode.BAD_AUDIO
@@ -94,6 +95,8 @@ def _describe(error: BaseException) -> str:
         case OSError() if error.strerror:
             where = f"{error.filename}: " if error.filename else ""
             return f"{where}{error.strerror}"
+        case NameTaken():
+            return one_line(error).replace(NameTaken.WAY_OUT, "add --overwrite")
         case AudioSRError() | OSError():
             return one_line(error)
         case _:

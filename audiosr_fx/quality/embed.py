@@ -24,9 +24,9 @@ import numpy as np
 import soundfile
 
 from audiosr_fx.atomic import publish, temporary_beside
-from audiosr_fx.errors import AudioFormatError
+from audiosr_fx.errors import AudioFormatError, NameTaken
 from audiosr_fx.sources import Audio, check_audio
-from audiosr_fx.wording import one_line, shown
+from audiosr_fx.wording import one_line, shown, taken
 
 _FULL_SCALE: Final = 32_767.0
 
@@ -152,9 +152,7 @@ def write_whole(path: Path, data: bytes, *, overwrite: bool = False) -> None:
             os.fsync(stream.fileno())
         publish(temporary, path, overwrite=overwrite)
     except FileExistsError as cause:
-        raise AudioFormatError(
-            f"{shown(path)}: exists already; choose another name, or give overwrite=True"
-        ) from cause
+        raise NameTaken(taken(path)) from cause
     except OSError as cause:
         raise AudioFormatError(
             f"{shown(path)}: cannot be written ({cause.strerror or one_line(cause)})"

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from audiosr_fx import __version__
-from audiosr_fx.errors import AudioFormatError
+from audiosr_fx.errors import NameTaken
 from audiosr_fx.progress import ShouldCancel
 from audiosr_fx.quality.embed import assemble_page, asset, data_block, json_block, write_whole
 from audiosr_fx.quality.listen_folder import SAMPLE_RATE
 from audiosr_fx.quality.report_data import Blocks, file_data, stem_data
 from audiosr_fx.quality.report_file import measure_file
 from audiosr_fx.quality.report_rows import ReportRow, StemCheck
-from audiosr_fx.wording import printable, shown
+from audiosr_fx.wording import printable, taken
 
 __all__ = ["OnReportEvent", "ReportEvent", "ReportRow", "StemCheck", "excerpt_seconds", "write_report"]
 
@@ -78,7 +78,7 @@ def write_report(
         RenderCancelled: once should_cancel says so.
     """
     if path.exists() and not overwrite:  # before the work, not only after it
-        raise AudioFormatError(f"{shown(path)}: exists already; choose another name, or give overwrite=True")
+        raise NameTaken(taken(path))
     blocks: Blocks = {}
     files = []
     seconds = excerpt_seconds(len(rows))

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from audiosr_fx.commands.terminal import ExitCode, exit_code_of
-from audiosr_fx.errors import AudioFormatError, NoRoom, ParameterError, StorageError
+from audiosr_fx.audio import AudioWriter
+from audiosr_fx.commands.terminal import ExitCode, describe_error, exit_code_of
+from audiosr_fx.errors import AudioFormatError, NameTaken, NoRoom, ParameterError, StorageError
 
 
 @pytest.mark.parametrize(
@@ -18,3 +21,12 @@ from audiosr_fx.errors import AudioFormatError, NoRoom, ParameterError, StorageE
 )
 def test_the_exit_code_says_what_is_to_be_mended(error: Exception, code: ExitCode) -> None:
     assert exit_code_of(error) is code
+
+
+def test_a_name_that_is_taken_names_the_option_not_the_argument(tmp_path: Path) -> None:
+    path = tmp_path / "taken.wav"
+    path.touch()
+    with pytest.raises(NameTaken, match="choose another name, or give overwrite=True") as caught:
+        AudioWriter(path, 48_000, 1)
+    assert describe_error(caught.value) == f"{path}: exists already; choose another name, or add --overwrite"
+    assert exit_code_of(caught.value) is ExitCode.OUTPUT
