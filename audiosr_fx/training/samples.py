@@ -42,6 +42,7 @@ class FileSamples:
         """``sample_rate`` and ``frames`` are the file's own, as its header says."""
         self.path = path
         self.channel = channel
+        self.key = (path.absolute(), channel)  # a name alone means another file in another folder
         self._length = position_at_rate(frames, sample_rate, SAMPLE_RATE)
 
     def __len__(self) -> int:
@@ -79,7 +80,7 @@ class _Kept:
         self._lock = Lock()
 
     def get(self, samples: FileSamples) -> NDArray[Any]:
-        key = (samples.path, samples.channel)
+        key = samples.key
         with self._lock:
             if key in self._arrays:
                 self._arrays.move_to_end(key)

@@ -245,3 +245,13 @@ def test_sixteen_bits_stay_integers(tmp_path: Path) -> None:
     samples = FileSamples(tmp_path / "codes.wav", channel=0, sample_rate=48_000, frames=300)
     assert samples[:].dtype == np.int16
     np.testing.assert_array_equal(samples[:], codes)
+
+
+def test_files_of_one_name_in_two_folders_are_two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    peaks = []
+    for folder, level in (("a", 0.25), ("b", 0.5)):
+        (tmp_path / folder).mkdir()
+        monkeypatch.chdir(tmp_path / folder)
+        soundfile.write("clip.wav", np.full(480, level), 48_000, subtype="PCM_16")
+        peaks.append(int(FileSamples(Path("clip.wav"), channel=0, sample_rate=48_000, frames=480)[:].max()))
+    assert peaks == [8_192, 16_384]
