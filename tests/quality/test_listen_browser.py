@@ -471,6 +471,17 @@ def test_answers_that_no_file_holds_are_not_let_go_unasked(visit: Visit) -> None
     assert asked == ["confirm"]
 
 
+def test_an_answer_that_hearing_completes_is_in_no_file_yet(visit: Visit, tmp_path: Path) -> None:
+    page = begin(visit(make_systems(tmp_path / "pair", ("left", "right")), mode=Mode.AB))
+    page.locator(".answer").nth(0).click()
+    with page.expect_download():
+        page.click("#save")
+    wait_until(page, "Listening.state.saved")
+    for key in ("1", "2"):
+        page.keyboard.press(key)
+    assert page.evaluate("Session.isAtRisk(Listening.test, Listening.state)") is True
+
+
 def test_another_name_does_not_take_the_place_of_unsaved_answers(visit: Visit) -> None:
     page = begin(visit())
     asked: list[str] = []

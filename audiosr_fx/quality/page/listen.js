@@ -126,8 +126,11 @@ const Listening = (() => {
     }
     if (id !== null && !hearing) {
       hearing = { id, since: performance.now() };
-      trialNow().listens[id] = (trialNow().listens[id] || 0) + 1;
-      keep();
+      const trial = trialNow();
+      const wasAnswered = Session.isAnswered(test, trial);
+      trial.listens[id] = (trial.listens[id] || 0) + 1;
+      if (Session.isAnswered(test, trial) === wasAnswered) keep();
+      else keepAnswer(); // who chose before hearing all has answered now
     }
   }
 
