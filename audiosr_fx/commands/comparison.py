@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from audiosr_fx.commands.terminal import (
     OutputError,
+    describe_error,
     output_errors,
     printable,
     say,
@@ -130,6 +131,8 @@ def compare(
         kept = KeptAudio(folder=results.audio, several_seeds=several_seeds, overwrite=results.overwrite)
     done = Comparison()
     systems = _systems(plan, outputs, conditions, device, done)
+    if kept is not None:
+        kept.check_rows(systems)
     total = sum(map(len, clips.values())) * len(conditions) * len(systems)
 
     def keep(system: System, case: Case, waveform: Waveform) -> None:
@@ -282,7 +285,7 @@ def _cases(
                 try:
                     case = make_case(clip, kind, condition, seconds)
                 except (AudioFormatError, FileNotFoundError) as error:
-                    done.damaged[str(error)].append(f"{clip.name} ({condition})")
+                    done.damaged[describe_error(error)].append(f"{clip.name} ({condition})")
                     continue
                 if case is None:
                     done.bare.append(f"{clip.name} ({condition})")

@@ -15,6 +15,8 @@ from audiosr_fx.quality.spectra import Waveform
 from audiosr_fx.quality.systems import System
 from audiosr_fx.training.data import SAMPLE_RATE
 
+_REFERENCE, _INPUT = "reference", "input"
+
 
 @dataclass(kw_only=True)
 class KeptAudio:
@@ -34,14 +36,31 @@ class KeptAudio:
         Raises:
             OutputError: it cannot be written.
         """
-        seed = f" seed {system.seed}" if system.seed is not None and self.several_seeds else ""
-        row = re.sub(r"[^A-Za-z0-9.+-]+", "_", system.name + seed).strip("_")
         base = self.folder / case.condition.slug
         name = kept_name(case.clip)
-        for path, samples in ((base / "reference" / name, case.bright), (base / "input" / name, case.dull)):
+        for path, samples in ((base / _REFERENCE / name, case.bright), (base / _INPUT / name, case.dull)):
             if path not in self.written:
                 self._write(path, samples)
-        self._write(base / row / name, waveform)
+        self._write(base / self._row(system) / name, waveform)
+
+    def check_rows(self, systems: Iterable[System]) -> None:
+        """Refuse systems whose outputs would be kept in one folder, or among the originals or inputs.
+
+        Raises:
+            ParameterError: two of them have one name there, or one has theirs.
+        """
+        taken = {_REFERENCE: "the originals", _INPUT: "the inputs"}
+        for system in systems:
+            row = self._row(system)
+            if row.lower() in taken:
+                raise ParameterError(
+                    f"{taken[row.lower()]} and {system.name!r} would both be kept in {row}; give another name"
+                )
+            taken[row.lower()] = repr(system.name)
+
+    def _row(self, system: System) -> str:
+        seed = f" seed {system.seed}" if system.seed is not None and self.several_seeds else ""
+        return re.sub(r"[^A-Za-z0-9.+-]+", "_", system.name + seed).strip("_")
 
     def _write(self, path: Path, waveform: Waveform) -> None:
         with output_errors():

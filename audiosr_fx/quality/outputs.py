@@ -125,7 +125,7 @@ def _fitted(waveform: Waveform, start: int, length: int) -> Waveform:
 
 
 def _find(folder: Path, clip: str) -> Path | None:
-    for place in (Path(clip), Path(Path(clip).name), Path(clip.replace("/", "_"))):
+    for place in (Path(clip), Path(clip.replace("/", "_")), Path(Path(clip).name)):
         for suffix in (place.suffix, *AUDIO_SUFFIXES):
             for spelt in (suffix, suffix.upper()):
                 path = folder / place.with_suffix(spelt)

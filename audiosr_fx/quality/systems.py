@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -161,16 +161,19 @@ def check_rows(systems: Sequence[System]) -> None:
     """Refuse rows that a table could not tell apart.
 
     Raises:
-        ParameterError: two systems of one name and seed, or none at all.
+        ParameterError: two systems of one name that are not seeds of one row, or none at all.
     """
     if not systems:
         raise ParameterError("there is nothing to compare; expected models, baselines or outputs")
-    counts = Counter((system.name, system.seed) for system in systems)
-    [((name, _), count)] = counts.most_common(1)
-    if count > 1:
-        raise ParameterError(
-            f"rows called {name!r}: {count}; expected one: give a file or --outputs another name"
-        )
+    seeds: dict[str, list[int | None]] = defaultdict(list)
+    for system in systems:
+        seeds[system.name].append(system.seed)
+    for name, found in seeds.items():
+        rows = max(Counter(found).values()) + (None in found and len(set(found)) > 1)
+        if rows > 1:
+            raise ParameterError(
+                f"rows called {name!r}: {rows}; expected one: give a file or --outputs another name"
+            )
 
 
 def short_name(model: str) -> str:

@@ -109,6 +109,24 @@ def test_rows_of_one_name_are_refused_before_any_work(run: Run) -> None:
     assert result.stdout == ""
 
 
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (("their best", "their:best"), "'their best' and 'their:best' would both be kept in their_best"),
+        (("Input",), "the inputs and 'Input' would both be kept in Input"),
+    ],
+)
+def test_rows_that_would_be_kept_in_one_folder_are_refused_before_any_work(
+    run: Run, names: tuple[str, ...], words: str
+) -> None:
+    Path("theirs").mkdir()
+    outputs = [word for name in names for word in ("--outputs", f"{name}=theirs")]
+    result = run("clips", *QUICK, *outputs, "--audio", "kept", "--overwrite")
+    assert result.exit_code == ExitCode.USAGE
+    assert words in result.stderr
+    assert not Path("kept").exists()
+
+
 def test_qualities_stay_rows_of_their_own_beside_steps(run: Run) -> None:
     result = run(
         "clips", "--seconds", "0.3", "--steps", "1", "--no-baselines", "--no-predictor", "--audio", "k"
@@ -184,6 +202,7 @@ def test_a_clip_that_vanishes_is_named_and_the_others_are_scored(
     result = run("clips", "--qualities", "", "--no-predictor", "--seconds", "0.3")
     assert result.exit_code == ExitCode.SOME_FAILED
     assert "skipped: speech/a.wav (chebyshev 8, 4 kHz): " in result.stderr
+    assert "Errno" not in result.stderr
     assert "1 of music from 1 source" in result.stdout
 
 

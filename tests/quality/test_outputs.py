@@ -111,6 +111,14 @@ def test_a_file_stands_for_one_clip_only(tmp_path: Path) -> None:
         system.restore(replace(make_case(), clip="music/a_1.flac"))
 
 
+def test_a_name_that_says_the_folder_counts_more_than_the_bare_one(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a_1.wav", 0.5 * ramp(RATE // 2), RATE, subtype="FLOAT")  # of another a_1
+    soundfile.write(tmp_path / "speech_a_1.wav", ramp(RATE // 2), RATE, subtype="FLOAT")
+    np.testing.assert_array_equal(
+        output_system("other", tmp_path, CONDITIONS[:1]).restore(make_case()), ramp(RATE // 2)
+    )
+
+
 def test_endings_in_capitals_are_found(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a_1.WAV", ramp(RATE // 2), RATE)
     assert output_system("other", tmp_path, CONDITIONS[:1]).restore(make_case()).shape == (RATE // 2,)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tiny import WITH_PREDICTOR, tiny_model
@@ -73,6 +75,8 @@ def test_rows_that_a_table_would_mix_up_are_refused() -> None:
     check_rows(rows)
     with pytest.raises(ParameterError, match="rows called 'a': 2; expected one"):
         check_rows([*rows, rows[0]])
+    with pytest.raises(ParameterError, match="rows called 'a': 2; expected one"):
+        check_rows([*rows, replace(rows[0], seed=None)])
     with pytest.raises(ParameterError, match="nothing to compare"):
         check_rows([])
 
