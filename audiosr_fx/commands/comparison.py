@@ -330,7 +330,8 @@ def _say_gaps(done: Comparison, plan: Plan, results: Results) -> None:
         say_note(
             printable(
                 f"{system}: outputs that were not in step and were moved: {len(late)}, as {late[0][0]};"
-                f" at most {abs(most)} samples {'late' if most > 0 else 'early'}"
+                f" at most {abs(most)} samples {'late' if most > 0 else 'early'};"
+                " what a file then lacks at an end counts as silence"
             )
         )
     if done.bare:

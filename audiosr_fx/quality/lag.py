@@ -12,6 +12,7 @@ from audiosr_fx.sources import Audio
 
 _WORTH: Final = 0.25  # of what differs may be left: a lag that explains less than 6 dB is none
 _SAME: Final = 1e-9  # differing by less than that already, they stand in step
+_SILENT: Final = 1e-4  # of a recording's energy: a stretch that holds less says nothing about it
 _ALIKE: Final = 2.0  # times what is left at best: as good, for a sound that repeats itself
 
 Values = NDArray[np.float64]
@@ -45,17 +46,15 @@ def find_lag(before: Audio, after: Audio, most: int) -> int:
     late, early = np.maximum(lags, 0), np.maximum(-lags, 0)
     of_before = (early, samples - late)  # the stretch of it that meets ``after``, by lag
     of_after = (late, samples - early)
-    energies_before, energies_after = np.sum(wanted**2, axis=0), np.sum(found**2, axis=0)
     in_step = np.sum(wanted * found, axis=0)
 
     def standing(stretch: Stretch) -> Values:
         products = _sums(in_step, stretch)
-        return _different(products, _sums(energies_before, stretch), _sums(energies_after, stretch))
+        return _different(products, _energies(wanted, stretch), _energies(found, stretch))
 
     here = np.minimum(standing(of_before), standing(of_after))
-    moved = _different(
-        _products(wanted, found, lags), _sums(energies_before, of_before), _sums(energies_after, of_after)
-    )
+    products = _products(wanted, found, lags)
+    moved = _different(products, _energies(wanted, of_before), _energies(found, of_after))
     return _shortest(lags, moved, (here > _SAME) & (moved < _WORTH * here))
 
 
@@ -86,6 +85,13 @@ def _sums(values: Values, stretch: Stretch) -> Values:
     start, end = stretch
     sums: Values = total[end] - total[start]
     return sums
+
+
+def _energies(audio: Values, stretch: Stretch) -> Values:
+    """Of stretches; 0 where they are silent, or as good as that beside the rest."""
+    powers = np.sum(audio**2, axis=0)
+    energies = _sums(powers, stretch)
+    return np.where(energies > _SILENT * np.sum(powers), energies, 0.0)
 
 
 def _different(products: Values, energy_before: Values, energy_after: Values) -> Values:

@@ -51,7 +51,8 @@ def output_system(
     (``speech/a.flac`` as ``speech_a.wav``, or as ``a.wav`` where no other clip could be meant). Outputs of
     several conditions lie in sub-folders named by ``Condition.slug``. Other sample rates are resampled, of
     several channels the first counts. An output is as long as the clip's file or as the stretch that is
-    compared, within 100 samples; where it comes late or early by up to half a second it is moved into step.
+    compared, within 100 samples; where it comes late or early by up to half a second it is moved into step,
+    and what it then lacks at an end is silence.
 
     Args:
         name: of the row.

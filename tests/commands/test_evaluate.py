@@ -109,6 +109,22 @@ def test_rows_of_one_name_are_refused_before_any_work(run: Run) -> None:
     assert result.stdout == ""
 
 
+def test_outputs_that_come_late_are_told_of(run: Run) -> None:
+    Path("theirs").mkdir()
+    for name in ("speech/a.wav", "bells/b.wav"):
+        audio = np.roll(soundfile.read(Path("clips", name))[0], 100 if name == "speech/a.wav" else 0)
+        soundfile.write(Path("theirs", name.replace("/", "_")), audio, RATE, subtype="PCM_24")
+    rows = ("--qualities", "", "--no-predictor", "--no-baselines", "--seconds", "0.3", "--csv", "scores.csv")
+    result = run("clips", *rows, "--outputs", "other=theirs")
+    assert result.exit_code == ExitCode.OK, result.output
+    words = (
+        "other: outputs that were not in step and were moved: 1, as speech/a.wav; at most 100 samples late;"
+    )
+    assert words in result.stderr
+    with Path("scores.csv").open() as file:
+        assert all(float(row["lsd"]) < 0.1 for row in csv.DictReader(file))
+
+
 @pytest.mark.parametrize(
     ("names", "words"),
     [

@@ -74,3 +74,11 @@ def test_a_burst_that_moving_would_push_out_moves_nothing(place: int) -> None:
     broken = tone.copy()
     broken[:, place : place + 12_000] += noise(12_000, channels=1)
     assert find_lag(tone, broken, 24_000) == 0
+
+
+def test_what_comes_later_than_is_searched_is_not_found_in_silence() -> None:
+    before = noise(32_000, channels=1)
+    late = np.pad(before, ((0, 0), (24_000, 0)))[:, :32_000]
+    for leakage in (0.0, 1e-18, 1e-17, 1e-16, 1e-4):
+        assert find_lag(before, late + np.float32(leakage) * noise(32_000, channels=1, seed=1), 24_000) == 0
+        assert find_lag(late, before, 24_000) == 0
