@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-from collections.abc import Iterator
-from multiprocessing.connection import wait
-from threading import Thread
+from collections.abc import Generator, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +10,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from audiosr_fx.errors import AudioSRError
+from audiosr_fx.training.makers import lifeline, requests_held, start_method
 from audiosr_fx.training.segments import Batch
 from audiosr_fx.training.stage import BatchMaker
 
@@ -54,7 +50,7 @@ class Batches(Dataset[tuple[np.ndarray, ...] | AudioSRError]):
         except AudioSRError as error:
             return error
 
-    def between(self, first_step: int, last_step: int, workers: int) -> Iterator[tuple[BatchPlace, Batch]]:
+    def between(self, first_step: int, last_step: int, workers: int) -> Generator[tuple[BatchPlace, Batch]]:
         """The batches of a stretch of steps in order, the same for any number of workers.
 
         Raises:
@@ -66,42 +62,31 @@ class Batches(Dataset[tuple[np.ndarray, ...] | AudioSRError]):
                 place = self.place(number)
                 yield place, self._maker.make_batch(place.random(self._seed, 0), self._batch_size)
             return
-        loader: DataLoader[tuple[np.ndarray, ...] | AudioSRError] = DataLoader(
-            self,
-            batch_size=None,
-            sampler=numbers,
-            num_workers=workers,
-            prefetch_factor=_AHEAD if workers else None,
-            collate_fn=_as_it_is,
-            worker_init_fn=_leave_requests_to_the_parent,
-            multiprocessing_context=_start_method() if workers else None,
-        )
-        for number, arrays in zip(numbers, loader, strict=True):
+        for number, arrays in zip(numbers, self._made_ahead(numbers, workers), strict=True):
             if isinstance(arrays, AudioSRError):
                 raise arrays
             yield self.place(number), Batch(*(torch.from_numpy(array) for array in arrays))
 
+    def _made_ahead(self, numbers: range, workers: int) -> Iterator[tuple[np.ndarray, ...] | AudioSRError]:
+        if not workers:
+            yield from map(self.__getitem__, numbers)
+            return
+        context = torch.multiprocessing.get_context(start_method())
+        with lifeline(context) as hold_on:
+            loader: DataLoader[tuple[np.ndarray, ...] | AudioSRError] = DataLoader(
+                self,
+                batch_size=None,
+                sampler=numbers,
+                num_workers=workers,
+                prefetch_factor=_AHEAD,
+                collate_fn=_as_it_is,
+                worker_init_fn=hold_on,
+                multiprocessing_context=context,
+            )
+            with requests_held():
+                made = iter(loader)
+            yield from made
+
 
 def _as_it_is(arrays: Any) -> Any:
     return arrays
-
-
-def _leave_requests_to_the_parent(worker: int) -> None:
-    """A terminal that is closed asks every process to end, and the parent still needs a batch or two."""
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
-
-
-def _end_with(sentinel: int) -> None:
-    """Else it would wait for ever to hand over batches that nobody takes."""
-    wait([sentinel])
-    os._exit(0)
-
-
-def _start_method() -> str:
-    """A forked child would share the parent's threads' locks and its device."""
-    return "forkserver" if "forkserver" in torch.multiprocessing.get_all_start_methods() else "spawn"

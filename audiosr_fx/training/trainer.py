@@ -142,21 +142,22 @@ class Trainer:
 
     def _steps(self) -> Generator[tuple[Mapping[str, float], float]]:
         self.stage.module.train()
-        batches = Batches(
+        made = Batches(
             self.stage.maker,
             batch_size=self.settings.batch_size,
             parts=self.settings.accumulate,
             seed=self.settings.seed,
             rank=self.compute.rank,
         ).between(self.step, self.settings.steps, self._workers)
-        while self.step < self.settings.steps and not self.has_lost_patience:
-            started = time.perf_counter()
-            with self._memory_faults_told():
-                losses = self._gradients(batches)
-                losses.update(self._step_optimizers())
-            self._update_average()
-            self.step += 1
-            yield losses, time.perf_counter() - started
+        with closing(made) as batches:
+            while self.step < self.settings.steps and not self.has_lost_patience:
+                started = time.perf_counter()
+                with self._memory_faults_told():
+                    losses = self._gradients(batches)
+                    losses.update(self._step_optimizers())
+                self._update_average()
+                self.step += 1
+                yield losses, time.perf_counter() - started
 
     @contextmanager
     def _memory_faults_told(self) -> Iterator[None]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -273,22 +272,6 @@ def test_workers_make_the_same_batches_ahead(clips: list[Clip]) -> None:
     assert [place for place, _ in inline] == [place for place, _ in ahead]
     for (_, ours), (_, theirs) in zip(inline, ahead, strict=True):
         assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
-
-
-class Asked:
-    """Makes batches in a process that is asked to end, as a closed terminal asks all of a group."""
-
-    is_on_device = False
-
-    def make_batch(self, random: np.random.Generator, size: int) -> Batch:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.raise_signal(number)
-        return Batch(torch.zeros(1, 8), torch.zeros(1, 8), torch.zeros(1), torch.zeros(1))
-
-
-def test_processes_that_make_batches_leave_it_to_the_run_to_end() -> None:
-    batches = Batches(Asked(), batch_size=1, parts=1, seed=0, rank=0).between(0, 3, 1)
-    assert [place.step for place, _ in batches] == [0, 1, 2]
 
 
 def test_a_clip_that_is_gone_ends_the_run_in_one_line(tmp_path: Path) -> None:
