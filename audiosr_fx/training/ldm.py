@@ -13,8 +13,9 @@ from audiosr_fx.model.audiosr import AudioSRModel, SamplerSettings
 from audiosr_fx.model.vae import Posterior
 from audiosr_fx.training.data import Clip
 from audiosr_fx.training.losses import DB_PER_NEPER, weighted_mean
+from audiosr_fx.training.ranges import check_range
 from audiosr_fx.training.segments import Batch
-from audiosr_fx.training.stage import BatchMaker, Example, Stage, TrainSettings, check_range
+from audiosr_fx.training.stage import BatchMaker, Example, Stage, TrainSettings
 from audiosr_fx.training.validation import SHOWN, validation_batches
 
 VALIDATION_STEPS = 8

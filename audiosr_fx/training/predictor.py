@@ -16,8 +16,9 @@ from audiosr_fx.model.mel import mel_band_edges_hz
 from audiosr_fx.quality.bands import BAND_FLOOR_DB
 from audiosr_fx.training.data import Clip
 from audiosr_fx.training.losses import DB_PER_NEPER, long_term_log_mel, weighted_mean
+from audiosr_fx.training.ranges import check_range
 from audiosr_fx.training.segments import Batch, misjudge
-from audiosr_fx.training.stage import BatchMaker, Example, Stage, TrainSettings, check_range
+from audiosr_fx.training.stage import BatchMaker, Example, Stage, TrainSettings
 from audiosr_fx.training.validation import SHOWN, mean_figure, validation_batches
 
 

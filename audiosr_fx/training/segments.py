@@ -21,6 +21,7 @@ from audiosr_fx.training.degrade import (
     apply_degradation,
     draw_degradation,
 )
+from audiosr_fx.training.ranges import check_range
 from audiosr_fx.training.rooms import apply_room, draw_room
 
 EQUALISER_HZ = (20.0, 60.0, 180.0, 540.0, 1_600.0, 4_800.0, 14_000.0, 24_000.0)
@@ -96,9 +97,9 @@ class AugmentSettings:
 
     def __post_init__(self) -> None:
         for name in ("speed", "equaliser", "room", "align"):
-            _check_number(f"{name}_probability", getattr(self, f"{name}_probability"), 0.0, 1.0)
-        _check_number("seconds", self.seconds, 0.01, 600.0)
-        _check_number("equaliser_db", self.equaliser_db, 0.0, 60.0)
+            check_range(self, f"{name}_probability", 0.0, 1.0)
+        check_range(self, "seconds", 0.01, 600.0)
+        check_range(self, "equaliser_db", 0.0, 60.0)
         for name, lowest, highest in _RANGES:
             low, high = getattr(self, name)
             if not lowest <= low <= high <= highest:
@@ -108,11 +109,6 @@ class AugmentSettings:
         shares = self.layer_weights
         if not (all(share >= 0.0 for share in shares) and math.isclose(sum(shares), 1.0, abs_tol=1e-9)):
             raise ParameterError(f"layer_weights is {list(shares)}; expected shares that add up to 1")
-
-
-def _check_number(name: str, value: float, lowest: float, highest: float) -> None:
-    if not lowest <= value <= highest:
-        raise ParameterError(f"{name} is {value:g}; expected {lowest:g} to {highest:g}")
 
 
 PLAIN = AugmentSettings(room_probability=0.0, align_probability=0.0, degrade=LOWPASS_ONLY)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 
 from audiosr_fx.errors import ParameterError
 from audiosr_fx.training.adversarial import Adversary
+from audiosr_fx.training.ranges import check_range
 from audiosr_fx.training.segments import AugmentSettings, Batch
 
 PRECISIONS = ("float32", "bfloat16")
@@ -105,13 +105,6 @@ def usable_precision(precision: str, device: torch.device) -> str:
     """
     imitates = device.type == "cpu" and torch.backends.cpu.get_cpu_capability() in _WITHOUT_BFLOAT16
     return "float32" if imitates else precision
-
-
-def check_range(settings: object, name: str, lowest: float, highest: float) -> None:
-    """Raise a ParameterError unless an attribute lies between two numbers, both allowed."""
-    value = getattr(settings, name)
-    if not (math.isfinite(value) and lowest <= value <= highest):
-        raise ParameterError(f"{name} is {value}; expected {lowest:g} to {highest:g}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,8 +15,9 @@ from audiosr_fx.training.adversarial import AdversarialSettings, Adversary
 from audiosr_fx.training.data import Clip
 from audiosr_fx.training.discriminators import PatchDiscriminator
 from audiosr_fx.training.losses import DB_PER_NEPER
+from audiosr_fx.training.ranges import check_range
 from audiosr_fx.training.segments import Batch
-from audiosr_fx.training.stage import BatchMaker, Example, Stage, TrainSettings, check_range
+from audiosr_fx.training.stage import BatchMaker, Example, Stage, TrainSettings
 from audiosr_fx.training.validation import SHOWN, validation_batches
 
 

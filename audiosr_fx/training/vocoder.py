@@ -18,8 +18,9 @@ from audiosr_fx.training.data import SAMPLE_RATE, Clip
 from audiosr_fx.training.discriminators import MultiPeriodDiscriminator, MultiResolutionDiscriminator
 from audiosr_fx.training.losses import BandLosses, band_losses, spectral_loss
 from audiosr_fx.training.parting import Parting, part_at
+from audiosr_fx.training.ranges import check_range
 from audiosr_fx.training.segments import Batch, misjudge
-from audiosr_fx.training.stage import BatchMaker, Example, Stage, TrainSettings, check_range
+from audiosr_fx.training.stage import BatchMaker, Example, Stage, TrainSettings
 from audiosr_fx.training.validation import SHOWN, mean_figure, validation_batches
 
 _SOFTEST = 1e-4  # RMS of a band that critics hear at unit level

@@ -136,9 +136,9 @@ def test_an_empty_corpus_of_silence_makes_silent_segments(settings: AugmentSetti
         ({"speed_range": (1.25, 0.8)}, "expected two rising values"),
         ({"level_db_range": (math.inf, math.inf)}, "level_db_range is inf to inf"),
         ({"layer_gain_db_range": (0.0, math.nan)}, "layer_gain_db_range is 0 to nan"),
-        ({"room_probability": 7.0}, "room_probability is 7; expected 0 to 1"),
+        ({"room_probability": 7.0}, "room_probability is 7.0; expected 0 to 1"),
         ({"speed_probability": math.nan}, "speed_probability is nan"),
-        ({"equaliser_db": -3.0}, "equaliser_db is -3; expected 0 to 60"),
+        ({"equaliser_db": -3.0}, "equaliser_db is -3.0; expected 0 to 60"),
     ],
 )
 def test_settings_that_nothing_can_be_drawn_by_are_refused(settings: dict[str, object], message: str) -> None:
