@@ -66,7 +66,10 @@ def show_command(
     from audiosr_fx.model.catalogue import read_card
 
     card = read_card(name)
-    say("\n".join(map(printable, card.card.rstrip().splitlines())) or f"{name}: its file has no card")
+    say(
+        "\n".join(map(printable, card.card.expandtabs().rstrip().splitlines()))
+        or f"{name}: its file has no card"
+    )
 
 
 @app.command("pull")

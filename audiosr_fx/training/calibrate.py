@@ -38,13 +38,13 @@ def calibrate_level(model: AudioSRModel, clips: Sequence[Clip]) -> float:
 
     Raises:
         ParameterError: a model of another make.
-        AudioFormatError: no clips.
+        AudioFormatError: ``clips`` is empty.
     """
     if model.predictor is None or not isinstance(model.vocoder, Exciter):
         raise ParameterError(f"model {model.config.name!r} has no predictor or another vocoder")
     if not clips:
         raise AudioFormatError(
-            "no clip of the data is held out, so the output level cannot be fitted; give more"
+            "the data has no held-out clip to fit the output level by; give more of it, or leave --data away"
         )
     distances: dict[str, list[list[float]]] = defaultdict(list)
     for _, batch in validation_batches(clips):

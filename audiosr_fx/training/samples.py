@@ -64,9 +64,8 @@ class FileSamples:
     def _read(self, start: int, stop: int) -> NDArray[np.float32]:
         with FileSource(self.path, allow_truncated=True) as source:  # a fifth of the time that reading takes
             samples = ResampledSource(source, SAMPLE_RATE).read(start, stop)[self.channel]
-        finite = np.nan_to_num(
-            samples, nan=0.0, posinf=0.0, neginf=0.0
-        )  # one of them spoils all it is mixed into
+        # one sample that is no number spoils all it is mixed into
+        finite = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
         return np.asarray(finite * np.float32(FULL_SCALE), np.float32)
 
 

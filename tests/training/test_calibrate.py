@@ -30,7 +30,7 @@ def test_an_output_made_softer_is_raised_by_as_much(clips: list[Clip]) -> None:
 
 
 def test_without_clips_nothing_is_moved() -> None:
-    with pytest.raises(AudioFormatError, match="no clip of the data is held out"):
+    with pytest.raises(AudioFormatError, match="no held-out clip to fit the output level by"):
         calibrate_level(tiny_model(config=WITH_PREDICTOR), [])
 
 

@@ -172,9 +172,11 @@ def test_an_export_replaces_nothing_unless_asked(run: Run, corpus_folder: Path) 
     refused = run("train", "export", "other.safetensors", "--card", "words.txt")
     assert refused.exit_code == 2
     assert "words.txt: is not UTF-8 text at byte 2" in refused.stderr
-    words = ("--description", "two\nlines \x1b[31mred", "--licence", "MIT\nfor all")
+    Path("words.txt").write_text("a\tb \x1b[31mred\n")
+    words = ("--description", "two\nlines \x1b[31mred", "--licence", "MIT\nfor all", "--card", "words.txt")
     assert run("train", "export", "odd", *words).exit_code == 0
     assert "odd     two lines \\x1b[31mred (licence: MIT for all)\n" in run("models", "list").stdout
+    assert run("models", "show", "odd").stdout.endswith("\na       b \\x1b[31mred\n")
 
 
 def test_one_stage_goes_on_from_a_model_and_takes_the_others_from_it(run: Run, corpus_folder: Path) -> None:
