@@ -18,12 +18,14 @@ from torch import Tensor, nn
 from audiosr_fx.errors import CheckpointError, ParameterError
 from audiosr_fx.training.batches import Batches, BatchPlace
 from audiosr_fx.training.board import Board
+from audiosr_fx.training.checkpoints import check_start, write_checkpoint
 from audiosr_fx.training.compute import Compute
 from audiosr_fx.training.figures import append_figures
+from audiosr_fx.training.patience import Patience
 from audiosr_fx.training.segments import Batch
 from audiosr_fx.training.stage import Stage, TrainSettings
 from audiosr_fx.training.trained_on import join_records
-from audiosr_fx.wording import printable, shortened
+from audiosr_fx.wording import shortened, shown
 
 logger = logging.getLogger(__name__)
 
@@ -73,8 +75,7 @@ class Trainer:
         self.record: dict[str, Any] = dict(record or {})
         self._workers = workers
         self._should_stop = should_stop
-        self._best: dict[str, Any] | None = None
-        self._waited = 0
+        self._patience = Patience(stage.name, settings.watch, settings.patience)
         self._skipped = 0
         folder.mkdir(parents=True, exist_ok=True)
         self._board = Board(folder / "board" / stage.name) if board and self.compute.is_main else None
@@ -95,7 +96,7 @@ class Trainer:
     @property
     def has_lost_patience(self) -> bool:
         """Whether the watched figure has not improved for as many validations as are allowed."""
-        return 0 < self.settings.patience <= self._waited
+        return self._patience.is_lost
 
     def run(self) -> bool:
         """Train until ``settings.steps``, or until patience is lost.
@@ -108,37 +109,43 @@ class Trainer:
                 for many steps; or there is too little memory.
         """
         stopped = False
-        if self.step >= self.settings.steps or self.has_lost_patience:
-            logger.info(
-                "%s was trained already, in %s: go on with more --steps, or begin in another --runs folder",
-                self.stage.name,
-                printable(str(self.checkpoint_path)),
-            )
-        logger.info(
-            "%s: at step %d of %d on %s; a line comes every %d steps",
-            self.stage.name,
-            self.step,
-            self.settings.steps,
-            self.compute.device,
-            _LOG_EVERY,
-        )
+        self._say_where_it_is()
         with closing(self._steps()) as steps:
             for losses, seconds in steps:
                 stopped = self.compute.any(self._should_stop is not None and self._should_stop())
                 self._after_step(losses, seconds, stopped)
                 if stopped:
                     break
-        if self.has_lost_patience and self._best is not None:
+        best = self._patience.best
+        if self.has_lost_patience and best is not None:
             logger.info(
                 "%s ended at step %d: best %s was at step %d",
                 self.stage.name,
                 self.step,
                 self.settings.watch,
-                self._best["step"],
+                best["step"],
             )
         if self._board is not None:
             self._board.close()
         return not stopped
+
+    def _say_where_it_is(self) -> None:
+        name, where = self.stage.name, shown(self.checkpoint_path)
+        if self.has_lost_patience:
+            way = "until validation gained no more; to train it anew choose another --runs folder"
+            logger.info("%s was trained already, in %s, %s", name, where, way)
+        elif self.step >= self.settings.steps:
+            way = "go on with more --steps, or begin in another --runs folder"
+            logger.info("%s was trained already, in %s: %s", name, where, way)
+        else:
+            logger.info(
+                "%s: at step %d of %d on %s; a line comes every %d steps",
+                name,
+                self.step,
+                self.settings.steps,
+                self.compute.device,
+                _LOG_EVERY,
+            )
 
     def _steps(self) -> Generator[tuple[Mapping[str, float], float]]:
         self.stage.module.train()
@@ -193,6 +200,7 @@ class Trainer:
         rate = self.settings.learning_rate * share
         norms = {"learning_rate": rate}
         norms["gradient_norm"] = self._step_optimizer(self.optimizer, self.stage.module, rate)
+        self._count_skipped(norms["gradient_norm"])
         adversary = self.stage.adversary
         if adversary is not None and self.critics_optimizer is not None:
             rate = adversary.settings.learning_rate * share
@@ -210,18 +218,17 @@ class Trainer:
             optimizer.step()
         else:
             logger.warning("step %d skipped: its gradient is not finite", self.step)
-        if module is self.stage.module:
-            self._count_skipped(is_skipped=not math.isfinite(norm))
         return norm
 
-    def _count_skipped(self, *, is_skipped: bool) -> None:
+    def _count_skipped(self, gradient_norm: float) -> None:
         """End a run that only seems to go on."""
-        self._skipped = self._skipped + 1 if is_skipped else 0
+        self._skipped = 0 if math.isfinite(gradient_norm) else self._skipped + 1
         if self._skipped >= _MOST_SKIPPED:
+            path = self.checkpoint_path
+            way = f"move {shown(path)} away and begin anew" if path.exists() else "begin anew"
             raise ParameterError(
-                f"{self.stage.name}: {_MOST_SKIPPED} steps in a row had no finite gradient; move"
-                f" {printable(str(self.checkpoint_path))} away and begin anew, with a --learning-rate below"
-                f" {self.settings.learning_rate:g}"
+                f"{self.stage.name}: {_MOST_SKIPPED} steps in a row had no finite gradient;"
+                f" {way}, with a --learning-rate below {self.settings.learning_rate:g}"
             )
 
     @torch.no_grad()
@@ -242,7 +249,7 @@ class Trainer:
             if self.compute.is_main:
                 self._validate(losses)
             if self.compute.any(self.has_lost_patience):  # which only the main process knows
-                self._waited = max(self._waited, self.settings.patience)
+                self._patience.lose()
                 last = True
         if last or stopped:
             self.save()
@@ -269,58 +276,35 @@ class Trainer:
             append_figures(self.folder / f"{self.stage.name}.csv", {"step": self.step, **losses, **found})
         except OSError as error:
             logger.warning("%s.csv lacks step %d: %s", self.stage.name, self.step, error.strerror or error)
-        if self.settings.patience and found:
-            self._judge(found)
-
-    def _judge(self, found: Mapping[str, float]) -> None:
-        watch = self.settings.watch
-        if watch not in found:
-            raise ParameterError(f"watch is {watch!r}; stage {self.stage.name} has {', '.join(found)}")
-        if math.isfinite(found[watch]) and (self._best is None or found[watch] < self._best["value"]):
-            average = {name: value.cpu().clone() for name, value in self.average.state_dict().items()}
-            self._best = {
-                "value": found[watch],
-                "step": self.step,
-                "average": average,
-                "figures": dict(found),
-            }
-            self._waited = 0
-        else:
-            self._waited += 1
+        self._patience.judge(self.step, found, self.average)
 
     def save(self) -> None:
-        """Write the checkpoint next to its final name, then rename it.
+        """Write the checkpoint, and wait until it is there.
 
         Raises:
             OSError: it cannot be written; the one before is still there.
         """
         try:
             if self.compute.is_main:
-                self._write()
+                write_checkpoint(self.checkpoint_path, self._state())
         finally:
             self.compute.wait()
 
-    def _write(self) -> None:
+    def _state(self) -> dict[str, Any]:
         state: dict[str, Any] = {
             "step": self.step,
             "module": self.stage.module.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "best": self._best,
-            "waited": self._waited,
+            "best": self._patience.best,
+            "waited": self._patience.waited,
             "record": self.record,
             "blend": self.settings.blend,
         }
         if self.stage.adversary is not None and self.critics_optimizer is not None:
             state["critics"] = self.stage.adversary.critics.state_dict()
             state["critics_optimizer"] = self.critics_optimizer.state_dict()
-        temporary = self.checkpoint_path.with_suffix(".tmp")
-        try:
-            torch.save(state, temporary)
-            temporary.replace(self.checkpoint_path)
-        except (OSError, RuntimeError) as error:
-            temporary.unlink(missing_ok=True)
-            raise OSError(f"{self.checkpoint_path}: cannot be written ({error})") from error
+        return state
 
     def _load(self) -> None:
         try:
@@ -332,28 +316,16 @@ class Trainer:
                 self.stage.adversary.critics.load_state_dict(state["critics"])
                 self.critics_optimizer.load_state_dict(state["critics_optimizer"])
             self.step = int(state["step"])
-            self._best, self._waited = state.get("best"), int(state.get("waited", 0))
+            self._patience.best, self._patience.waited = state.get("best"), int(state.get("waited", 0))
             before: dict[str, Any] = dict(state.get("record") or {})
         except (KeyError, TypeError, ValueError, RuntimeError, EOFError, UnpicklingError) as error:
             raise CheckpointError(
                 f"{self.checkpoint_path} does not fit this stage ({shortened(error)});"
                 " move it away to start afresh"
             ) from error
-        self._check_start(before)
+        check_start(self.checkpoint_path, before, self.record)
         self.record = join_records(before, self.record)
         logger.info("%s continues at step %d", self.stage.name, self.step)
-
-    def _check_start(self, before: Mapping[str, Any]) -> None:
-        """Refuse other weights to start from than those this run did start from, which it would not take."""
-        now = self.record.get("init")
-        if not now or "init" not in before or (Path(now).is_absolute() and Path(now).is_dir()):
-            return
-        began = before["init"] or ""
-        if Path(began).name != Path(now).name:
-            raise CheckpointError(
-                f"{self.checkpoint_path} is of a run that began from {printable(began) or 'random weights'};"
-                f" to begin from {printable(now)} choose another --runs folder"
-            )
 
 
 def _adamw(module: nn.Module, weight_decay: float, betas: tuple[float, float]) -> torch.optim.AdamW:

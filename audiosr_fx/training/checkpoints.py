@@ -1,0 +1,58 @@
+"""Checkpoints of a run: written whole or not at all, and taken up only by a run that began as theirs did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from audiosr_fx.errors import CheckpointError
+from audiosr_fx.wording import printable
+
+
+def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
+    """Write a checkpoint next to its name, then give it that.
+
+    Raises:
+        OSError: it cannot be written; the one before is still there.
+    """
+    temporary = path.with_suffix(".tmp")
+    try:
+        torch.save(state, temporary)
+        temporary.replace(path)
+    except (OSError, RuntimeError) as error:
+        temporary.unlink(missing_ok=True)
+        raise OSError(f"{path}: cannot be written ({error})") from error
+
+
+def check_start(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Refuse weights to start from that a run which goes on would not take, as it started from others.
+
+    Args:
+        path: of the checkpoint.
+        before, now: what the checkpoint, and the run that is to go on from it, are a record of.
+
+    Raises:
+        CheckpointError: they began from different weights.
+    """
+    start = now.get("init")
+    if not start or "init" not in before:
+        return
+    began = before["init"] or ""
+    if not _is_the_same(began, start, path.parent):
+        raise CheckpointError(
+            f"{path} is of a run that began from {printable(began) or 'random weights'};"
+            f" to begin from {printable(start)} choose another --runs folder"
+        )
+
+
+def _is_the_same(began: str, start: str, folder: Path) -> bool:
+    """Whether both are said of the same weights; files and runs may have been moved or copied since."""
+    if Path(began).name == Path(start).name:
+        return True
+    was_a_run = Path(began).is_absolute() and not began.endswith(".safetensors")
+    if not was_a_run or not Path(start).is_dir():
+        return False
+    return Path(start) == folder.absolute().parent or not Path(began).exists()

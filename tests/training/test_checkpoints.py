@@ -1,0 +1,78 @@
+"""A run is only gone on with from the weights it began from, wherever they or it have been moved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from audiosr_fx.errors import CheckpointError
+from audiosr_fx.training.checkpoints import check_start, write_checkpoint
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A run that ``train all`` went on with from the one around it, and beside both another and a file."""
+    folder = tmp_path / "first" / "polish"
+    folder.mkdir(parents=True)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "parent.safetensors").touch()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("began", "start"),
+    [
+        ("mini", "mini"),
+        ("mini", None),
+        (None, None),
+        ("/gone/parent.safetensors", "{}/parent.safetensors"),
+        ("/gone/first", "{}/other"),  # moved
+        ("{}/other", "{}/first"),  # copied with the run around it
+        ("runs/other", "{}/other"),  # as it was said before folders were kept from the root on
+    ],
+)
+def test_the_same_start_is_known_wherever_it_lies(began: str | None, start: str | None, run: Path) -> None:
+    root = run.parent.parent
+    said = [None if text is None else text.format(root) for text in (began, start)]
+    check_start(run / "vae.pt", {"init": said[0]}, {"init": said[1]})
+    check_start(run / "vae.pt", {}, {"init": said[1]})
+
+
+@pytest.mark.parametrize(
+    ("began", "start", "told"),
+    [
+        ("mini", "speech", "mini;"),
+        (None, "mini", "random weights;"),
+        (None, "{}/other", "random weights;"),
+        ("mini", "{}/other", "mini;"),
+        ("{}/first", "{}/other", "first;"),
+        ("{}/first", "mini", "first;"),
+        ("{}/parent.safetensors", "{}/other", "parent.safetensors;"),
+        ("/gone/parent.safetensors", "{}/other", "parent.safetensors;"),
+    ],
+)
+def test_another_start_is_refused(began: str | None, start: str, told: str, run: Path) -> None:
+    root = run.parent.parent
+    before = {"init": None if began is None else began.format(root)}
+    with pytest.raises(CheckpointError, match=f"that began from (/.*)?{told} to begin from .* choose"):
+        check_start(run / "vae.pt", before, {"init": start.format(root)})
+
+
+@pytest.mark.parametrize("fault", [RuntimeError("file write failed"), OSError(28, "file write failed")])
+def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(
+    fault: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "vae.pt"
+    write_checkpoint(path, {"step": 1})
+
+    def fill(state: object, where: Path) -> None:
+        where.write_bytes(b"half")
+        raise fault
+
+    monkeypatch.setattr(torch, "save", fill)
+    with pytest.raises(OSError, match=r"vae\.pt: cannot be written \(.*file write failed\)"):
+        write_checkpoint(path, {"step": 2})
+    assert torch.load(path, weights_only=True) == {"step": 1}
+    assert list(tmp_path.iterdir()) == [path]
