@@ -123,7 +123,8 @@ def _clean(recordings: Recordings, sounds: Iterable[Sound]) -> Iterator[Sound]:
     """Sounds without their whistles, and only those that stand clear of what is heard in their pauses."""
     for sound in sounds:
         cleaned = notch_whistles(sound) if recordings.notch_whistles else sound
-        if not recordings.snr_db or stands_clear(cleaned, recordings.snr_db):
+        heard = cleaned[sound != 0.0] if recordings.judge_joined else cleaned  # the gaps are no pauses
+        if not recordings.snr_db or stands_clear(heard, recordings.snr_db):
             yield cleaned
 
 

@@ -56,14 +56,22 @@ def test_words_are_joined_and_their_origin_is_kept(tmp_path: Path) -> None:
 
 
 def test_words_too_short_to_show_their_pauses_are_judged_when_joined(tmp_path: Path) -> None:
-    for number in range(16):
-        _write_noise(tmp_path / "in" / f"{number}.wav", 0.3, seed=number)
-    singly, joined = (
-        list(cut_recordings(_recordings(snr_db=20.0, judge_joined=asked), tmp_path / "in", tmp_path / "out"))
-        for asked in (False, True)
+    """Every fourth word has a pause, and that is where the hiss shows, or shows that there is none."""
+    for hiss_db in (-10.0, -50.0):
+        folder = tmp_path / f"{hiss_db:.0f}"
+        folder.mkdir()
+        for number in range(16):
+            word = 0.1 * np.random.default_rng(number).standard_normal(13_230)
+            if number % 4 == 0:
+                word[2_000:11_000] *= 10 ** (hiss_db / 20)
+            soundfile.write(folder / f"{number}.wav", word, 44_100)
+    singly, clear, hissing = (
+        list(cut_recordings(_recordings(snr_db=20.0, judge_joined=joined), tmp_path / name, tmp_path / "out"))
+        for name, joined in (("-50", False), ("-50", True), ("-10", True))
     )
-    assert singly == []
-    assert [row.seconds for row in joined] == pytest.approx([5.7], abs=0.1)
+    assert sum(row.seconds for row in singly) < 1.6  # the words with pauses
+    assert [row.seconds for row in clear] == pytest.approx([5.7], abs=0.1)
+    assert hissing == []
 
 
 def test_no_more_is_cut_than_is_asked_for(tmp_path: Path) -> None:
