@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from nightly import IS_NIGHT
 from tiny import WITH_PREDICTOR
 from tiny_training import CASES, recipe_of
 from torch import Tensor, nn
@@ -23,7 +24,7 @@ from audiosr_fx.training.stage import Stage, TrainSettings
 from audiosr_fx.training.trainer import Trainer
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", [case for case in CASES if case.startswith("mini") or IS_NIGHT])
 def test_an_interrupted_run_continues_as_if_it_had_not_been(
     case: str, clips: list[Clip], tmp_path: Path
 ) -> None:
