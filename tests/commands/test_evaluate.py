@@ -198,10 +198,10 @@ def test_a_fault_on_the_way_loses_no_score(run: Run, mini: Engine, monkeypatch: 
 def test_what_cannot_be_written_does_not_keep_the_rest_from_it(run: Run) -> None:
     Path("theirs").mkdir()
     Path("scores.csv").mkdir()
-    rows = ("--qualities", "", "--no-predictor", "--metrics", "lsd", "--seconds", "0.3", "--overwrite")
+    rows = ("--qualities", "", "--no-predictor", "--seconds", "0.3", "--overwrite")
     result = run("clips", *rows, "--csv", "scores.csv", "--markdown", "table.md")
     assert result.exit_code == ExitCode.OUTPUT
-    assert result.stderr.startswith("error: ")
+    assert [line for line in result.stderr.splitlines() if line.startswith("error: ")]
     assert "| unprocessed |" in Path("table.md").read_text()
 
 
