@@ -190,8 +190,13 @@ class Ledger:
         return None if found is None else self.get(found[0])
 
     def _may_take(self, holder: Job | None, *, on_disk: bool) -> bool:
-        """Whether a name is free: nobody's, or that of a finished job whose file somebody took away."""
-        return not on_disk and (holder is None or holder.state is State.DONE)
+        """Whether a name is free: nobody's, or that of a finished job whose file somebody took away.
+
+        That file may differ in case from the name that is asked for, and so be there although that is not.
+        """
+        if on_disk:
+            return False
+        return holder is None or (holder.state is State.DONE and not os.path.lexists(holder.output))
 
     def _may_replace(self, output: Path, holder: Job | None, order: Order, real: RealNames) -> bool:
         """Whether a name is for an order to replace."""

@@ -355,6 +355,20 @@ def test_names_that_some_disk_takes_for_one_are_one(
     assert moved == f"{second.rpartition('.')[0]}-2.{second.rpartition('.')[2]}"
 
 
+def test_a_file_keeps_its_name_from_one_that_differs_in_case(tmp_path: Path, store: JobStore) -> None:
+    source = new_source(tmp_path, "in.wav", b"content")
+    small, large = (make_order(source, tmp_path / "out", name) for name in ("a.wav", "A.wav"))
+    store.submit(small)
+    job = finished(store, taken(store))
+    other = store.submit(large).job
+    assert other is not None
+    assert other.output_name == "A-2.wav"
+    again = store.submit(small)
+    assert not again.is_new
+    assert again.job == store.get(job.id)
+    assert store.get(job.id).state is State.DONE
+
+
 def test_a_file_of_somebody_else_is_left_alone(tmp_path: Path, store: JobStore) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "stem.wav").write_bytes(b"theirs")
