@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 import textwrap
 from collections.abc import Iterable
 from pathlib import Path
@@ -27,6 +28,11 @@ def shown(path: Path) -> str:
 def taken(path: Path) -> str:
     """What a ``NameTaken`` says."""
     return f"{shown(path)}: exists already; choose another name, or {NameTaken.WAY_OUT}"
+
+
+def file_name(text: str) -> str:
+    """Text as the name of a file or folder, of letters that every system takes."""
+    return re.sub(r"[^A-Za-z0-9.+-]+", "_", text).strip("_")
 
 
 def one_line(error: BaseException) -> str:

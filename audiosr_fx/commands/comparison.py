@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -12,6 +11,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from audiosr_fx.atomic import write_text
 from audiosr_fx.commands.terminal import (
     OutputError,
     describe_error,
@@ -23,6 +23,7 @@ from audiosr_fx.commands.terminal import (
     say_note,
 )
 from audiosr_fx.errors import AudioFormatError, ParameterError
+from audiosr_fx.wording import file_name
 
 if TYPE_CHECKING:
     from audiosr_fx.engine import Engine
@@ -168,7 +169,7 @@ def report(done: Comparison, plan: Plan, results: Results) -> None:
         OutputError: a result cannot be written.
     """
     from audiosr_fx.quality.metrics import PROTOCOL
-    from audiosr_fx.quality.scores import csv_text, write_text
+    from audiosr_fx.quality.scores import csv_text
     from audiosr_fx.quality.tables import aggregate, count_clips, make_tables
 
     _say_gaps(done, plan, results)
@@ -308,8 +309,9 @@ def _remember(
         example.append((system.name, waveform))
 
 
-def _slug(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9.+-]+", "_", text).strip("_")
+def _some(names: Sequence[str], most: int) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _say_gaps(done: Comparison, plan: Plan, results: Results) -> None:
@@ -319,12 +321,9 @@ def _say_gaps(done: Comparison, plan: Plan, results: Results) -> None:
     for gap in done.gaps:
         by_reason[gap.system, gap.reason].append(gap.clip)
     for (system, reason), clips in by_reason.items():
-        names = list(dict.fromkeys(clips))
-        more = f" and {len(names) - 8} more" if len(names) > 8 else ""
-        say_note(printable(f"{system}: {reason} ({', '.join(names[:8])}{more})"))
+        say_note(printable(f"{system}: {reason} ({_some(list(dict.fromkeys(clips)), 8)})"))
     for reason, names in done.damaged.items():
-        more = f" and {len(names) - 4} more" if len(names) > 4 else ""
-        say_note(printable(f"skipped: {', '.join(names[:4])}{more}: {reason}"))
+        say_note(printable(f"skipped: {_some(names, 4)}: {reason}"))
     for system, late in done.moved.items():
         most = max((lag for _, lag in late), key=abs)
         say_note(
@@ -335,8 +334,7 @@ def _say_gaps(done: Comparison, plan: Plan, results: Results) -> None:
             )
         )
     if done.bare:
-        more = f" and {len(done.bare) - 4} more" if len(done.bare) > 4 else ""
-        say_note(printable(f"nothing to restore above the cutoff: {', '.join(done.bare[:4])}{more}"))
+        say_note(printable(f"nothing to restore above the cutoff: {_some(done.bare, 4)}"))
     if any(score.kind == "speech" for score in done.scores):
         for package, metric in (("pesq", "pesq"), ("pystoi", "stoi")):
             absent = reason_without(package)
@@ -368,7 +366,7 @@ def _draw(done: Comparison, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     pictures = {name: getattr(plots, function)(done.scores) for name, function in _CURVES.items()}
     for kind, waveforms in done.examples.items():
-        pictures[_PANELS.format(kind=_slug(kind))] = plots.draw_panels([*waveforms[1:], waveforms[0]])
+        pictures[_PANELS.format(kind=file_name(kind))] = plots.draw_panels([*waveforms[1:], waveforms[0]])
     for name, picture in pictures.items():
         if picture is not None:
             (folder / name).write_bytes(picture)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from audiosr_fx.quality.cases import Case
 from audiosr_fx.quality.spectra import Waveform
 from audiosr_fx.quality.systems import System
 from audiosr_fx.training.data import SAMPLE_RATE
+from audiosr_fx.wording import file_name
 
 _REFERENCE, _INPUT = "reference", "input"
 
@@ -60,7 +60,7 @@ class KeptAudio:
 
     def _row(self, system: System) -> str:
         seed = f" seed {system.seed}" if system.seed is not None and self.several_seeds else ""
-        return re.sub(r"[^A-Za-z0-9.+-]+", "_", system.name + seed).strip("_")
+        return file_name(system.name + seed)
 
     def _write(self, path: Path, waveform: Waveform) -> None:
         with output_errors():

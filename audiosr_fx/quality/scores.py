@@ -6,7 +6,6 @@ import csv
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -93,20 +92,6 @@ def csv_text(scores: Sequence[Score]) -> str:
     writer.writeheader()
     writer.writerows(score.row() for score in scores)
     return text.getvalue()
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _score(system: System, case: Case, waveform: Waveform, protocol: Protocol | None) -> Score:

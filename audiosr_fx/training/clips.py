@@ -100,6 +100,16 @@ def write_clip(
     )
 
 
+def check_unused(folder: Path) -> None:
+    """Refuse a folder that holds clips already.
+
+    Raises:
+        AudioFormatError: it has an index.
+    """
+    if (folder / INDEX_NAME).exists():
+        raise AudioFormatError(f"{folder} holds an {INDEX_NAME} already; give a new folder")
+
+
 def write_index(folder: Path, rows: Iterable[ClipRow]) -> None:
     """Write ``INDEX.csv`` whole, in one step."""
     temporary = folder / f".{INDEX_NAME}.part"

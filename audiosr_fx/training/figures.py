@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from io import StringIO
 from pathlib import Path
 
+from audiosr_fx.atomic import write_text
+
 
 def append_figures(path: Path, figures: Mapping[str, float]) -> None:
     """Add a row, rounded to five decimals; rows from its ``step`` on are those of a run that was set back.
@@ -21,13 +23,7 @@ def append_figures(path: Path, figures: Mapping[str, float]) -> None:
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    temporary = path.with_suffix(".csv.tmp")
-    try:
-        temporary.write_text(text.getvalue(), encoding="utf-8")
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
+    write_text(path, text.getvalue())
 
 
 def read_figures(path: Path) -> list[dict[str, float]]:

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from audiosr_fx.atomic import write_text
 from audiosr_fx.bandwidth import Verdict, judge
 from audiosr_fx.errors import AudioFormatError
 from audiosr_fx.files import FileSource
@@ -181,10 +182,4 @@ def _write_cache(cache: Path | None, limits: Mapping[str, float]) -> None:
     if cache is None:
         return
     cache.parent.mkdir(parents=True, exist_ok=True)
-    temporary = cache.with_name(f".{cache.name}.tmp")
-    try:
-        temporary.write_text(json.dumps(limits, indent=0), encoding="utf-8")
-        temporary.replace(cache)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
+    write_text(cache, json.dumps(limits, indent=0))

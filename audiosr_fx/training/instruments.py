@@ -12,8 +12,7 @@ import mido
 import numpy as np
 
 from audiosr_fx.errors import AudioFormatError, ParameterError
-from audiosr_fx.training.clips import LONGEST_S, ClipRow, Origin, write_clip, write_index
-from audiosr_fx.training.data import INDEX_NAME
+from audiosr_fx.training.clips import LONGEST_S, ClipRow, Origin, check_unused, write_clip, write_index
 from audiosr_fx.training.orchestra import BASSES, STYLES, Music, Orchestra
 from audiosr_fx.training.patterns import Note, Part
 
@@ -43,8 +42,7 @@ def make_clips(
     """
     if style is not None and style not in STYLES:
         raise ParameterError(f"style is {style!r}; expected one of {', '.join(STYLES)}")
-    if (folder / INDEX_NAME).exists():
-        raise AudioFormatError(f"{folder} holds an {INDEX_NAME} already; give a new folder")
+    check_unused(folder)
     pieces = [(path, read_midi(path)) for path in midi]
     return _make_clips(folder, orchestra, origin, minutes, seed, source, style, pieces)
 

@@ -17,9 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import fftconvolve
 
-from audiosr_fx.errors import AudioFormatError
-from audiosr_fx.training.clips import LONGEST_S, ClipRow, Origin, write_clip, write_index
-from audiosr_fx.training.data import INDEX_NAME, SAMPLE_RATE
+from audiosr_fx.training.clips import LONGEST_S, ClipRow, Origin, check_unused, write_clip, write_index
+from audiosr_fx.training.data import SAMPLE_RATE
 
 Sound = NDArray[np.floating[Any]]
 
@@ -162,8 +161,7 @@ def make_textures(folder: Path, *, minutes: float, seed: int) -> Iterator[ClipRo
     Raises:
         AudioFormatError: the folder holds an index already.
     """
-    if (folder / INDEX_NAME).exists():
-        raise AudioFormatError(f"{folder} holds an {INDEX_NAME} already; give a new folder")
+    check_unused(folder)
     return _make_textures(folder, minutes, seed)
 
 

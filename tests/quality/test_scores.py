@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from audiosr_fx.atomic import write_text
 from audiosr_fx.errors import AudioFormatError
 from audiosr_fx.quality.cases import Case
 from audiosr_fx.quality.conditions import Condition
 from audiosr_fx.quality.metrics import METRIC_NAMES
-from audiosr_fx.quality.scores import Gap, Score, csv_text, evaluate, write_text
+from audiosr_fx.quality.scores import Gap, Score, csv_text, evaluate
 from audiosr_fx.quality.spectra import Waveform
 from audiosr_fx.quality.systems import System
 
