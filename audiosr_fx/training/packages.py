@@ -14,7 +14,7 @@ from audiosr_fx.training.data import HELD_OUT_SOURCES
 from audiosr_fx.wording import shown
 
 LICENCES: Final = (
-    *("CC0-1.0", "Public domain", "MIT", "CC-BY-3.0", "CC-BY-4.0"),
+    *("CC0-1.0", "Public domain", "MIT", "BSD-2-Clause", "CC-BY-3.0", "CC-BY-4.0"),
     *("GPL-2.0-or-later", "GPL-2.0-or-later with composition exception", "GPL-3.0-or-later"),
 )
 MODES: Final = ("join", "short", "music")
