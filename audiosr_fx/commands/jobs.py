@@ -72,6 +72,7 @@ def list_command(
         say_json(job) if json else say(_line(job))
     if not jobs and not json:
         say_note("no such jobs" if states else "no jobs")
+    _note_standstill(client, jobs)
     if follow:
         _follow(client, last, json=json)
 
@@ -93,6 +94,7 @@ def show_command(
     else:
         for line in _details(shown):
             say(line)
+    _note_standstill(client, [shown])
     if follow and not _has_ended(shown["state"]):
         last = max((event["id"] for event in shown["events"]), default=0)
         _follow(client, last, json=json, job=job)
@@ -101,7 +103,8 @@ def show_command(
 @app.command("cancel")
 def cancel_command(jobs: JobsArgument, json: JsonOption = False, queue: QueueOption = None) -> None:
     """Cancel jobs that are queued, parked or running; nothing of them is left behind."""
-    _each(jobs, _client(queue).cancel, json=json)
+    client = _client(queue)
+    _each(client, jobs, client.cancel, json=json)
 
 
 @app.command("retry")
@@ -126,7 +129,7 @@ def retry_command(
         raise ParameterError(f"state is {going[0]}; such jobs are to be rendered as it is")
     numbers = [*(jobs or []), *(job["id"] for job in (client.jobs(picked) if picked else []))]
     if numbers:
-        _each(dict.fromkeys(numbers), client.retry, json=json)
+        _each(client, dict.fromkeys(numbers), client.retry, json=json)
     elif not json:
         say_note("no such jobs" if client.is_there else "no jobs")
 
@@ -173,9 +176,11 @@ def _state(state: JobState) -> Any:
     return State(state.value)
 
 
-def _each(jobs: Iterable[int], act: Callable[[int], Mapping[str, Any]], *, json: bool) -> None:
+def _each(
+    client: Client, jobs: Iterable[int], act: Callable[[int], Mapping[str, Any]], *, json: bool
+) -> None:
     """Do something to every job, and let none that fails stop the others."""
-    codes = []
+    codes, done = [], []
     for number in jobs:
         try:
             job = act(number)
@@ -184,8 +189,16 @@ def _each(jobs: Iterable[int], act: Callable[[int], Mapping[str, Any]], *, json:
             say_error(describe_error(error))
             continue
         codes.append(ExitCode.OK)
+        done.append(job)
         say_json(job) if json else say(_line(job))
+    _note_standstill(client, done)
     raise typer.Exit(joint_exit_code(codes))
+
+
+def _note_standstill(client: Client, jobs: Iterable[Mapping[str, Any]]) -> None:
+    """Say that nobody is there to render what waits, which nothing else would tell."""
+    if any(not _has_ended(job["state"]) for job in jobs) and not client.is_served:
+        say_note(printable(client.no_service("what waits")))
 
 
 def _follow(client: Client, since: int, *, json: bool, job: int | None = None) -> None:

@@ -12,8 +12,9 @@ from typing import Any, Final
 
 from audiosr_fx.errors import JobError, MessageError, error_of
 from audiosr_fx.jobs import rows
-from audiosr_fx.jobs.database import FILE_NAME, open_to_read, storage_errors
+from audiosr_fx.jobs.database import FILE_NAME, LOCK_NAME, open_to_read, queue_option, storage_errors
 from audiosr_fx.jobs.door import ADDRESS_FILE, MAX_ANSWER, MAX_PAGE
+from audiosr_fx.jobs.lock import is_held
 from audiosr_fx.jobs.request import RenderRequest
 from audiosr_fx.jobs.states import State
 from audiosr_fx.jobs.store import JobStore
@@ -40,6 +41,11 @@ class Client:
         """Whether there is a queue, be it an empty one."""
         return (self.folder / FILE_NAME).exists()
 
+    @property
+    def is_served(self) -> bool:
+        """Whether a process owns the queue, be it one that has no door."""
+        return is_held(self.folder / LOCK_NAME)
+
     def submit(self, request: RenderRequest) -> dict[str, Any]:
         """Hand a request to the running service; returns its outcome, reason and job.
 
@@ -49,7 +55,7 @@ class Client:
         """
         told = self._ask("submit", request=request.to_dict())
         if told is None:
-            raise JobError("no service runs that could render it; start one with audiosr-fx watch")
+            raise JobError(self.no_service("it"))
         answer: dict[str, Any] = told
         return answer
 
@@ -139,6 +145,11 @@ class Client:
         """What the service says of itself; None where none runs."""
         answer: dict[str, Any] | None = self._ask("status")
         return answer
+
+    def no_service(self, what: str) -> str:
+        """The line for who waits where no service runs: which command starts one that renders it."""
+        starts = " or ".join(f"audiosr-fx {each}{queue_option(self.folder)}" for each in ("watch", "serve"))
+        return f"no service runs that could render {what}; start one with {starts}"
 
     def _page(self, states: Sequence[State], after: int) -> list[dict[str, Any]]:
         answer: list[dict[str, Any]] | None = self._ask(

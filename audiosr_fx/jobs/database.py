@@ -20,6 +20,7 @@ from audiosr_fx.jobs.schema import MIGRATIONS, migrate
 
 STATE_VARIABLE: Final = "AUDIOSR_FX_STATE"
 FILE_NAME: Final = "jobs.sqlite3"
+LOCK_NAME: Final = "lock"
 _BUSY_MS: Final = 10_000
 _NETWORK: Final = frozenset(
     {"nfs", "nfs4", "cifs", "smb2", "smb3", "smbfs", "afs", "ceph", "glusterfs", "lustre", "gpfs", "beegfs"}

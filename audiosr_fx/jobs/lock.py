@@ -29,6 +29,18 @@ else:
         fcntl.flock(stream.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+def is_held(path: Path) -> bool:
+    """Whether a process holds the lock of a file, or that cannot be told; for looking, nothing is made."""
+    try:
+        with path.open("r+") as stream:
+            _take(stream)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
 class FolderLock:
     """Holds a lock file from its making until ``close``, or the end of the process however it ends.
 

@@ -22,7 +22,7 @@ from typing import Any, Final, TypeVar
 
 from audiosr_fx.errors import JobError, ParameterError
 from audiosr_fx.jobs import rows
-from audiosr_fx.jobs.database import FILE_NAME, open_database, storage_errors, transaction
+from audiosr_fx.jobs.database import FILE_NAME, LOCK_NAME, open_database, storage_errors, transaction
 from audiosr_fx.jobs.digests import Digests
 from audiosr_fx.jobs.folders import FolderList
 from audiosr_fx.jobs.job import Event, Job, Outcome, Submission
@@ -73,7 +73,7 @@ class JobStore:
         self.folder = folder
         self.name = _store_name(folder)
         self._guard = threading.RLock()
-        self._lock = FolderLock(folder / "lock", f"{shown(folder)}: the job queue", patience_s=patience_s)
+        self._lock = FolderLock(folder / LOCK_NAME, f"{shown(folder)}: the job queue", patience_s=patience_s)
         try:
             self._connection, damaged = open_database(folder)
             self.identity = rows.identity(self._connection)

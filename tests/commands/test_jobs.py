@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,16 @@ def _own_queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AUDIOSR_FX_STATE", str(tmp_path / "state"))
 
 
+STANDSTILL = (
+    "no service runs that could render what waits; start one with audiosr-fx watch or audiosr-fx serve"
+)
+
+
 def run(*arguments: str, code: int = 0) -> str:
+    """All that a command says, but for the line that no service runs."""
     done = CliRunner().invoke(app, ["jobs", *arguments])
     assert done.exit_code == code, done.output
-    return done.output
+    return "".join(line for line in done.output.splitlines(True) if not line.startswith("no service runs"))
 
 
 def three_jobs(tmp_path: Path) -> None:
@@ -62,6 +69,54 @@ def test_the_list_says_where_every_job_stands(tmp_path: Path) -> None:
         "failed",
         "queued",
     ]
+
+
+def both_streams(*arguments: str) -> tuple[str, str]:
+    done = CliRunner().invoke(app, ["jobs", *arguments])
+    return done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("command", [["list"], ["list", "--json"], ["show", "3"], ["show", "3", "--json"]])
+def test_who_looks_at_jobs_that_nobody_renders_is_told_so_beside_the_result(
+    tmp_path: Path, command: list[str]
+) -> None:
+    three_jobs(tmp_path)
+    out, notes = both_streams(*command)
+    assert notes == f"{STANDSTILL}\n"
+    assert "new.wav" in out
+    assert "service" not in out
+
+
+def test_what_was_queued_again_without_a_service_is_told_of(tmp_path: Path) -> None:
+    three_jobs(tmp_path)
+    assert both_streams("retry", "2")[1] == f"{STANDSTILL}\n"
+    assert both_streams("cancel", "2", "3")[1] == ""
+    assert both_streams("list")[1] == ""
+
+
+def test_jobs_that_have_ended_need_no_service(tmp_path: Path) -> None:
+    three_jobs(tmp_path)
+    assert both_streams("list", "--state", "failed")[1] == ""
+    assert both_streams("show", "1")[1] == ""
+
+
+@pytest.mark.parametrize("has_door", [True, False])
+def test_where_a_service_owns_the_queue_nothing_stands_still(tmp_path: Path, *, has_door: bool) -> None:
+    with ExitStack() as stack:
+        store = stack.enter_context(JobStore(tmp_path / "state"))
+        store.submit(new_order(tmp_path, "new.wav", b"new"))
+        if has_door:
+            stack.enter_context(Door(Service(store, renderer=FAKE)))
+        out, notes = both_streams("list")
+    assert ("new.wav" in out, notes) == (True, "")
+
+
+def test_a_queue_of_another_place_is_named_in_the_command_that_starts_its_service(tmp_path: Path) -> None:
+    with JobStore(tmp_path / "a queue") as store:
+        store.submit(new_order(tmp_path, "new.wav", b"new"))
+    option = f" --queue '{tmp_path / 'a queue'}'"
+    _, notes = both_streams("list", "--queue", str(tmp_path / "a queue"))
+    assert notes.endswith(f"start one with audiosr-fx watch{option} or audiosr-fx serve{option}\n")
 
 
 def test_a_job_is_shown_with_its_history(tmp_path: Path) -> None:
