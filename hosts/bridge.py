@@ -242,7 +242,8 @@ class Bridge:
 
     def _on_announce(self, message: Message, values: Values, peer: Peer) -> None:
         ask = self._reader.read(message, values)
-        find_region(ask, self._looks.read)
+        region = find_region(ask, self._looks.read)
+        self._handing_on.check(self.controls.applied_to(ask), region)
         self.announced = ask
         self._replies.reply(peer.at(ask.options.reply_port), protocol.ACCEPTED, ask.request, "")
 

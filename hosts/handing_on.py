@@ -19,10 +19,11 @@ from typing import Final
 from audiosr_fx.errors import AudioSRError, JobError, StorageError
 from audiosr_fx.jobs.database import is_disk_full
 from audiosr_fx.jobs.job import Submission
-from audiosr_fx.jobs.order import Order, RecipeBook, place_order
+from audiosr_fx.jobs.order import Order, RecipeBook, check_recipe, place_order
 from audiosr_fx.jobs.request import RenderRequest
 from audiosr_fx.jobs.states import State
 from audiosr_fx.wording import one_line
+from hosts.asks import Ask
 from hosts.checking import Found, Region
 from hosts.endings import Endings
 from hosts.joining import join_channels
@@ -102,6 +103,14 @@ class HandingOn:
     def put(self, number: int, found: Found) -> None:
         """Hand on a request of the ledger as soon as may be, or end it for what was found wrong with it."""
         self._waiting.put(_Checked(number, found))
+
+    def check(self, ask: Ask, region: Region) -> None:
+        """Refuse what would end at once were it handed on, whatever its files hold; for any thread.
+
+        Raises:
+            PresetError, ParameterError, CheckpointError: in the words it would end with.
+        """
+        check_recipe(self._request_for(ask, ask.sources[0], region, ask.request))
 
     def _run(self) -> None:
         wait_s = _WAIT_S
@@ -209,10 +218,14 @@ class HandingOn:
 
     def _request(self, entry: Entry, region: Region) -> RenderRequest:
         """What the queue is asked for; split stereo is put together."""
-        ask, (start, stop) = entry.ask, region
+        ask = entry.ask
         source = ask.sources[0]
         if len(ask.sources) > 1:
             source = join_channels(ask.sources, self._work, self._is_needed)
+        return self._request_for(ask, source, region, f"{entry.name} {ask.request}")
+
+    def _request_for(self, ask: Ask, source: Path, region: Region, tag: str) -> RenderRequest:
+        start, stop = region
         options = ask.options
         return RenderRequest(
             source=source,
@@ -228,7 +241,7 @@ class HandingOn:
             bits=options.bits,
             priority=10,  # somebody waits for it
             origin="osc",
-            tag=f"{entry.name} {ask.request}",
+            tag=tag,
         )
 
     def _is_needed(self, path: Path) -> bool:

@@ -13,13 +13,16 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from audiosr_fx.errors import AudioFormatError, AudioSRError, CheckpointError, MessageError, ParameterError
 from audiosr_fx.jobs.request import RenderRequest, request_from_dict
 from audiosr_fx.model.catalogue import find_model
 from audiosr_fx.model.places import file_sha256
 from audiosr_fx.wording import shown
+
+if TYPE_CHECKING:
+    from audiosr_fx.preset import Preset
 
 _BLOCK_BYTES: Final = 1 << 20
 PLAIN: Final = """\
@@ -189,8 +192,29 @@ def place_order(request: RenderRequest, book: RecipeBook | None = None) -> Order
     )
 
 
+def check_recipe(request: RenderRequest) -> None:
+    """Refuse what ``place_order`` would for a reason other than its source; reads no model, so it is quick.
+
+    Raises:
+        PresetError, ParameterError: no such preset, or a value that does not fit.
+        CheckpointError: no such model.
+    """
+    for name in _models_of(_read_preset(request)):
+        find_model(name)
+
+
 def _read_recipe(request: RenderRequest) -> Recipe:
     """Read a request's preset, apply what it overrides, and hash the models."""
+    preset = _read_preset(request)
+    return Recipe(
+        recipe=preset.to_toml(),
+        recipe_path=preset.source if preset.source.endswith(".toml") else "",
+        models=tuple((name, model_sha256(name)) for name in _models_of(preset)),
+    )
+
+
+def _read_preset(request: RenderRequest) -> Preset:
+    """A request's preset, with what it overrides."""
     from audiosr_fx.preset import parse_preset
     from audiosr_fx.presets import find_preset, read_preset
 
@@ -206,13 +230,17 @@ def _read_recipe(request: RenderRequest) -> Recipe:
         raise ParameterError(f"model is {request.model!r}, but the preset {preset.name} has no AudioSR")
     for key, value in request.overrides:
         preset = preset.with_setting(key, value)
-    used = [
-        section.values.get("model", "mini") for _, section in preset.sections() if section.type == "AudioSR"
-    ]
-    return Recipe(
-        recipe=preset.to_toml(),
-        recipe_path=preset.source if preset.source.endswith(".toml") else "",
-        models=tuple(sorted((str(name), model_sha256(str(name))) for name in set(used))),
+    return preset
+
+
+def _models_of(preset: Preset) -> list[str]:
+    """The names of the models that a chain renders with, each once, sorted."""
+    return sorted(
+        {
+            str(section.values.get("model", "mini"))
+            for _, section in preset.sections()
+            if section.type == "AudioSR"
+        }
     )
 
 
