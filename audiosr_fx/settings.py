@@ -184,4 +184,7 @@ def _parse_position(text: str, sample_rate: int, whole: str) -> int:
 
 
 def _region_help(text: str) -> str:
-    return f"region is {text!r}; expected START-END such as 12.5-17, 1:02.5-1:10 or 96000s-144000s"
+    return (
+        f"region is {text!r}; expected START-END such as 12.5-17, 1:02.5-1:10 or 96000s-144000s, or 12.5- to"
+        " the end"
+    )

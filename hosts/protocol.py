@@ -175,7 +175,10 @@ _COMMANDS: Final = (
             ROOT,
             PATH,
             Field(
-                name="from", types="s", help="BAR, BAR:BEAT or BAR:BEAT.FRACTION from 1, or a marker's name."
+                name="from",
+                types="s",
+                help="BAR, BAR:BEAT or BAR:BEAT.FRACTION from 1, or a marker's name; 17- with an"
+                " empty `to` is all from there on.",
             ),
             Field(
                 name="to",

@@ -137,8 +137,10 @@ class TempoMap:
     def span(self, start: str, stop: str = "") -> tuple[Fraction, Fraction | None]:
         """From and to in seconds: two positions, of which the second is excluded, or one marker or bar.
 
+        A position with a dash behind it, such as ``17-``, and no second one is all from there on.
+
         Returns:
-            Both; the second is None for the part of the last marker, which ends where a file does.
+            Both; the second is None for what ends where a file does, as the part of the last marker.
 
         Raises:
             ParameterError: no such marker or position, or nothing between them.
@@ -156,7 +158,7 @@ class TempoMap:
         """A region in bars, or a marker's name, as one in seconds that ``parse_region`` reads.
 
         Args:
-            text: such as ``17-25``, ``17:3-18:1`` or ``Chorus 2``; the audio begins where the song does.
+            text: such as ``17-25``, ``17:3-18:1``, ``17-`` or ``Chorus 2``; the audio begins with the song.
 
         Raises:
             ParameterError: as ``span``.
@@ -179,13 +181,18 @@ class TempoMap:
         return found
 
     def _whole(self, text: str) -> tuple[Fraction, Fraction | None]:
-        """The part of a marker, or a bar where none is called so."""
-        match = _POSITION.fullmatch(text.strip())
+        """The part of a marker; where none is called so, a bar, or all from an open position on."""
+        begin = text.strip().removesuffix("-").rstrip()
+        match = _POSITION.fullmatch(begin)
         if match is None or self._named(text) is not None:
             found = self.region(text)
             return found.start_s, found.stop_s
+        if text.strip() != begin:
+            return self.position(begin), None
         if match["beat"]:
-            raise ParameterError(f"the region begins at {text.strip()}; expected an end too, or a bar alone")
+            raise ParameterError(
+                f"the region begins at {begin}; expected an end too, {begin}- for the file's, or a bar alone"
+            )
         bar = int(match["bar"])
         return self.seconds(bar), self.seconds(bar + 1)
 

@@ -74,7 +74,8 @@ def render_files(
         typer.Option(
             "--region",
             metavar="START-END",
-            help="Only this part: seconds (12.5-17), minutes (1:02.5-1:10) or samples (480s-960s).",
+            help="Only this part: seconds (12.5-17), minutes (1:02.5-1:10) or samples (480s-960s);"
+            " 12.5- goes to the end.",
         ),
     ] = None,
     tempo_map: Annotated[
@@ -83,7 +84,7 @@ def render_files(
             "--tempo-map",
             metavar="FILE",
             help="MIDI file of the song, which begins with the audio; --region is then a marker's name"
-            " ('Chorus 2') or bars (17, 17:3-18:1, 17-25, which ends where 25 begins).",
+            " ('Chorus 2') or bars (17, 17:3-18:1, 17-, 17-25, which ends where 25 begins).",
         ),
     ] = None,
     format: Annotated[

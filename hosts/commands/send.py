@@ -35,7 +35,9 @@ SourceArgument = Annotated[Path, typer.Argument(metavar="FILE", help="An audio f
 RegionOption = Annotated[
     str | None,
     typer.Option(
-        "--region", metavar="START-END", help="Only this part: 12.5-17, 1:02.5-1:10 or 96000s-144000s."
+        "--region",
+        metavar="START-END",
+        help="Only this part: 12.5-17, 1:02.5-1:10 or 96000s-144000s; 12.5- goes to the end.",
     ),
 ]
 RootOption = Annotated[str, typer.Option("--root", metavar="NAME", help="A root of the server.")]
@@ -53,7 +55,7 @@ def render_command(
         typer.Option(
             "--bars",
             metavar="FROM[-TO]",
-            help="Bars: 17, 17-25 (up to where 25 begins) or 17:3-18:1; or a marker's name.",
+            help="Bars: 17, 17-25 (up to where 25 begins), 17- (to the end), 17:3-18:1; or a marker's name.",
         ),
     ] = None,
     tempo_map: Annotated[

@@ -205,10 +205,11 @@ def test_bars_and_parts_of_a_song_are_found_in_the_file(desk: Studio) -> None:
         ("3", "4", "2", "song.mid"),
         ("2", "", "", "song.mid"),
         ("outro", "", "", "song.mid"),
+        ("3-", "", "2", "song.mid"),
     ):
         desk.replies(Message(bars, (new_request(), "stems", "song.wav", *arguments)))
     spans = [line.split()[0] for line in desk.renders("song.wav")]
-    assert spans == ["132000s-192000s", *["96000s-192000s"] * 3, "192000s-480000s"]
+    assert spans == ["132000s-192000s", *["96000s-192000s"] * 3, "192000s-480000s", "96000s-480000s"]
 
 
 def test_a_map_counts_for_the_message_that_names_it(desk: Studio) -> None:

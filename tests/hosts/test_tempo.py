@@ -99,6 +99,8 @@ def test_a_bar_alone_is_that_bar_unless_a_marker_is_called_so(tmp_path: Path) ->
     assert tempo_map.span("5") == (8, Fraction(19, 2)), "three eighths"
     assert tempo_map.region_text(" 2 ") == "2.000000000-4.000000000"
     assert TempoMap([], [], [(480, "2"), (960, "3")]).span("2") == (Fraction(1, 2), 1)
+    assert TempoMap([], [], [(480, "2-"), (960, "3")]).span("2-") == (Fraction(1, 2), 1)
+    assert TempoMap([], [], [(480, "2"), (960, "3")]).span("2-") == (2, None)
 
 
 def test_a_region_on_the_command_line_is_bars_or_a_marker(tmp_path: Path) -> None:
@@ -109,6 +111,8 @@ def test_a_region_on_the_command_line_is_bars_or_a_marker(tmp_path: Path) -> Non
         ("5", (384_000, 456_000)),
         ("1:2-2", (24_000, 96_000)),
         ("3 - 3:1.333333333", (192_000, 200_000)),
+        ("5-", (384_000, None)),
+        (" 1:2 - ", (24_000, None)),
     ):
         region = parse_region(tempo_map.region_text(text), 48_000)
         assert (region.start, region.stop) == samples
@@ -126,8 +130,13 @@ def test_a_region_on_the_command_line_is_bars_or_a_marker(tmp_path: Path) -> Non
         ("5:4", "9", "bar 5 has beats 1 to 3"),
         ("0", "2", "bar is 0"),
         ("2", "2", "is empty; it ends where 2 begins"),
-        ("2:3", "", "begins at 2:3; expected an end too, or a bar alone"),
+        ("2:3", "", "begins at 2:3; expected an end too, 2:3- for the file's, or"),
         ("0", "", "bar is 0"),
+        ("0-", "", "bar is 0"),
+        ("1:5-", "", "beat is 5; bar 1 has beats 1 to 4"),
+        ("2-", "3", "no marker '2-'"),
+        ("-", "", "no marker '-'"),
+        ("-2", "", "no marker '-2'"),
         ("3", "1", "is empty"),
         ("1:0.5", "2", "beat is 0.5"),
         ("1:1.5x", "2", "no marker"),
