@@ -186,7 +186,8 @@ def _what_failed(count: int, queue: Path | None) -> str:
     from audiosr_fx.jobs.database import queue_folder, queue_option
 
     files = "1 file" if count == 1 else f"{count} files"
-    look = f"audiosr-fx jobs list --state failed --state parked{queue_option(queue_folder(queue))}"
+    states = "--state failed --state parked --state queued"
+    look = f"audiosr-fx jobs list {states}{queue_option(queue_folder(queue))}"
     return f"{files} did not become a result; {look} says why"
 
 

@@ -38,6 +38,8 @@ _JOIN_S: Final = 3.0
 _FOLLOW_S: Final = 0.5
 _MOST_RESTS: Final = 5
 """Rests of the queue in a row, a device's or a disk's, that ``once`` waits for; about eight seconds."""
+_MOST_RETURNS: Final = 3
+"""Times in a row that ``once`` hands files to a queue that takes nothing; about fifteen seconds."""
 _log = logging.getLogger(__name__)
 
 
@@ -181,23 +183,29 @@ class Daemon:
                     by_input[place].let_go(names)
 
     def _is_over(self) -> bool:
-        """Whether nothing waits in the folders, on the way, or in the queue."""
-        if not self._handover.is_idle:
+        """Whether all that waited has ended, or nobody should wait for the rest of it."""
+        comes = self._has_more()
+        if comes and self._handover.returns < _MOST_RETURNS:
             return False
-        seen = [folder for folder in self._folders if not folder.problem]  # what is away is not waited for
-        if any(s.is_waiting and not s.held for folder in seen for s in folder.view.files.values()):
+        waits = self._count_live() > 0
+        if waits and self._service.rests < _MOST_RESTS:
             return False
-        counts = self._service.store.counts()
-        if any(counts[state] for state in LIVE):
-            return self._is_given_up()
+        if comes or waits:
+            self._give_up()
+            return True
         return self._aftermath.is_done and self._lost.empty()  # it may have let go of files just before
 
-    def _is_given_up(self) -> bool:
-        """Whether the queue has rested so often in a row that nobody should wait for it."""
-        if (rests := self._service.rests) < _MOST_RESTS:
-            return False
-        _log.error("nothing could be rendered in %d tries; what waits is kept for the next start", rests)
-        return True
+    def _has_more(self) -> bool:
+        """Whether something waits in the folders, or is on its way to the queue."""
+        if not self._handover.is_idle:
+            return True
+        seen = [folder for folder in self._folders if not folder.problem]  # what is away is not waited for
+        return any(s.is_waiting and not s.held for folder in seen for s in folder.view.files.values())
+
+    def _give_up(self) -> None:
+        self._handover.take_back(float("inf"))
+        count = self._unfinished()
+        _log.error("no room or no device came for %d stems; they are kept for the next start", count)
 
     def _follow(self) -> None:
         """Act on what becomes of jobs, in a thread of its own: a report takes a while."""
@@ -218,7 +226,7 @@ class Daemon:
             taken = self._memory.taken(folder.settings.input)
             for name, sighting in folder.view.files.items():
                 if sighting.is_waiting:
-                    failed += bool(sighting.held or folder.problem)
+                    failed += 1
                 elif name in taken and taken[name].job:
                     with suppress(JobError):
                         job = self._service.store.get(taken[name].job)
@@ -228,15 +236,22 @@ class Daemon:
     def _tell_unfinished(self) -> None:
         """Say how much is left to do in the folders, on the way and in the queue."""
         self._handover.join(_JOIN_S)
-        count = sum(self._service.store.counts()[state] for state in LIVE)
+        self.unfinished = self._unfinished()
+        _log.warning("stopped; %d stems are not done yet, and go on with the next start", self.unfinished)
+
+    def _unfinished(self) -> int:
+        count = self._count_live()
         for folder in self._folders:
             taken = self._memory.taken(folder.settings.input)
             count += sum(
                 not seen.held and (name not in taken or taken[name].stamp != seen.stamp)
                 for name, seen in folder.view.files.items()
             )
-        self.unfinished = count
-        _log.warning("stopped; %d stems are not done yet, and go on with the next start", count)
+        return count
+
+    def _count_live(self) -> int:
+        counts = self._service.store.counts()
+        return sum(counts[state] for state in LIVE)
 
     # Start, reload, stop
 

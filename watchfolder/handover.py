@@ -40,6 +40,7 @@ class Handover:
         self._batches: queue.SimpleQueue[ReadyBatch | None] = queue.SimpleQueue()
         self._to_measure: queue.SimpleQueue[Placed | None] = queue.SimpleQueue()
         self._returned: queue.SimpleQueue[tuple[float, ReadyBatch, dict[str, str]]] = queue.SimpleQueue()
+        self._returns = 0
         self._refused: dict[Path, str] = {}
         self._guard = threading.Lock()
         self._size = 0
@@ -72,6 +73,11 @@ class Handover:
         """Whether nothing is on its way or is to be given back."""
         return self._size == 0 and self._returned.empty()
 
+    @property
+    def returns(self) -> int:
+        """How often in a row files were given back because the queue took nothing."""
+        return self._returns
+
     def put(self, batch: ReadyBatch) -> None:
         """Hand a batch on; returns at once."""
         self._count(len(batch.stamps))
@@ -80,6 +86,7 @@ class Handover:
     def take_back(self, now_s: float) -> None:
         """Let files be found again that could not be handed on; for the thread that looks."""
         later = []
+        is_return = False
         while True:
             try:
                 due_s, batch, reasons = self._returned.get_nowait()
@@ -91,6 +98,8 @@ class Handover:
                 batch.folder.put_off(batch, reasons, now_s)
             else:
                 batch.folder.give_back(batch)
+                is_return = True
+        self._returns += is_return
         for entry in later:
             self._returned.put(entry)
 
@@ -118,7 +127,7 @@ class Handover:
     def _hand_on(self, batches: Sequence[ReadyBatch]) -> None:
         """Put batches into the queue but for those that are measured first, by the other thread."""
         placed, refused = self._intake.place(batches)
-        refused += self._intake.enter([one for one in placed if not one.is_to_be_measured])
+        refused += self._enter([one for one in placed if not one.is_to_be_measured])
         self._tell(batches, refused)
         for one in placed:
             if one.is_to_be_measured:
@@ -129,8 +138,14 @@ class Handover:
         """In a thread of its own: to decode an album takes as long as it takes, and others shall not wait."""
         while (placed := self._to_measure.get()) is not None and not self._stopping.is_set():
             with self._given_back_if_it_fails([placed.batch]):
-                self._tell([placed.batch], self._intake.enter([self._intake.measured(placed)]))
+                self._tell([placed.batch], self._enter([self._intake.measured(placed)]))
             self._done_with([placed.batch])
+
+    def _enter(self, placed: Sequence[Placed]) -> Refused:
+        refused = self._intake.enter(placed)
+        if placed:
+            self._returns = 0
+        return refused
 
     def _done_with(self, batches: Sequence[ReadyBatch]) -> None:
         self._count(-sum(len(one.stamps) for one in batches))

@@ -30,11 +30,18 @@ class Parking:
         self._clock = clock
         self._stays: dict[int, _Stay] = {}
 
-    def put(self, job: int) -> None:
-        """A job was parked; its wait is twice that of the last time."""
+    @property
+    def known(self) -> list[int]:
+        """The jobs that were put aside and have not ended otherwise since, be it that they are tried now."""
+        return [*self._stays]
+
+    def put(self, job: int) -> bool:
+        """A job was parked; its wait is twice that of the last time. Returns whether there was no such."""
+        is_new = job not in self._stays
         stay = self._stays.setdefault(job, _Stay())
         stay.wait_s = min(LONGEST_S, 2 * stay.wait_s or FIRST_S)
         stay.since_s = self._clock()
+        return is_new
 
     def due(self, *, is_idle: bool = False) -> list[int]:
         """The jobs whose wait is over.

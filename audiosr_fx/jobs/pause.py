@@ -36,17 +36,27 @@ class Pause:
         """Whether it is time to try again."""
         return self.clock() >= self.until
 
+    @property
+    def is_in_vain(self) -> bool:
+        """Whether nothing has worked since it first rested, be it that it rests now or tries."""
+        return self.wait_s > 0.0
+
     def rest_after(self, error: Exception) -> None:
         """Rest for a disk that takes no more, or does not answer; everything is kept, and tried again."""
         self.rest(str(error), "database" if isinstance(error, StorageError) else "disk")
 
-    def rest(self, reason: str, kind: str) -> None:
+    def rest(self, reason: str, kind: str, *, is_news: bool = False) -> None:
         """Rest, and say so once: it may try again every few seconds for days."""
-        is_first = self.begin(reason, kind)
+        is_first = self.begin(reason, kind, is_news=is_news)
         _log.log(logging.WARNING if is_first else logging.DEBUG, "the queue rests: %s", reason)
 
-    def begin(self, reason: str, kind: str) -> bool:
+    def begin(self, reason: str, kind: str, *, is_news: bool = False) -> bool:
         """Rest, longer each time in a row; a rest that has begun is not made longer.
+
+        Args:
+            reason: what is missing, for people.
+            kind: of that, as in ``LONGEST_S``.
+            is_news: whether what was tried had not been tried before: a new row begins with it.
 
         Returns:
             Whether it is the first of its kind in a row, which people want to hear of.
@@ -55,6 +65,8 @@ class Pause:
         self.told.add(kind)
         if self.is_on and not self.is_over:
             return is_first
+        if is_news:
+            self.wait_s, self.rests = 0.0, 0
         self.wait_s = min(LONGEST_S[kind], 2 * self.wait_s or FIRST_S)
         self.rests += 1
         self.reason = reason
@@ -67,7 +79,7 @@ class Pause:
 
     def forget(self) -> bool:
         """Something worked: the next rest begins short; whether there was one before."""
-        was_long = self.wait_s > 0.0
+        was_long = self.is_in_vain
         self.wait_s = 0.0
         self.rests = 0
         self.told.clear()

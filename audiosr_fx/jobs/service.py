@@ -182,7 +182,7 @@ class Service:
 
     @property
     def rests(self) -> int:
-        """How often it has rested, for want of a device or of a disk, since a job was last done."""
+        """How often it has rested, for want of a device or of a disk, since a job was last done or new."""
         return self._pause.rests
 
     def status(self) -> dict[str, Any]:
@@ -268,7 +268,7 @@ class Service:
         for worker in self._workers:
             if not worker.is_free or self._stopping.is_set():
                 continue
-            job = self._waiting.next()
+            job = self._waiting.next(untried_first=self._pause.is_in_vain)
             if job is None:
                 return
             self._tell_changed()

@@ -164,8 +164,9 @@ class Settling:
             _log.info("the queue goes on")
 
     def _park(self, report: Report, kind: str) -> None:
-        self._waiting.park(report.job, report.text)
-        self._pause.rest(report.text, kind)
+        is_first_time = self._waiting.park(report.job, report.text)
+        is_news = is_first_time and kind == "disk"  # another job may be smaller; a device is missing for all
+        self._pause.rest(report.text, kind, is_news=is_news)
 
     def _fail_by_fault(self, job: Job) -> None:
         """End a job over which this program itself is at fault, so that the others go on."""

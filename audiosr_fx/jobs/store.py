@@ -332,7 +332,7 @@ class JobStore:
                     self._connection, "state = 'parked' AND id IN (SELECT value FROM json_each(?))", [ids]
                 )
             for job in found:
-                self._ledger.move(job, State.QUEUED, "tries again")
+                self._ledger.move(job, State.QUEUED, f"tries again: {job.reason}")
             return [job.id for job in found]
 
     def cancel(self, job: int, reason: str = "cancelled") -> Job:
@@ -350,7 +350,8 @@ class JobStore:
         """After a start: queue what ran or was parked again; returns what was being published, for a look."""
         with self._changing():
             for job in rows.find_jobs(self._connection, "state IN ('running', 'parked')"):
-                told = "the service was interrupted" if job.state is State.RUNNING else "tries again"
+                is_running = job.state is State.RUNNING
+                told = "the service was interrupted" if is_running else f"tries again: {job.reason}"
                 self._ledger.move(job, State.QUEUED, told)
             return rows.find_jobs(self._connection, "state = 'publishing'")
 

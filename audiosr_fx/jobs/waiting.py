@@ -18,19 +18,23 @@ class Waiting:
         self._parking = Parking(clock)
         self._put_last: list[int] = []  # parked until just now: one other job is tried before them
 
-    def park(self, job: Job, reason: str) -> None:
-        """Put a running job aside for want of room or of a device."""
+    def park(self, job: Job, reason: str) -> bool:
+        """Put a running job aside for want of room or of a device; whether that is the first time."""
         self._store.park(job.id, job.token, reason)
-        self._parking.put(job.id)
+        return self._parking.put(job.id)
 
     def forget(self, job: Job) -> None:
         """A job ended otherwise; if it is parked once more, its wait begins short."""
         self._parking.forget(job.id)
 
-    def next(self) -> Job | None:
-        """What to render next; parked jobs are tried when their wait is over, and when nothing else waits."""
+    def next(self, *, untried_first: bool = False) -> Job | None:
+        """What to render next; parked jobs are tried when their wait is over, and when nothing else waits.
+
+        Args:
+            untried_first: let all that was not put aside yet go ahead, as there may be room for that.
+        """
         self._unpark(self._parking.due())
-        job = self._store.take(last=self._put_last)
+        job = self._store.take(last=self._parking.known if untried_first else self._put_last)
         if job is None and (due := self._parking.due(is_idle=True)):
             self._unpark(due)
             job = self._store.take()

@@ -26,6 +26,7 @@ from audiosr_fx.jobs.service import Service
 from audiosr_fx.jobs.settling import FAULT
 from audiosr_fx.jobs.states import State
 from audiosr_fx.jobs.store import JobStore
+from audiosr_fx.jobs.waiting import Waiting
 
 WAIT_S = 60.0
 
@@ -415,6 +416,37 @@ def test_rests_grow_and_begin_short_again_once_something_works() -> None:
     assert not rest.forget()
     assert rest.begin("no device", "device")
     assert rest.until - now == 0.5
+
+
+def test_what_had_not_been_tried_begins_a_new_row_of_rests() -> None:
+    now = 0.0
+    rest = pause.Pause(lambda: now)
+    waits = []
+    for is_news in (True, True, False, False, True, False):
+        rest.begin("full", "disk", is_news=is_news)
+        waits.append((rest.until - now, rest.rests))
+        assert rest.is_in_vain
+        now = rest.until
+        rest.end()
+    assert waits == [(0.5, 1), (0.5, 1), (1.0, 2), (2.0, 3), (0.5, 1), (1.0, 2)]
+
+
+def test_what_there_was_no_room_for_lets_all_go_ahead_that_was_not_tried(
+    tmp_path: Path, store: JobStore
+) -> None:
+    now = 0.0
+    waiting = Waiting(store, lambda: now)
+    for number in range(12):  # by their turns the first would be tried a second time before the last
+        store.submit(new_order(tmp_path, f"{number}.wav", b"%d" % number))
+    order = []
+    for _ in range(13):
+        job = waiting.next(untried_first=True)
+        assert job is not None
+        order.append(job.id)
+        assert waiting.park(job, "no room") is (len(order) <= 12)
+        now += 60.0
+    assert order == [*range(1, 13), 1]
+    assert store.get(2).reason == "tries again: no room"
 
 
 def test_stopping_hands_back_what_runs_and_the_next_start_does_it(tmp_path: Path) -> None:

@@ -222,7 +222,7 @@ def test_what_did_not_become_a_result_is_counted(run: Run, monkeypatch: pytest.M
     for more, place in ((), ""), (("--queue", "my state"), f" --queue '{Path('my state').absolute()}'"):
         done = run("watch", "in", "--out", "out", "--once", *more)
         assert done.exit_code == 1
-        look = f"audiosr-fx jobs list --state failed --state parked{place}"
+        look = f"audiosr-fx jobs list --state failed --state parked --state queued{place}"
         assert done.stderr == f"error: 3 files did not become a result; {look} says why\n"
 
 

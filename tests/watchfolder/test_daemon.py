@@ -166,9 +166,46 @@ def test_once_ends_where_what_is_missing_does_not_come(
     studio.start(once=True)
     studio.end()
     assert studio.failed == 3
-    assert "tries; what waits is kept for the next start" in caplog.text
+    assert "no room or no device came for 3 stems; they are kept for the next start" in caplog.text
     with JobStore(studio.state) as store:
         assert all(job.state in (State.QUEUED, State.PARKED) for job in store.jobs())
+
+
+def test_once_renders_what_there_is_room_for_however_much_there_is_not(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pause, "LONGEST_S", dict.fromkeys(pause.LONGEST_S, 0.0))
+    monkeypatch.setattr(parking, "LONGEST_S", 0.0)
+    for n in range(7):
+        studio.drop(f"{n}.wav", seed=n, words=b" full ")
+    small = [studio.drop(f"small {n}.wav", seed=10 + n) for n in range(2)]
+    studio.start(once=True)
+    studio.end()
+    assert studio.failed == 7
+    assert {path.name for path in studio.output.glob("*.wav")} == {path.name for path in small}
+
+
+def test_once_ends_where_the_queue_takes_nothing_and_the_next_start_goes_on(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from watchfolder import handover
+
+    def refuse(service: Service, orders: Any) -> Any:
+        raise StorageError("the disk is full")
+
+    studio.drop("a.wav")
+    studio.drop("song/b.wav", seed=1)
+    with monkeypatch.context() as full:
+        full.setattr(handover, "RETRY_S", 0.1)
+        full.setattr(Service, "submit_orders", refuse)
+        studio.start(once=True)
+        studio.end()
+    assert studio.failed == 2
+    assert "no room or no device came for 2 stems; they are kept for the next start" in caplog.text
+    studio.start(once=True)
+    studio.end()
+    assert studio.failed == 0
+    assert {path.name for path in studio.output.rglob("*.wav")} == {"a.wav", "b.wav"}
 
 
 def test_what_is_lost_with_its_folder_for_a_moment_is_rendered_when_that_is_back(studio: Studio) -> None:
