@@ -180,5 +180,6 @@ def describe_end(code: int | None) -> str:
         return "it closed its output"
     if code < 0:
         with contextlib.suppress(ValueError):
-            return f"killed by {signal.Signals(-code).name}"
+            name = signal.Signals(-code).name
+            return f"killed by {name}" + (", as where memory runs out" if name == "SIGKILL" else "")
     return f"exit code {code & 0xFFFFFFFF:#x}" if code > 255 else f"exit code {code}"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import queue
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -152,3 +153,7 @@ def test_no_program_no_child(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 def test_codes_of_another_system_are_told_as_it_shows_them() -> None:
     assert describe_end(0xC0000005) == "exit code 0xc0000005"
     assert describe_end(-250) == "exit code -250"
+
+
+def test_what_the_system_kills_says_why_it_may_have() -> None:
+    assert describe_end(-signal.SIGKILL) == "killed by SIGKILL, as where memory runs out"

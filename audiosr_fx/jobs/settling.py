@@ -130,7 +130,8 @@ class Settling:
             case Ending.CANCELLED:
                 self._store.hand_back(*held, "it was asked to stop")
             case Ending.CRASHED:
-                self._store.note_crash(*held, text)
+                if self._store.note_crash(*held, text).state.is_live:  # else it has failed, which others tell
+                    _log.warning("job %d: its renderer ended (%s); it is tried again", job.id, text)
             case Ending.NO_MEMORY:
                 self._store.note_no_memory(*held, text)
             case Ending.DISK_FULL:

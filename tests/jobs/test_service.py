@@ -126,6 +126,17 @@ def test_jobs_that_cannot_be_done_fail_with_their_reasons_and_others_go_on(
     assert outputs(tmp_path) == ["good.wav"]
 
 
+def test_every_crash_is_told_with_its_job_and_its_reason(
+    tmp_path: Path, service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = submitted(service, tmp_path, "kill")
+    assert service.wait(job.id, WAIT_S).state is State.FAILED
+    again = (
+        f"job {job.id}: its renderer ended (killed by SIGKILL, as where memory runs out); it is tried again"
+    )
+    assert caplog.messages.count(again) == 2
+
+
 class FaultyPublisher(Publisher):
     """Has a fault of its own with a name."""
 
