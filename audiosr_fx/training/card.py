@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from audiosr_fx.training.data import Clip
+from audiosr_fx.training.terms import kept_terms
 from audiosr_fx.training.trained_on import TrainedOn, join_rows
 from audiosr_fx.wording import printable
 
@@ -81,7 +82,9 @@ def write_card(
     if ancestor:
         trained_on = trained_on.also(TrainedOn.from_text(ancestor.trained_on, ancestor.name))
     data = _all_data(records)
-    attribution = _attribution(data)
+    credits = _credits(data)
+    attribution = "\n".join(f"- {author} ({licence})" for author, licence in credits if author)
+    terms = kept_terms(credits)
     hashes = {str(record["recipe_sha256"]) for record in records.values() if "recipe_sha256" in record}
     description = description or f"trained from recipe {_recipe_names(records)}"
     licence = licence or (ancestor.licence_id if ancestor else "") or NOT_STATED
@@ -97,6 +100,7 @@ def write_card(
         "## Data",
         _data_table(data) if data else "Not recorded.",
         *(["## Attribution", attribution] if attribution else []),
+        *(["## Terms of these licences, to be passed on", terms] if terms else []),
         *(
             [f"## Started from {ancestor.name}, whose card says", ancestor.card or "Nothing."]
             if ancestor
@@ -128,11 +132,9 @@ def _all_data(records: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     return join_rows(row for record in records.values() for row in record.get("data", ()))
 
 
-def _attribution(data: Sequence[Mapping[str, Any]]) -> str:
-    """One line for each author and licence."""
-    authors = {(_cell(row["author"]), _cell(row["licence"]) or NOT_STATED) for row in data}
-    lines = {f"- {author} ({licence})" for author, licence in authors if author}
-    return "\n".join(sorted(lines))
+def _credits(data: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Authors and licences, each pair once."""
+    return sorted({(_cell(row["author"]), _cell(row["licence"]) or NOT_STATED) for row in data})
 
 
 def _stage_table(records: Mapping[str, Mapping[str, Any]]) -> str:

@@ -80,6 +80,28 @@ def test_a_card_says_licences_attribution_recipe_steps_and_figures() -> None:
         assert words in card.text
 
 
+def test_a_licence_that_asks_for_its_words_has_them_once_with_every_notice() -> None:
+    clips = [
+        clip(3, licence="BSD-2-Clause", author="Kenta Cho, 2004"),
+        clip(3, licence="MIT", author="Ben, 2008", origin="b"),
+        clip(3, licence="MIT", author="Anna, 2014"),
+        clip(3, licence="MIT"),
+        clip(3, licence="CC0-1.0", author="Zoe"),
+    ]
+    text = write_card("mine", {"vae": {"step": 1, "data": data_rows(clips)}}, parameters=10).text
+    terms = text.partition("## Terms of these licences, to be passed on\n\n")[2]
+    assert terms.startswith("### BSD-2-Clause\n\n- Copyright Kenta Cho, 2004\n\nRedistribution and use")
+    assert "\n\n### MIT\n\n- Copyright Anna, 2014\n- Copyright Ben, 2008\n\nPermission is" in terms
+    for words in ("reproduce the above copyright notice", "SUCH DAMAGE.", "THE USE OR OTHER DEALINGS IN THE"):
+        assert terms.count(words) == 1
+    assert "Zoe" not in terms
+
+
+def test_licences_that_ask_for_no_text_add_none_to_a_card() -> None:
+    records = {"vae": {"step": 1, "data": data_rows(CLIPS)}}
+    assert "to be passed on" not in write_card("mine", records, parameters=10).text
+
+
 def test_names_that_are_no_text_stand_in_a_card_all_the_same() -> None:
     odd = clip(3, kind="new\nline", author="\x1b[31mred", licence="MIT\nor so")
     records = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from audiosr_fx.errors import ParameterError
 from audiosr_fx.training.data import HELD_OUT_SOURCES
 from audiosr_fx.training.packages import LICENCES, load_packages, read_packages
+from audiosr_fx.training.terms import licence_text
 
 
 def _entry(**changes: Any) -> dict[str, Any]:
@@ -22,6 +24,14 @@ def test_the_table_names_licences_allowed_and_no_source_held_out() -> None:
     assert {entry.licence for entry in entries} <= set(LICENCES)
     assert not {entry.source for entry in entries} & HELD_OUT_SOURCES
     assert not any("NC" in licence or "SA" in licence for licence in LICENCES)
+
+
+def test_authors_whose_licence_asks_for_their_notice_have_its_years() -> None:
+    table = load_packages()
+    entries = [entry for entry in (*table.recordings, *table.renderings) if licence_text(entry.licence)]
+    assert {entry.licence for entry in entries} == {"MIT", "BSD-2-Clause"}
+    for entry in entries:
+        assert re.search(r", (19|20)\d\d", entry.author), entry.source
 
 
 def test_no_two_entries_write_the_same_names() -> None:
