@@ -35,16 +35,14 @@ def packages(
     from rich.console import Console
     from rich.progress import Progress
 
-    from audiosr_fx.training.clips import write_index
-    from audiosr_fx.training.data import INDEX_NAME
+    from audiosr_fx.training.clips import check_unused, write_index
     from audiosr_fx.training.package_clips import cut_recordings
     from audiosr_fx.training.package_fetch import fetch_package
     from audiosr_fx.training.packages import load_packages
 
     table = load_packages().recordings
     chosen = _choose(table, kind, package)
-    if (folder / INDEX_NAME).exists():
-        raise ParameterError(f"{folder} holds an {INDEX_NAME} already; choose a new folder")
+    check_unused(folder)
     rows = []
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("cutting", total=sum(60 * entry.minutes for entry in chosen))

@@ -140,8 +140,8 @@ def test_the_command_writes_a_folder_to_train_on(tmp_path: Path) -> None:
     with (tmp_path / "out" / "INDEX.csv").open(newline="") as file:
         assert [row["licence"] for row in csv.DictReader(file)] == ["GPL-3.0-or-later"] * 5
     again = CliRunner().invoke(app, arguments)
-    assert again.exit_code == 2
-    assert "holds an INDEX.csv already" in again.stderr
+    assert again.exit_code == ExitCode.BAD_AUDIO
+    assert again.stderr == f"error: {tmp_path / 'out'} holds an INDEX.csv already; give a new folder\n"
 
 
 def test_a_package_of_nothing_but_hiss_leaves_no_folder(tmp_path: Path) -> None:
