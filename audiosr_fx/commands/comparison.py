@@ -185,7 +185,7 @@ def report(done: Comparison, plan: Plan, results: Results) -> None:
         for table in tables:
             _print(table)
         say(counted)
-    with _each_of_them() as attempt:
+    with _all_outputs_attempted() as attempt:
         if results.csv is not None:
             with attempt():
                 write_text(results.csv, csv_text(done.scores))
@@ -199,8 +199,8 @@ def report(done: Comparison, plan: Plan, results: Results) -> None:
 
 
 @contextmanager
-def _each_of_them() -> Iterator[Callable[[], AbstractContextManager[None]]]:
-    """Try to write everything; what could not be written is an error at the end."""
+def _all_outputs_attempted() -> Iterator[Callable[[], AbstractContextManager[None]]]:
+    """Write every output that can be written; what could not is an error at the end."""
     failures: list[OutputError] = []
 
     @contextmanager
