@@ -46,12 +46,21 @@ def starting_model(recipe: Recipe, init: str | None) -> AudioSRModel:
             )
         return fresh_model(recipe.model)
     model = load_start(init)
-    if recipe.model is not None and _shape(recipe.model) != _shape(model.config):
+    check_model(recipe, model.config, init)
+    return model
+
+
+def check_model(recipe: Recipe, config: ModelConfig, init: str) -> None:
+    """Refuse weights to start from whose model is made otherwise than the recipe's.
+
+    Raises:
+        ParameterError: the recipe has a model, and it differs.
+    """
+    if recipe.model is not None and _shape(recipe.model) != _shape(config):
         raise ParameterError(
             f"the model of recipe {recipe.name!r} is made otherwise than {init!r};"
             " take --recipe finetune, or leave --init away"
         )
-    return model
 
 
 def load_start(init: str) -> AudioSRModel:
@@ -133,13 +142,7 @@ def build_stage(
     settings: Any = recipe.settings(name)
     if name == "predictor" and model.config.predictor is None:
         raise ParameterError(f"model {model.config.name!r} has no predictor to train")
-    is_hifigan = isinstance(model.config.vocoder, HiFiGANConfig)
-    builders: Mapping[str, Callable[..., Stage]] = {
-        "predictor": PredictorStage,
-        "vae": VAEStage,
-        "vocoder": HiFiGANStage if is_hifigan else ExciterStage,
-        "ldm": LatentStage,
-    }
+    build: Callable[..., Stage] = stage_kind(name, model.config)
     model = model.to(device).requires_grad_(False)
     weights = recipe.data.kind_weights
     maker: BatchMaker = (
@@ -149,7 +152,18 @@ def build_stage(
     )
     with torch.random.fork_rng(devices=[]):  # critics start out the same in every process
         torch.manual_seed(settings.seed)
-        return builders[name](model, settings, maker, validation, torch.device(device))
+        return build(model, settings, maker, validation, torch.device(device))
+
+
+def stage_kind(name: str, config: ModelConfig) -> type[Stage]:
+    """The class that trains the stage ``name``, one of ``STAGES``, of a model of this config."""
+    kinds: Mapping[str, type[Stage]] = {
+        "predictor": PredictorStage,
+        "vae": VAEStage,
+        "vocoder": HiFiGANStage if isinstance(config.vocoder, HiFiGANConfig) else ExciterStage,
+        "ldm": LatentStage,
+    }
+    return kinds[name]
 
 
 def needed_stages(name: str, config: ModelConfig) -> list[str]:
@@ -194,7 +208,7 @@ def load_stages(model: AudioSRModel, folder: Path, names: Sequence[str]) -> None
         state = read_stage(folder, name)
         best = state.get("best")
         average = best["average"] if isinstance(best, Mapping) else state["average"]
-        module = _module_of(model, name)
+        module = module_of(model, name)
         try:
             module.load_state_dict(_blend(module.state_dict(), average, float(state.get("blend", 1.0))))
         except (AttributeError, TypeError, RuntimeError) as error:
@@ -261,7 +275,7 @@ def _record(state: Mapping[str, Any]) -> dict[str, Any]:
     return {**record, "step": state.get("step", 0)}
 
 
-def _module_of(model: AudioSRModel, name: str) -> nn.Module:
+def module_of(model: AudioSRModel, name: str) -> nn.Module:
     """The part of a model, not a copy, that a stage trains."""
     module: nn.Module = LatentDenoiser(model) if name == "ldm" else getattr(model, name)
     return module

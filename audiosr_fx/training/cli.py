@@ -122,7 +122,8 @@ def _train(
     import torch
 
     from audiosr_fx.training.recipes import load_recipe
-    from audiosr_fx.training.run import TrainRequest, train_stages
+    from audiosr_fx.training.request import TrainRequest
+    from audiosr_fx.training.run import train_stages
 
     log_to_stderr()
     if threads is not None:

@@ -68,7 +68,7 @@ class DeviceSegmentMaker:
             ParameterError: settings that ask for what is not done here.
             AudioFormatError: a clip that can no longer be read.
         """
-        _check(settings)
+        check_augment(settings)
         self.settings = settings
         self.device = torch.device(device)
         self._lines = _Lines.of(clips, kind_weights or {}, self.device)
@@ -119,7 +119,12 @@ class DeviceSegmentMaker:
         return torch.from_numpy(np.asarray(values, np.float32)).to(self.device)
 
 
-def _check(settings: AugmentSettings) -> None:
+def check_augment(settings: AugmentSettings) -> None:
+    """Refuse what is not done on a device.
+
+    Raises:
+        ParameterError: settings that ask for it.
+    """
     for name in ("room_probability", "align_probability"):
         if getattr(settings, name) > 0.0:
             raise ParameterError(

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from audiosr_fx.errors import ParameterError
 from audiosr_fx.model.audiosr import AudioSRModel
+from audiosr_fx.model.config import ModelConfig
 from audiosr_fx.model.vocoder import HiFiGAN
 from audiosr_fx.training.data import Clip
 from audiosr_fx.training.segments import Batch
@@ -57,6 +58,10 @@ class HiFiGANStage(Stage):
             losses |= self.adversary.losses(target, made, step)
             losses["total"] = losses["total"] + losses.get("adversarial", 0.0)
         return losses
+
+    @classmethod
+    def figures(cls, config: ModelConfig) -> tuple[str, ...]:
+        return ("lsd",)
 
     def validate(self, module: nn.Module) -> Mapping[str, float]:
         figures: dict[str, float] = {}

@@ -10,13 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from audiosr_fx.model.audiosr import AudioSRModel, SamplerSettings
+from audiosr_fx.model.config import ModelConfig
 from audiosr_fx.model.vae import Posterior
 from audiosr_fx.training.data import Clip
 from audiosr_fx.training.losses import DB_PER_NEPER, weighted_mean
 from audiosr_fx.training.ranges import check_range
 from audiosr_fx.training.segments import Batch
 from audiosr_fx.training.stage import BatchMaker, Example, Stage, TrainSettings
-from audiosr_fx.training.validation import SHOWN, validation_batches
+from audiosr_fx.training.validation import SHOWN, figures_per_cutoff, validation_batches
 
 VALIDATION_STEPS = 8
 _SCALE_BATCHES = 4
@@ -110,6 +111,11 @@ class LatentStage(Stage):
             velocity = self.model.predict_velocity(noisy, timestep.to(self.device), condition)
         return {"total": (velocity - schedule.velocity(clean, noise, timestep)).square().mean()}
 
+    @classmethod
+    def figures(cls, config: ModelConfig) -> tuple[str, ...]:
+        kinds = [f"error_db_{steps}_steps" for steps in _validated_steps(config)]
+        return ("error_db", *figures_per_cutoff(*kinds))
+
     def validate(self, module: nn.Module) -> Mapping[str, float]:
         """Mean absolute log-mel error above the cutoff in dB: predicted, averaged (1 step) and sampled.
 
@@ -118,9 +124,7 @@ class LatentStage(Stage):
         figures: dict[str, float] = {}
         for cutoff_hz, batch in self._validation:
             batch = self.move(batch)
-            for steps in (
-                (0, 1, VALIDATION_STEPS) if self.model.predictor is not None else (1, VALIDATION_STEPS)
-            ):
+            for steps in _validated_steps(self.model.config):
                 error_db = float(self._mel_error(module, batch, steps)) * DB_PER_NEPER
                 figures[f"error_db_{steps}_steps_{cutoff_hz:.0f}"] = error_db
         sampled = [value for name, value in figures.items() if f"_{VALIDATION_STEPS}_steps" in name]
@@ -194,3 +198,8 @@ class LatentStage(Stage):
 
     def _cut(self, mel: Tensor) -> Tensor:
         return mel[:, : mel.shape[1] // self._multiple * self._multiple]
+
+
+def _validated_steps(config: ModelConfig) -> tuple[int, ...]:
+    """Steps of the sampler that are validated; none is the prediction alone."""
+    return (1, VALIDATION_STEPS) if config.predictor is None else (0, 1, VALIDATION_STEPS)

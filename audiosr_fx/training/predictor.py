@@ -19,7 +19,7 @@ from audiosr_fx.training.losses import DB_PER_NEPER, long_term_log_mel, weighted
 from audiosr_fx.training.ranges import check_range
 from audiosr_fx.training.segments import Batch, misjudge
 from audiosr_fx.training.stage import BatchMaker, Example, Stage, TrainSettings
-from audiosr_fx.training.validation import SHOWN, mean_figure, validation_batches
+from audiosr_fx.training.validation import SHOWN, figures_per_cutoff, mean_figure, validation_batches
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +87,10 @@ class PredictorStage(Stage):
             parts["flatness"] = flatness_error(predicted, target, trusted, frames)
             total = total + self._settings.flatness_weight * parts["flatness"]
         return {"total": total, **parts}
+
+    @classmethod
+    def figures(cls, config: ModelConfig) -> tuple[str, ...]:
+        return ("error_db", *figures_per_cutoff("error_db", "level_db", "flatness_db"))
 
     def validate(self, module: nn.Module) -> Mapping[str, float]:
         errors_db: dict[str, float] = {}

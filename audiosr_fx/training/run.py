@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from audiosr_fx import __version__
-from audiosr_fx.errors import AudioFormatError, ParameterError
+from audiosr_fx.errors import AudioFormatError
 from audiosr_fx.model.audiosr import AudioSRModel
 from audiosr_fx.model.config import ModelConfig
 from audiosr_fx.model.config_json import config_to_json
@@ -23,14 +23,15 @@ from audiosr_fx.training.assemble import (
     lasting_name,
     load_stages,
     needed_stages,
-    stages_of,
     starting_model,
 )
 from audiosr_fx.training.card import data_rows
 from audiosr_fx.training.compute import Compute
-from audiosr_fx.training.data import Clip, DataFolder, choose_validation, split_corpus
+from audiosr_fx.training.data import Clip, choose_validation, split_corpus
 from audiosr_fx.training.folders import load_data
-from audiosr_fx.training.recipes import DataSettings, Recipe, load_recipe
+from audiosr_fx.training.preflight import check_run
+from audiosr_fx.training.recipes import DataSettings, Recipe
+from audiosr_fx.training.request import TrainRequest
 from audiosr_fx.training.stage import TrainSettings
 from audiosr_fx.training.trained_on import KEY, TrainedOn
 from audiosr_fx.training.trainer import Trainer
@@ -41,48 +42,6 @@ logger = logging.getLogger(__name__)
 _MOST_WORKERS = 12
 _LIMITS_NAME = "data.json"
 _BRIGHT_HZ = 16_000.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainRequest:
-    """One command: which stages, from what, where and how.
-
-    ``go_on`` follows the recipe to the one it names to go on with; ``overrides`` are of every such recipe, in
-    place of its own settings, as they were already applied to the first.
-    """
-
-    stages: Sequence[str]
-    data: Sequence[DataFolder]
-    runs: Path
-    recipe: Recipe
-    init: str | None = None
-    device: str = "auto"
-    workers: int | None = None
-    board: bool = True
-    go_on: bool = False
-    overrides: Mapping[str, Any] = field(default_factory=dict)
-
-    def phases(self) -> Iterator[TrainRequest]:
-        """This request and those that go on from it, each in a folder within the one before.
-
-        Raises:
-            ParameterError: a recipe that is not there, or that comes back to one before it.
-        """
-        request, seen = self, {self.recipe.name}
-        yield request
-        while request.go_on and request.recipe.then:
-            recipe = load_recipe(request.recipe.then).with_overrides(**self.overrides)
-            if recipe.name in seen:
-                raise ParameterError(f"recipe {recipe.name!r} goes on with itself; expected an end")
-            seen.add(recipe.name)
-            request = replace(
-                request,
-                recipe=recipe,
-                stages=recipe.stages,
-                runs=request.runs / recipe.name,
-                init=str(request.runs.absolute()),
-            )
-            yield request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +67,7 @@ def train_stages(request: TrainRequest, should_stop: Callable[[], bool]) -> Stop
     Raises:
         AudioFormatError: data that cannot be used.
         CheckpointError: weights that are missing or do not fit.
+        OSError: the folder of the run cannot be written, or its disk has no room.
         ParameterError: settings that do not fit each other, or a device that is not here.
     """
     compute = Compute(request.device)
@@ -115,14 +75,13 @@ def train_stages(request: TrainRequest, should_stop: Callable[[], bool]) -> Stop
         logging.getLogger("audiosr_fx").setLevel(logging.ERROR)
     _prefer_repeatable(compute.device)
     phases = list(request.phases())
-    for phase in phases:
-        for name in phase.stages:
-            phase.recipe.settings(name)
     model = starting_model(request.recipe, request.init)
+    check_run(phases, model)
     clips = _load_in_turn(request, compute)
+    splits = [split_data(clips, phase.recipe.data) for phase in phases]
     stopped = None
-    for phase in phases:
-        stopped = _train_phase(phase, model.config, compute, clips, should_stop)
+    for phase, (training, validation) in zip(phases, splits, strict=True):
+        stopped = _train_phase(phase, model.config, compute, training, validation, should_stop)
         if stopped is not None:
             break
     compute.close()
@@ -133,12 +92,12 @@ def _train_phase(
     request: TrainRequest,
     config: ModelConfig,
     compute: Compute,
-    clips: Sequence[Clip],
+    training: Sequence[Clip],
+    validation: Sequence[Clip],
     should_stop: Callable[[], bool],
 ) -> Stopped | None:
-    training, validation = split_data(clips, request.recipe.data)
     _describe(request.recipe, training, validation)
-    for name in [name for name in request.stages if name in stages_of(config)] or request.stages:
+    for name in request.stages_in(config):
         stopped = _train_stage(request, name, compute, training, validation, should_stop)
         if stopped is not None:
             return stopped
@@ -193,7 +152,7 @@ def _train_stage(
     settings = request.recipe.settings(name)
     stage = build_stage(name, model, request.recipe, training, validation, compute.device)
     if stage.precision != settings.precision:
-        logger.info("%s is trained in %s: this CPU only imitates bfloat16", name, stage.precision)
+        logger.info("%s is trained in %s: bfloat16 is only imitated here", name, stage.precision)
     warn_of_noise_that_stays(model, settings)
     trainer = Trainer(
         stage,

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from audiosr_fx.errors import ParameterError
+from audiosr_fx.model.config import ModelConfig
 from audiosr_fx.training.adversarial import Adversary
 from audiosr_fx.training.ranges import check_range
 from audiosr_fx.training.segments import AugmentSettings, Batch
@@ -99,12 +100,17 @@ class TrainSettings:
 
 
 def usable_precision(precision: str, device: torch.device) -> str:
-    """The precision asked for, or float32 on a CPU that would have to imitate bfloat16.
+    """The precision asked for, or float32 on a CPU or GPU that would have to imitate bfloat16.
 
-    Without AVX-512 a step in bfloat16 takes about fourteen times as long as one in float32.
+    On a CPU without AVX-512 a step in bfloat16 takes about fourteen times as long as one in float32.
     """
-    imitates = device.type == "cpu" and torch.backends.cpu.get_cpu_capability() in _WITHOUT_BFLOAT16
-    return "float32" if imitates else precision
+    return "float32" if _imitates_bfloat16(device) else precision
+
+
+def _imitates_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return not torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and torch.backends.cpu.get_cpu_capability() in _WITHOUT_BFLOAT16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +158,11 @@ class Stage(ABC):
 
         ``total`` is minimised by the module, ``critics``, if it is there, by the adversary.
         """
+
+    @classmethod
+    @abstractmethod
+    def figures(cls, config: ModelConfig) -> tuple[str, ...]:
+        """The names of what ``validate`` finds with a model of that config: those a recipe may watch."""
 
     @abstractmethod
     def validate(self, module: nn.Module) -> Mapping[str, float]:

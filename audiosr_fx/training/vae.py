@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from audiosr_fx.model.audiosr import AudioSRModel
+from audiosr_fx.model.config import ModelConfig
 from audiosr_fx.model.vae import VAE, Posterior
 from audiosr_fx.training.adversarial import AdversarialSettings, Adversary
 from audiosr_fx.training.data import Clip
@@ -84,6 +85,10 @@ class VAEStage(Stage):
             losses |= self.adversary.losses(mel, decoded, step)
             losses["total"] = losses["total"] + losses.get("adversarial", 0.0)
         return losses
+
+    @classmethod
+    def figures(cls, config: ModelConfig) -> tuple[str, ...]:
+        return ("error_db",)
 
     def validate(self, module: nn.Module) -> Mapping[str, float]:
         assert isinstance(module, VAE)

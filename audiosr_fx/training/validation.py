@@ -34,6 +34,11 @@ def validation_piece(clip: Clip) -> np.ndarray:
     return np.asarray(clip.samples[start : start + length].astype(np.float32) / np.float32(32768))
 
 
+def figures_per_cutoff(*kinds: str) -> tuple[str, ...]:
+    """Names of figures of so many kinds, each at every cutoff."""
+    return tuple(f"{kind}_{cutoff_hz:.0f}" for kind in kinds for cutoff_hz in VALIDATION_CUTOFFS_HZ)
+
+
 def mean_figure(figures: dict[str, float], name: str) -> dict[str, float]:
     """The figures, led by their mean under a name of its own."""
     return {name: float(np.mean(list(figures.values()))), **figures} if figures else {}

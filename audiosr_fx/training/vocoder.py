@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from audiosr_fx.errors import ParameterError
 from audiosr_fx.model.audiosr import AudioSRModel
+from audiosr_fx.model.config import ModelConfig
 from audiosr_fx.model.exciter import Exciter
 from audiosr_fx.quality.lsd import measure_lsd
 from audiosr_fx.training.adversarial import AdversarialSettings, Adversary, band_between
@@ -21,7 +22,7 @@ from audiosr_fx.training.parting import Parting, part_at
 from audiosr_fx.training.ranges import check_range
 from audiosr_fx.training.segments import Batch, misjudge
 from audiosr_fx.training.stage import BatchMaker, Example, Stage, TrainSettings
-from audiosr_fx.training.validation import SHOWN, mean_figure, validation_batches
+from audiosr_fx.training.validation import SHOWN, figures_per_cutoff, mean_figure, validation_batches
 
 _SOFTEST = 1e-4  # RMS of a band that critics hear at unit level
 
@@ -114,6 +115,11 @@ class ExciterStage(Stage):
             losses |= {"spectral": spectral, **self.adversary.losses(real / level, made / level, step)}
             losses["total"] = losses["total"] + losses.get("adversarial", 0.0)
         return losses
+
+    @classmethod
+    def figures(cls, config: ModelConfig) -> tuple[str, ...]:
+        predicted = () if config.predictor is None else ("lsd_predicted",)
+        return ("lsd", *figures_per_cutoff("lsd_true", *predicted))
 
     def validate(self, module: nn.Module) -> Mapping[str, float]:
         figures: dict[str, float] = {}

@@ -15,7 +15,8 @@ from audiosr_fx.training.assemble import fresh_model, trained_model
 from audiosr_fx.training.data import SAMPLE_RATE, Clip, DataFolder
 from audiosr_fx.training.folders import scan_folder
 from audiosr_fx.training.recipes import load_recipe
-from audiosr_fx.training.run import TrainRequest, split_data, train_stages
+from audiosr_fx.training.request import TrainRequest
+from audiosr_fx.training.run import split_data, train_stages
 from audiosr_fx.training.validation import validation_batches
 
 

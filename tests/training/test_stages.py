@@ -28,7 +28,7 @@ from audiosr_fx.training.assemble import (
 from audiosr_fx.training.batches import Batches
 from audiosr_fx.training.data import Clip
 from audiosr_fx.training.recipes import STAGES, Recipe
-from audiosr_fx.training.stage import Stage
+from audiosr_fx.training.stage import Stage, usable_precision
 from audiosr_fx.training.trainer import Trainer
 
 
@@ -58,7 +58,9 @@ def test_a_stage_learns_and_is_logged(case: str, make_stage: Callable[..., Stage
     assert logged["step"] == 16
     assert all(np.isfinite(value) for value in logged.values())
     with torch.inference_mode():
-        assert set(stage.validate(stage.module)) < set(logged)
+        found = stage.validate(stage.module)
+    assert set(found) < set(logged)
+    assert set(found) == set(stage.figures(config)), "those are what a recipe may watch"
 
 
 @pytest.mark.parametrize(
@@ -236,6 +238,14 @@ def test_a_model_that_cannot_be_built_is_the_recipes_fault() -> None:
     odd = replace(TINY, vae=replace(TINY.vae, norm_groups=3))
     with pytest.raises(ParameterError, match="no model can be built"):
         fresh_model(odd)
+
+
+@pytest.mark.parametrize(("is_native", "precision"), [(False, "float32"), (True, "bfloat16")])
+def test_bfloat16_is_left_to_gpus_that_compute_it(
+    is_native: bool, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: is_native)
+    assert usable_precision("bfloat16", torch.device("cuda")) == precision
 
 
 @pytest.mark.parametrize(("capability", "precision"), [("AVX2", "float32"), ("AVX512", "bfloat16")])

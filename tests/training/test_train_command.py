@@ -347,6 +347,12 @@ def test_ctrl_c_amid_a_line_is_noted_too(tmp_path: Path, monkeypatch: pytest.Mon
         (["vae", "--data", "CORPUS", "--device", "tpu"], 2, "device is 'tpu'"),
         (["vocoder", "--data", "CORPUS", "--recipe", "toy.toml"], 4, "train stage 'predictor' first"),
         (
+            ["all", "--data", "CORPUS", "--recipe", "watch.toml"],
+            2,
+            "vae.watch is 'lsd'; expected one of error",
+        ),
+        (["all", "--data", "CORPUS", "--recipe", "toy.toml", "--runs", "toy.toml"], 5, "another --runs"),
+        (
             ["predictor", "--data", "CORPUS", "--recipe", "sharpen", "--init", "mini"],
             2,
             "no table [predictor]",
@@ -361,6 +367,7 @@ def test_a_mistake_is_one_line_and_an_exit_code(
     arguments: list[str], code: int, message: str, run: Run, corpus_folder: Path
 ) -> None:
     Path("empty").mkdir()
+    Path("watch.toml").write_text(RECIPE.replace("[vae]", '[vae]\nwatch = "lsd"'))
     result = run("train", *(str(corpus_folder) if word == "CORPUS" else word for word in arguments))
     assert result.exit_code == code, result.stderr
     (error,) = [line for line in result.stderr.splitlines() if line.startswith("error:")]

@@ -16,6 +16,7 @@ from tiny_training import CASES, recipe_of
 from torch import Tensor, nn
 
 from audiosr_fx.errors import CheckpointError, ParameterError
+from audiosr_fx.model.config import ModelConfig
 from audiosr_fx.training.assemble import build_stage, fresh_model, load_stages, read_stage
 from audiosr_fx.training.data import Clip
 from audiosr_fx.training.figures import append_figures, read_figures
@@ -64,13 +65,17 @@ class Slope(Stage):
         maker = SegmentMaker(clips, AugmentSettings(seconds=0.08, layer_weights=(1.0,)))
         super().__init__(maker, torch.device("cpu"), "float32")
         self.module: nn.Module = nn.Linear(1, 1)
-        self.figures = iter(figures)
+        self.errors = iter(figures)
 
     def loss(self, batch: Batch, random: np.random.Generator, step: int) -> Mapping[str, Tensor]:
         return {"total": (self.module(torch.ones(1, 1)) - 1.0).square().mean()}
 
+    @classmethod
+    def figures(cls, config: ModelConfig) -> tuple[str, ...]:
+        return ("error",)
+
     def validate(self, module: nn.Module) -> Mapping[str, float]:
-        return {"error": next(self.figures, 9.0)}
+        return {"error": next(self.errors, 9.0)}
 
 
 QUICK = TrainSettings(
