@@ -20,6 +20,7 @@ from audiosr_fx.training.segments import AugmentSettings, Batch
 
 PRECISIONS = ("float32", "bfloat16")
 
+_MOST_EXAMPLES = 4096  # at 2.56 s they are 4 GB before anything is made of them
 _WITHOUT_BFLOAT16 = ("DEFAULT", "NO AVX", "AVX2")
 
 
@@ -69,15 +70,10 @@ class TrainSettings:
     augment: AugmentSettings = field(default_factory=AugmentSettings)
 
     def __post_init__(self) -> None:
-        for name in (
-            "steps",
-            "batch_size",
-            "accumulate",
-            "warmup_steps",
-            "validate_every",
-            "checkpoint_every",
-        ):
+        for name in ("steps", "warmup_steps", "validate_every", "checkpoint_every"):
             check_range(self, name, 1, 10**9)
+        for name in ("batch_size", "accumulate"):
+            check_range(self, name, 1, _MOST_EXAMPLES)
         for name in ("learning_rate", "gradient_norm"):
             check_range(self, name, 1e-12, 1e6)
         for name in ("weight_decay", "decay_fraction", "ema_decay", "blend"):

@@ -170,7 +170,9 @@ class Trainer:
     def _memory_faults_told(self) -> Iterator[None]:
         try:
             yield
-        except torch.OutOfMemoryError as error:
+        except (MemoryError, RuntimeError) as error:
+            if not _is_lack_of_memory(error):
+                raise
             raise ParameterError(
                 f"{self.stage.name}: {self.compute.device} has too little memory for batch_size"
                 f" {self.settings.batch_size}; take a smaller --batch-size, and --accumulate in its place"
@@ -326,6 +328,11 @@ class Trainer:
         check_start(self.checkpoint_path, before, self.record)
         self.record = join_records(before, self.record)
         logger.info("%s continues at step %d", self.stage.name, self.step)
+
+
+def _is_lack_of_memory(error: Exception) -> bool:
+    """For the memory of a CPU torch has no error of its own, only words of its allocator."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
 
 def _adamw(module: nn.Module, weight_decay: float, betas: tuple[float, float]) -> torch.optim.AdamW:

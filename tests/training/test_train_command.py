@@ -344,6 +344,7 @@ def test_ctrl_c_amid_a_line_is_noted_too(tmp_path: Path, monkeypatch: pytest.Mon
         (["vae", "--data", "CORPUS", "--init", "nobody"], 4, "model is 'nobody'; expected one of mini"),
         (["vae", "--data", "CORPUS", "--precision", "half"], 2, "precision is 'half'"),
         (["vae", "--data", "CORPUS", "--learning-rate", "-1"], 2, "learning_rate is -1.0"),
+        (["vae", "--data", "CORPUS", "--batch-size", "1000000000"], 2, "is 1000000000; expected 1 to 4096"),
         (["vae", "--data", "CORPUS", "--device", "tpu"], 2, "device is 'tpu'"),
         (["vocoder", "--data", "CORPUS", "--recipe", "toy.toml"], 4, "train stage 'predictor' first"),
         (

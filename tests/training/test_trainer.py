@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -54,6 +54,10 @@ def test_an_interrupted_run_continues_as_if_it_had_not_been(
     for part in ("module", "average", *(["critics"] if adversarial else [])):
         for key, value in ours[part].items():
             assert torch.equal(value, theirs[part][key]), (part, key)
+
+
+def _raise(error: Exception) -> None:
+    raise error
 
 
 class Slope(Stage):
@@ -159,9 +163,20 @@ def test_a_run_without_a_finite_gradient_comes_to_an_end(clips: list[Clip], tmp_
         Trainer(stage, replace(settings, checkpoint_every=30), tmp_path).run()
 
 
-def test_too_little_memory_is_one_line_with_a_way_out(clips: list[Clip], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "fault",
+    [
+        lambda: torch.empty(2**58),
+        lambda: np.zeros(2**60, np.uint8),
+        lambda: _raise(torch.OutOfMemoryError("CUDA out of memory")),
+    ],
+)
+def test_too_little_memory_is_one_line_with_a_way_out(
+    fault: Callable[[], object], clips: list[Clip], tmp_path: Path
+) -> None:
     def full(batch: Batch, random: np.random.Generator, step: int) -> Mapping[str, Tensor]:
-        raise torch.OutOfMemoryError("CUDA out of memory")
+        fault()
+        raise AssertionError
 
     stage = Slope(clips)
     stage.loss = full  # type: ignore[method-assign]
