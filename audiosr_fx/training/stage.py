@@ -29,7 +29,8 @@ class TrainSettings:
     """How long and how fast one stage is trained, and on what.
 
     The learning rate warms up linearly, stays, and falls linearly to zero over the last
-    ``decay_fraction`` of the steps. A run can be continued with another number of steps.
+    ``decay_fraction`` of the steps. A run can be continued with another number of steps, over which the fall
+    is laid anew.
 
     Attributes:
         steps: of the optimiser.
@@ -88,10 +89,14 @@ class TrainSettings:
         if self.patience and not self.watch:
             raise ParameterError(f"patience is {self.patience} but watch names no figure to look at")
 
+    @property
+    def decay_start(self) -> float:
+        """The step from which on the learning rate falls."""
+        return self.steps * (1.0 - self.decay_fraction)
+
     def learning_rate_share(self, step: int) -> float:
         """Share of the full learning rate at step ``step`` (counted from 0)."""
-        decay_start = self.steps * (1.0 - self.decay_fraction)
-        remaining = (self.steps - step) / max(self.steps - decay_start, 1.0)
+        remaining = (self.steps - step) / max(self.steps - self.decay_start, 1.0)
         return min(1.0, (step + 1) / self.warmup_steps, max(remaining, 0.0))
 
 

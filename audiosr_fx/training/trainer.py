@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -295,6 +296,7 @@ class Trainer:
     def _state(self) -> dict[str, Any]:
         state: dict[str, Any] = {
             "step": self.step,
+            "steps": self.settings.steps,
             "module": self.stage.module.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -328,6 +330,24 @@ class Trainer:
         check_start(self.checkpoint_path, before, self.record)
         self.record = join_records(before, self.record)
         logger.info("%s continues at step %d", self.stage.name, self.step)
+        self._say_where_its_decay_went(int(state.get("steps", self.settings.steps)))
+
+    def _say_where_its_decay_went(self, steps_before: int) -> None:
+        """The learning rate falls towards the last step, so that another last step moves all of it."""
+        now, step = self.settings, self.step
+        if steps_before == now.steps or step >= now.steps:
+            return
+        before = replace(now, steps=steps_before)
+        logger.info(
+            "%s: %d steps in place of %d move the learning rate: it is %.3g here, not %.3g, and falls from"
+            " step %d on",
+            self.stage.name,
+            now.steps,
+            steps_before,
+            now.learning_rate * now.learning_rate_share(step),
+            now.learning_rate * before.learning_rate_share(step),
+            max(step, math.ceil(now.decay_start)),
+        )
 
 
 def _is_lack_of_memory(error: Exception) -> bool:

@@ -139,6 +139,19 @@ def test_a_run_that_is_over_says_so(
     assert "go on with more --steps" in caplog.text
 
 
+def test_more_steps_move_the_fall_of_the_learning_rate_and_it_is_said(
+    clips: list[Clip], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    settings = replace(QUICK, steps=4, learning_rate=0.1)
+    Trainer(Slope(clips), settings, tmp_path).run()
+    for steps in (4, 8, 8):
+        Trainer(Slope(clips), replace(settings, steps=steps), tmp_path).run()
+    assert [line for line in caplog.messages if "move the learning rate" in line] == [
+        "slope: 8 steps in place of 4 move the learning rate: it is 0.1 here, not 0, and falls from step 6 on"
+    ]
+
+
 def test_a_run_that_lost_patience_is_not_told_to_go_on(
     clips: list[Clip], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
