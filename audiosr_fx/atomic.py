@@ -75,18 +75,30 @@ def publish(temporary: Path, path: Path, *, overwrite: bool) -> None:
     sync_folder(path.parent)
 
 
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A name beside ``path`` to write to, which takes its place if the block ends well, and is gone if not.
+
+    The name is always the same: what a killed process left is written over by the next, however large. It
+    is for files that one process writes, and is not written through to the disk, which for large ones that
+    are written again and again would take too long.
+    """
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file whole or not at all, over one that is there.
 
     Raises:
         OSError: it cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.part")
-    try:
+    with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def sync(path: Path) -> None:

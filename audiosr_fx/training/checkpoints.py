@@ -8,22 +8,21 @@ from typing import Any
 
 import torch
 
+from audiosr_fx.atomic import replacing
 from audiosr_fx.errors import CheckpointError
 from audiosr_fx.wording import printable
 
 
 def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
-    """Write a checkpoint next to its name, then give it that.
+    """Write a checkpoint whole or not at all.
 
     Raises:
         OSError: it cannot be written; the one before is still there.
     """
-    temporary = path.with_suffix(".tmp")
     try:
-        torch.save(state, temporary)
-        temporary.replace(path)
+        with replacing(path) as temporary:
+            torch.save(state, temporary)
     except (OSError, RuntimeError) as error:
-        temporary.unlink(missing_ok=True)
         raise OSError(f"{path}: cannot be written ({error})") from error
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from audiosr_fx.atomic import replacing
 from audiosr_fx.errors import AudioFormatError
 from audiosr_fx.training.data import INDEX_NAME, SAMPLE_RATE
 
@@ -80,9 +80,8 @@ def write_clip(
     lossy = origin.lossy_source
     path = folder / kind / f"{name}.flac"
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".part")
-    soundfile.write(temporary, sound, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        soundfile.write(temporary, sound, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
     return ClipRow(
         file=f"{kind}/{name}.flac",
         kind=kind,
@@ -112,12 +111,13 @@ def check_unused(folder: Path) -> None:
 
 def write_index(folder: Path, rows: Iterable[ClipRow]) -> None:
     """Write ``INDEX.csv`` whole, in one step."""
-    temporary = folder / f".{INDEX_NAME}.part"
-    with temporary.open("w", newline="", encoding="utf-8") as file:
+    with (
+        replacing(folder / INDEX_NAME) as temporary,
+        temporary.open("w", newline="", encoding="utf-8") as file,
+    ):
         writer = csv.DictWriter(file, ClipRow.__dataclass_fields__)
         writer.writeheader()
         writer.writerows(asdict(row) for row in rows)
-    os.replace(temporary, folder / INDEX_NAME)
 
 
 def measure_edge(sound: NDArray[np.floating]) -> tuple[int, float]:

@@ -76,3 +76,20 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(
         write_checkpoint(path, {"step": 2})
     assert torch.load(path, weights_only=True) == {"step": 1}
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_ends_a_checkpoint_half_written_leaves_the_one_before_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "vae.pt"
+    write_checkpoint(path, {"step": 1})
+
+    def half(state: object, temporary: Path) -> None:
+        temporary.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch, "save", half)
+    with pytest.raises(KeyboardInterrupt):
+        write_checkpoint(path, {"step": 2})
+    assert list(tmp_path.iterdir()) == [path]
+    assert torch.load(path, weights_only=True) == {"step": 1}

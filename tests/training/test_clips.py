@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import soundfile
 from scipy.signal import butter, sosfilt
 
 from audiosr_fx.errors import AudioFormatError
-from audiosr_fx.training.clips import Origin, measure_edge, write_clip, write_index
+from audiosr_fx.training.clips import ClipRow, Origin, measure_edge, write_clip, write_index
 from audiosr_fx.training.data import load_corpus
 
 ORIGIN = Origin(source_repo="a box", source_path="a, b.wav", licence="CC0-1.0", author='"Nobody"')
@@ -64,3 +65,15 @@ def test_an_index_is_read_back_with_limits(tmp_path: Path) -> None:
         "drums/hit_001.flac": 19_250.0,
         "piano/key_001.flac": 21_000.0,
     }
+
+
+def test_an_index_of_which_a_row_fails_is_not_there(tmp_path: Path) -> None:
+    def rows() -> Iterator[ClipRow]:
+        row = write_clip(tmp_path, "fx", "hiss_001", _noise(), ORIGIN)
+        assert row is not None
+        yield row
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write_index(tmp_path, rows())
+    assert [path.name for path in tmp_path.iterdir()] == ["fx"]
