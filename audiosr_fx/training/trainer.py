@@ -14,7 +14,7 @@ from pickle import UnpicklingError
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from audiosr_fx.errors import CheckpointError, ParameterError
 from audiosr_fx.training.batches import Batches, BatchPlace
@@ -22,6 +22,7 @@ from audiosr_fx.training.board import Board
 from audiosr_fx.training.checkpoints import check_start, write_checkpoint
 from audiosr_fx.training.compute import Compute
 from audiosr_fx.training.figures import append_figures
+from audiosr_fx.training.optimizers import Optimizers
 from audiosr_fx.training.patience import Patience
 from audiosr_fx.training.segments import Batch
 from audiosr_fx.training.stage import Stage, TrainSettings
@@ -77,16 +78,10 @@ class Trainer:
         self._workers = workers
         self._should_stop = should_stop
         self._patience = Patience(stage.name, settings.watch, settings.patience)
-        self._skipped = 0
         folder.mkdir(parents=True, exist_ok=True)
         self._board = Board(folder / "board" / stage.name) if board and self.compute.is_main else None
         self.average = copy.deepcopy(stage.module).eval().requires_grad_(False)
-        self.optimizer = _adamw(stage.module, settings.weight_decay, settings.betas)
-        self.critics_optimizer = None
-        if stage.adversary is not None:
-            self.critics_optimizer = _adamw(
-                stage.adversary.critics, settings.weight_decay, stage.adversary.settings.betas
-            )
+        self.optimizers = Optimizers(stage, settings, self.compute)
         if self.checkpoint_path.exists():
             self._load()
 
@@ -162,7 +157,8 @@ class Trainer:
                 started = time.perf_counter()
                 with self._memory_faults_told():
                     losses = self._gradients(batches)
-                    losses.update(self._step_optimizers())
+                    losses.update(self.optimizers.step(self.step))
+                self._end_if_it_only_seems_to_go_on()
                 self._update_average()
                 self.step += 1
                 yield losses, time.perf_counter() - started
@@ -182,9 +178,7 @@ class Trainer:
     def _gradients(self, batches: Iterator[tuple[BatchPlace, Batch]]) -> dict[str, float]:
         """Gradients of one step in place, and the mean of its losses."""
         parts = self.settings.accumulate
-        self.optimizer.zero_grad(set_to_none=True)
-        if self.critics_optimizer is not None:
-            self.critics_optimizer.zero_grad(set_to_none=True)
+        self.optimizers.zero_gradients()
         sums: dict[str, Tensor] = {}
         for _ in range(parts):
             place, batch = next(batches)
@@ -198,35 +192,8 @@ class Trainer:
                 sums[name] = sums.get(name, 0.0) + loss.detach() / parts
         return {name: float(value) for name, value in sums.items()}
 
-    def _step_optimizers(self) -> dict[str, float]:
-        share = self.settings.learning_rate_share(self.step)
-        rate = self.settings.learning_rate * share
-        norms = {"learning_rate": rate}
-        norms["gradient_norm"] = self._step_optimizer(self.optimizer, self.stage.module, rate)
-        self._count_skipped(norms["gradient_norm"])
-        adversary = self.stage.adversary
-        if adversary is not None and self.critics_optimizer is not None:
-            rate = adversary.settings.learning_rate * share
-            if self.step >= adversary.settings.start_step:
-                self._step_optimizer(self.critics_optimizer, adversary.critics, rate)
-        return norms
-
-    def _step_optimizer(self, optimizer: torch.optim.Optimizer, module: nn.Module, rate: float) -> float:
-        """Step with clipped gradients unless they are not finite; returns their norm."""
-        self.compute.average_gradients(module.parameters())
-        norm = float(nn.utils.clip_grad_norm_(module.parameters(), self.settings.gradient_norm))
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        if math.isfinite(norm):
-            optimizer.step()
-        else:
-            logger.warning("step %d skipped: its gradient is not finite", self.step)
-        return norm
-
-    def _count_skipped(self, gradient_norm: float) -> None:
-        """End a run that only seems to go on."""
-        self._skipped = 0 if math.isfinite(gradient_norm) else self._skipped + 1
-        if self._skipped >= _MOST_SKIPPED:
+    def _end_if_it_only_seems_to_go_on(self) -> None:
+        if self.optimizers.skipped >= _MOST_SKIPPED:
             path = self.checkpoint_path
             way = f"move {shown(path)} away and begin anew" if path.exists() else "begin anew"
             raise ParameterError(
@@ -299,15 +266,14 @@ class Trainer:
             "steps": self.settings.steps,
             "module": self.stage.module.state_dict(),
             "average": self.average.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            **self.optimizers.state(),
             "best": self._patience.best,
             "waited": self._patience.waited,
             "record": self.record,
             "blend": self.settings.blend,
         }
-        if self.stage.adversary is not None and self.critics_optimizer is not None:
+        if self.stage.adversary is not None:
             state["critics"] = self.stage.adversary.critics.state_dict()
-            state["critics_optimizer"] = self.critics_optimizer.state_dict()
         return state
 
     def _load(self) -> None:
@@ -315,10 +281,9 @@ class Trainer:
             state = torch.load(self.checkpoint_path, map_location=self.compute.device, weights_only=True)
             self.stage.module.load_state_dict(state["module"])
             self.average.load_state_dict(state["average"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            if self.stage.adversary is not None and self.critics_optimizer is not None and "critics" in state:
+            self.optimizers.load(state)
+            if self.stage.adversary is not None and "critics" in state:
                 self.stage.adversary.critics.load_state_dict(state["critics"])
-                self.critics_optimizer.load_state_dict(state["critics_optimizer"])
             self.step = int(state["step"])
             self._patience.best, self._patience.waited = state.get("best"), int(state.get("waited", 0))
             before: dict[str, Any] = dict(state.get("record") or {})
@@ -353,14 +318,3 @@ class Trainer:
 def _is_lack_of_memory(error: Exception) -> bool:
     """For the memory of a CPU torch has no error of its own, only words of its allocator."""
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
-
-
-def _adamw(module: nn.Module, weight_decay: float, betas: tuple[float, float]) -> torch.optim.AdamW:
-    """An optimiser that decays matrices and kernels, and leaves biases and gains alone."""
-    decayed = [p for p in module.parameters() if p.ndim > 1]
-    plain = [p for p in module.parameters() if p.ndim <= 1]
-    return torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}],
-        lr=1e-3,
-        betas=betas,
-    )

@@ -139,7 +139,7 @@ def test_gradients_of_accumulated_passes_are_those_of_one_large_batch(
     for place, batch in batches:
         random = place.random(0, 1)
         torch.manual_seed(int(random.integers(2**62)))
-        trainer.optimizer.zero_grad()
+        trainer.optimizers.zero_gradients()
         trainer.stage.loss(batch, random, 0)["total"].backward()
         for total, p in zip(expected, trainer.stage.module.parameters(), strict=True):
             total += p.grad / 3
