@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeGuard
 
 from numpy.typing import NDArray
 
@@ -73,12 +73,25 @@ class AlbumGain:
 
 
 Stages: TypeAlias = dict[int, tuple[Effect, ...]]
-"""What takes the place of some effects of a board, by their place in it."""
+"""What takes the place of some effects of a board, by their place ``in_series``."""
+
+
+def in_series(board: Board) -> Board:
+    """The same board without boards in it: what they hold stands in their place, and sounds the same."""
+    series: list[Effect] = []
+    for effect in board:
+        series += in_series(effect) if _is_plain(effect) else [effect]
+    return Board(series)
+
+
+def _is_plain(effect: Effect) -> TypeGuard[Board]:
+    return isinstance(effect, Board) and not effect.has_own_process
 
 
 def with_stages(board: Board, stages: Stages) -> Board:
-    """A board with some effects replaced."""
-    return Board([new for place, old in enumerate(board) for new in stages.get(place, (old,))])
+    """A board in series with some effects replaced."""
+    series = in_series(board)
+    return Board([new for place, old in enumerate(series) for new in stages.get(place, (old,))])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,12 +113,14 @@ class Album:
 
         The set is measured as it arrives at that stage, but without what ``AudioSR`` adds, some tenths of a
         LU, and without what plugins do. In place of a ``MasterTo`` the gain is one that brings the set to the
-        target with its peaks limited, and the limiter follows. Stages inside a ``Mix`` stay as they are.
+        target with its peaks limited, and the limiter follows. Boards in the board count as what they hold;
+        stages inside a ``Mix`` stay as they are.
 
         Raises:
             RenderCancelled: should_cancel said so.
         """
         stages: Stages = {}
+        board = in_series(board)
         for place, effect in enumerate(board):
             before = list(with_stages(board[:place], stages))
             if isinstance(effect, LoudnessNormalize):

@@ -81,6 +81,16 @@ def test_what_stands_before_counts(songs: list[Path]) -> None:
     assert album_loudness([ArraySource(one, RATE) for one in audio]) == pytest.approx(-26.0, abs=0.1)
 
 
+def test_a_stage_inside_a_board_of_the_board_is_one_for_the_set(songs: list[Path]) -> None:
+    board = Board([pedalboard.Gain(-6.0), Board([Board([LoudnessNormalize(-26.0)]), TruePeakLimiter()])])
+    stages = Album(paths=songs).learn(board)
+    flat = with_stages(board, stages)
+    assert [type(effect) for effect in flat] == [pedalboard.Gain, AlbumGain, TruePeakLimiter]
+    _, loudness = mastered(flat, songs)
+    gains = np.subtract(loudness, before(songs))
+    assert gains[1] == pytest.approx(gains[0], abs=0.01)
+
+
 def test_nothing_that_can_be_measured_is_no_reason_to_fail(songs: list[Path]) -> None:
     stages = Album(paths=songs[3:]).learn(Board([MasterTo()]))
     assert stages[0][0].decision.gain_db == 0.0  # type: ignore[attr-defined]

@@ -53,8 +53,22 @@ class ChosenPreset:
 
     @property
     def has_loudness(self) -> bool:
-        """Whether a stage of loudness stands in the chain itself, where it can be one for a set."""
-        return any(section.type in _LOUDNESS for section in self.preset.chain)
+        """Whether it has a stage of loudness, which can be one for a set."""
+        return any(section.type in _LOUDNESS for _, section in self.preset.sections())
+
+    def check_album(self) -> None:
+        """Refuse a stage of loudness that measures each file by itself whatever the set.
+
+        Raises:
+            ParameterError: it stands in a ``Mix``.
+        """
+        mixes = [place for place, section in self.preset.sections() if section.type == "Mix"]
+        for place, section in self.preset.sections():
+            if section.type in _LOUDNESS and any(place.startswith(f"{mix}.") for mix in mixes):
+                raise ParameterError(
+                    f"album: {place} ({section.type}) of {self.name} stands in a Mix, where each file gets a"
+                    " gain of its own; put it behind the Mix, or leave --album out"
+                )
 
 
 def choose_preset(name: str, changes: Sequence[str], context: typer.Context) -> ChosenPreset:

@@ -267,6 +267,8 @@ def render_files(
         chosen = choose_preset(preset, changes or [], context)
         recipe = PresetRecipe(chosen=chosen, job=job, device=device)
         album = album or chosen.is_album
+        if album:
+            chosen.check_album()
     elif changes:
         raise ParameterError(f"--set is {changes[0]!r}, but there is no --preset whose value it could be")
     batch = Batch(

@@ -134,6 +134,27 @@ def test_an_album_of_nothing_but_silence_has_no_loudness(run: Run, songs: Path, 
     assert summary["album_lufs"] is None
 
 
+def test_an_album_keeps_its_balance_with_loudness_inside_a_board(
+    run: Run, songs: Path, tmp_path: Path
+) -> None:
+    inner = '[[chain]]\ntype = "Board"\nchain = [{type = "MasterTo", target_lufs = -16}]\n'
+    (tmp_path / "inner.toml").write_text(LEVELS + inner, "utf-8")
+    result = run("render", songs, "-o", "out", "-r", "--preset", "inner.toml", "--album", "--json")
+    files, summary = told(result)
+    gains = {round(one["lufs_after"] - one["lufs_before"], 1) for one in files if one["lufs_before"]}
+    assert len(gains) == 1
+    assert summary["album_lufs"] == pytest.approx(-16.0, abs=0.1)
+
+
+def test_an_album_with_loudness_inside_a_mix_is_refused(run: Run, songs: Path, tmp_path: Path) -> None:
+    mix = '[[chain]]\ntype = "Mix"\nbranches = [{type = "Board", chain = [{type = "LoudnessNormalize"}]}]\n'
+    (tmp_path / "mixed.toml").write_text(LEVELS + mix, "utf-8")
+    result = run("render", songs, "-o", "out", "--preset", "mixed.toml", "--album")
+    assert result.exit_code == ExitCode.USAGE
+    assert "2.1.1 (LoudnessNormalize) of mixed stands in a Mix" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_an_album_without_a_stage_of_loudness_is_told_so(run: Run, songs: Path, tmp_path: Path) -> None:
     (tmp_path / "plain.toml").write_text(LEVELS, "utf-8")
     result = run("render", songs, "-o", "out", "--preset", "plain.toml", "--album")
