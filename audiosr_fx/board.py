@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from audiosr_fx.files import FilePath
+from audiosr_fx.files import FilePath, all_paths
 from audiosr_fx.rack import Rack
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Board(Rack):
         region: Region | None = None,
         skip_untouched: bool = False,
         preset: str | None = None,
-        protected: Iterable[FilePath] = (),
+        protected: FilePath | Iterable[FilePath] = (),
         on_event: OnEvent | None = None,
         should_cancel: ShouldCancel | None = None,
         isolated: bool = False,
@@ -69,7 +69,7 @@ class Board(Rack):
                 seconds before. Loudness is measured in the region alone.
             skip_untouched: write nothing where the board leaves every sample as it came.
             preset: name of the preset the board was made from, for that note.
-            protected: further files that must not be replaced.
+            protected: a further file that must not be replaced, or several.
             on_event: hears how far it is.
             should_cancel: asked at every block.
             isolated: run in a process of its own, so that a plugin that crashes or hangs fails only this
@@ -101,7 +101,7 @@ class Board(Rack):
             region=region,
             skip_untouched=skip_untouched,
             preset=preset,
-            protected=tuple(Path(path) for path in protected),
+            protected=all_paths(protected),
             cache=chosen_cache(cache),
             decoded=decoded,
             small_batches=small_batches,

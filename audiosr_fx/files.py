@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -289,6 +290,11 @@ def _plain_file(path: Path) -> soundfile.SoundFile | None:
             with suppress(ValueError, soundfile.LibsndfileError):
                 return open_plain_file(path, chunks(stream))
     return None
+
+
+def all_paths(files: FilePath | Iterable[FilePath]) -> tuple[Path, ...]:
+    """One file or several as paths; the name of one is no list of letters."""
+    return (Path(files),) if isinstance(files, (str, os.PathLike)) else tuple(Path(path) for path in files)
 
 
 def native_name(path: Path) -> str | bytes:

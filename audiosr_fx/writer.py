@@ -20,7 +20,7 @@ from audiosr_fx.atomic import publish, sync, temporary_beside
 from audiosr_fx.chunks import chunks
 from audiosr_fx.dither import Quantizer, choose_dither
 from audiosr_fx.errors import NO_ROOM, AudioFormatError, NameTaken, NoRoom
-from audiosr_fx.files import BLOCK_FRAMES, FilePath, native_name
+from audiosr_fx.files import BLOCK_FRAMES, FilePath, all_paths, native_name
 from audiosr_fx.metadata.flac import comment_block, insert_blocks
 from audiosr_fx.metadata.parts import Loudness, Metadata
 from audiosr_fx.metadata.writing import Layout
@@ -70,7 +70,7 @@ class AudioWriter:
         format: str | None = None,
         expected_frames: int | None = None,
         overwrite: bool = False,
-        sources: Iterable[FilePath] = (),
+        sources: FilePath | Iterable[FilePath] = (),
         dither: str | None = None,
         dither_seed: int = 0,
         metadata: Metadata | None = None,
@@ -87,7 +87,7 @@ class AudioWriter:
             format: WAV, AIFF or FLAC; None takes it from the name.
             expected_frames: samples per channel to come; a WAV that will pass 4 GB becomes an RF64.
             overwrite: replace a file of that name.
-            sources: files that must not be replaced, whatever ``overwrite`` says.
+            sources: a file that must not be replaced, or several, whatever ``overwrite`` says.
             dither: tpdf, shaped or none, for integer formats; None takes tpdf at 16 bits and none above. What
                 is of the word length already, as digital silence is, is never dithered.
             dither_seed: the same seed and samples give the same file.
@@ -108,7 +108,7 @@ class AudioWriter:
         self._speakers = speakers
         self.format = check_format(self.path, format, subtype, channels, self.sample_rate)
         self._overwrite = overwrite
-        self._sources = [Path(source) for source in sources]
+        self._sources = all_paths(sources)
         bits = _BITS.get(subtype)
         self.dither = choose_dither(dither, bits)
         self._quantizer = (

@@ -193,6 +193,8 @@ def test_the_source_is_never_replaced_and_others_only_when_asked(make: Made, tmp
     other = make(500, name="other.wav")
     with pytest.raises(AudioFormatError, match="never replaced"):
         Board().render_file(source, other, overwrite=True, protected=[other])
+    with pytest.raises(AudioFormatError, match="never replaced"):  # one name is no list of letters
+        Board().render_file(source, other, overwrite=True, protected=str(other))
     with pytest.raises(AudioFormatError, match="exists already"):
         Board().render_file(source, other)
     assert source.read_bytes() == before
