@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from audiosr_fx.atomic import temporary_beside
 from audiosr_fx.commands.job import Failure, Outcome
-from audiosr_fx.commands.outputs import Task
+from audiosr_fx.commands.outputs import Task, make_folder
 from audiosr_fx.commands.terminal import OutputError, output_errors, printable
 from audiosr_fx.errors import ParameterError
 
@@ -34,7 +34,7 @@ def check_report(path: Path, tasks: Sequence[Task], *, overwrite: bool) -> None:
             raise OutputError(f"{printable(str(path))}: is an input, which is never replaced")
         if path.exists() and not overwrite:
             raise OutputError(f"{printable(str(path))}: exists already; --overwrite replaces it")
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         probe = temporary_beside(path)
         try:
             os.close(os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))

@@ -66,10 +66,7 @@ def run_batch(tasks: Sequence[Task], recipe: Recipe, batch: Batch) -> None:
 
     Folders are made for what is written; those to which nothing came do not stay.
     """
-    folders = {task.output.parent for task in tasks}
-    if batch.report is not None:
-        folders.add(batch.report.parent)
-    with without_empty_folders(folders):
+    with without_empty_folders():
         _run_batch(tasks, recipe, batch)
 
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from audiosr_fx.commands.outputs import Task
+from audiosr_fx.commands.outputs import Task, make_folder
 from audiosr_fx.commands.terminal import ExitCode, OutputError, output_errors, printable
 from audiosr_fx.errors import AudioFormatError
 from audiosr_fx.settings import RenderSettings, parse_region, session_rate
@@ -187,7 +187,7 @@ def check_output(task: Task, job: Job) -> None:
             if not job.overwrite:
                 raise OutputError(f"{printable(str(task.output))}: exists already; --overwrite replaces it")
         try:
-            task.output.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(task.output.parent)
         except (FileExistsError, NotADirectoryError) as cause:
             blocking = next(path for path in task.output.parents if path.exists())
             raise OutputError(

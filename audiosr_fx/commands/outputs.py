@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -73,15 +73,40 @@ def plan_outputs(inputs: Sequence[Input], out: Path, chosen: OutputFormat | None
     return tasks
 
 
+_made: ContextVar[list[Path] | None] = ContextVar("made", default=None)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and what it lies in, unless they are there; ``without_empty_folders`` hears of it.
+
+    Raises:
+        OSError: it cannot be made, or is a file.
+    """
+    made = _made.get()
+    for path in reversed([path for path in (folder, *folder.parents) if not path.exists()]):
+        try:
+            path.mkdir()
+        except FileExistsError:  # another program was quicker, and it is its folder
+            continue
+        if made is not None:
+            made.append(path)
+    folder.mkdir(exist_ok=True)
+
+
 @contextmanager
-def without_empty_folders(folders: Iterable[Path]) -> Iterator[None]:
-    """Take back, in the end, those of these folders that were not there at first and hold nothing then."""
-    new = {path for folder in folders for path in (folder, *folder.parents) if not os.path.lexists(path)}
+def without_empty_folders() -> Iterator[None]:
+    """Take back, in the end, the folders that ``make_folder`` made and that hold nothing.
+
+    Those of other programs stay: one that renders beside this one will want its folder in a moment.
+    """
+    made: list[Path] = []
+    token = _made.set(made)
     try:
         yield
     finally:
-        for folder in sorted(new, key=lambda path: len(path.parts), reverse=True):
-            with suppress(OSError):  # something lies in it, or it was not made
+        _made.reset(token)
+        for folder in reversed(made):
+            with suppress(OSError):  # something lies in it
                 folder.rmdir()
 
 

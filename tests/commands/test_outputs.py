@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from audiosr_fx.commands.inputs import Input
-from audiosr_fx.commands.outputs import OutputFormat, Task, plan_outputs
+from audiosr_fx.commands.outputs import OutputFormat, Task, make_folder, plan_outputs, without_empty_folders
 from audiosr_fx.errors import ParameterError
 
 
@@ -61,3 +61,20 @@ def test_names_we_cannot_write_and_contradictions_are_refused(tmp_path: Path) ->
         plan_outputs([Input(Path("a.wav"))], tmp_path / "a.mp3", None)
     with pytest.raises(ParameterError, match="but the format is flac"):
         plan_outputs([Input(Path("a.wav"))], tmp_path / "b.wav", OutputFormat.FLAC)
+
+
+def test_an_empty_folder_of_another_program_stays(tmp_path: Path) -> None:
+    shared = tmp_path / "out"
+    with without_empty_folders():
+        shared.mkdir()  # by a render beside this one, whose first file is not there yet
+        make_folder(shared / "more" / "deep")
+        make_folder(tmp_path / "own")
+    assert list(tmp_path.iterdir()) == [shared]
+    assert list(shared.iterdir()) == []
+
+
+def test_a_folder_that_is_a_file_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("a file")
+    for folder in (tmp_path / "out", tmp_path / "out" / "deep"):
+        with pytest.raises((FileExistsError, NotADirectoryError)):
+            make_folder(folder)
