@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pedalboard
@@ -50,6 +50,8 @@ class VST3:
     is_effect = True
     is_instrument = False
     is_offline = False
+
+    __slots__ = ("__weakref__", "_hosted", "_instances", "settings")
 
     def __init__(
         self,
@@ -221,6 +223,19 @@ class VST3:
     def _add_instance(self) -> None:
         plugin = load_vst3(self.settings)
         self._instances.append(_Instance(plugin, NativeRun([plugin], is_fresh=True)))
+
+    if not TYPE_CHECKING:  # or checkers would let every attribute pass
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            """Refuse what would change nothing: pedalboard's own plugins have parameters as attributes."""
+            try:
+                super().__setattr__(name, value)
+            except AttributeError as cause:
+                if hasattr(type(self), name):
+                    raise
+                raise AttributeError(
+                    f"VST3 has no attribute {name!r}; parameters are set by set_parameters({{{name!r}: ...}})"
+                ) from cause
 
     def __reduce__(self) -> tuple[Any, tuple[VST3Settings]]:
         return VST3.from_settings, (self.settings,)

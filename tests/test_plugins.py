@@ -50,6 +50,15 @@ def test_nothing_is_loaded_before_it_is_needed() -> None:
     assert not Board([effect, Gain(1)]).is_offline
 
 
+def test_a_parameter_as_an_attribute_is_refused_with_the_way_out() -> None:
+    tube = VST3("tube.vst3")
+    with pytest.raises(AttributeError, match=r"set_parameters\(\{'tube_drive': \.\.\.\}\)"):
+        tube.tube_drive = 3.5
+    with pytest.raises(AttributeError):
+        tube.name = "other"
+    assert tube.settings.parameters == {}
+
+
 def test_settings_are_plain_values_and_travel() -> None:
     effect = VST3(Path("a.vst3"), {"drive": np.float32(0.5), "model": "JTM 45", "boost": True, "steps": 3})
     assert effect.settings == VST3Settings(
