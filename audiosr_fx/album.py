@@ -175,7 +175,7 @@ class Album:
         found = {}
         for path in self.paths:
             try:
-                with FileSource(path) as file:
+                with FileSource(path, warns=False) as file:
                     limiter = None if limit is None or not limit.reaches(path, gain_db) else limit.settings
                     found[path] = self._meter(Board(effects), file, limiter, gain_db, should_cancel)
             except (AudioFormatError, ParameterError):

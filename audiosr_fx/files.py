@@ -104,13 +104,16 @@ class FileSource(GridSource):
 
     _RUN_UP_FRAMES = 65_536
 
-    def __init__(self, path: FilePath, *, allow_truncated: bool = False, rates: range = _RATES) -> None:
+    def __init__(
+        self, path: FilePath, *, allow_truncated: bool = False, rates: range = _RATES, warns: bool = True
+    ) -> None:
         """Open a file.
 
         Args:
             path: the file.
             allow_truncated: take a file that is shorter than its header says, with zeros for what is missing.
             rates: in Hz that are taken.
+            warns: log what is odd about the file; False where it is opened again later, and told then.
 
         Raises:
             AudioFormatError: as ``read_info``, and for a file that is shorter than its header says.
@@ -126,7 +129,8 @@ class FileSource(GridSource):
             if self.info.is_truncated and not allow_truncated:
                 self.close()
                 raise AudioFormatError(self.info.warning)
-            _log.warning("%s", self.info.warning)
+            if warns:
+                _log.warning("%s", self.info.warning)
         super().__init__(
             sample_rate=self.info.sample_rate,
             channels=self.info.channels,
@@ -250,6 +254,8 @@ def _open(path: Path, rates: range = _RATES) -> tuple[soundfile.SoundFile, Audio
 def _reason(cause: Exception) -> str:
     """Why a decoder gave up, without the file's name, which it would give as bytes."""
     if isinstance(cause, soundfile.LibsndfileError):
+        if "SF_INFO" in cause.error_string:  # all that libsndfile says of it
+            return "its header has no sample rate, or an absurd one"
         text = " ".join(cause.error_string.split()).rstrip(".")
         return text[:1].lower() + text[1:] if text[1:2].islower() else text
     return one_line(cause)

@@ -81,7 +81,7 @@ def measure_null_sum(
         RenderCancelled: should_cancel said so.
     """
     with ExitStack() as files:
-        before = [files.enter_context(FileSource(pair.original)) for pair in pairs]
+        before = [files.enter_context(FileSource(pair.original, warns=False)) for pair in pairs]
         after = [files.enter_context(FileSource(pair.finished)) for pair in pairs]
         rate = max(source.sample_rate for source in after)
         channels = max(source.channels for source in after)

@@ -162,6 +162,16 @@ def test_a_header_that_promises_four_gigabytes_is_refused(tmp_path: Path) -> Non
         FileSource(path)
 
 
+@pytest.mark.parametrize("rate", [0, 2**31])
+def test_an_absurd_sample_rate_in_a_header_is_told_in_words(rate: int, tmp_path: Path) -> None:
+    path = tmp_path / "odd.wav"
+    soundfile.write(str(path), noise(1, 500).T, 48_000)
+    content = path.read_bytes()
+    path.write_bytes(content[:24] + struct.pack("<I", rate) + content[28:])
+    with pytest.raises(AudioFormatError, match=r"\(its header has no sample rate, or an absurd one\)"):
+        read_info(path)
+
+
 def test_an_open_length_is_read_to_the_end_with_a_warning(tmp_path: Path) -> None:
     path = tmp_path / "streamed.wav"
     audio = noise(1, 5000)

@@ -206,7 +206,7 @@ def check_task(task: Task, job: Job) -> None:
     from audiosr_fx.files import FileSource
     from audiosr_fx.writer import check_format
 
-    with FileSource(task.source) as source:
+    with FileSource(task.source, warns=False) as source:
         if job.region is not None:
             parse_region(job.region, source.sample_rate).within(source.frames)
         rate = job.sample_rate_out or session_rate(source.sample_rate)

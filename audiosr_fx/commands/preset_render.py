@@ -155,7 +155,8 @@ class PresetRecipe:
         job = self.job
         check_output(task, job)
         started = time.perf_counter()
-        with FileSource(task.source) as source:
+        is_isolated = self.chosen.preset.has_plugins and not self.is_apart
+        with FileSource(task.source, warns=is_isolated) as source:  # of others the board's render tells
             region = None if job.region is None else parse_region(job.region, source.sample_rate)
             start, stop = (0, source.frames) if region is None else region.within(source.frames)
             before = levels_before(PartSource(source, start, stop))
@@ -174,7 +175,7 @@ class PresetRecipe:
                 preset=self.chosen.name,
                 protected=job.protected,
                 on_event=on_event,
-                isolated=self.chosen.preset.has_plugins and not self.is_apart,
+                isolated=is_isolated,
                 timeout_s=PLUGIN_TIMEOUT_S,
                 cache=job.cache or False,
             )

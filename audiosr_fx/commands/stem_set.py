@@ -112,7 +112,7 @@ def _verdict(path: Path) -> Verdict | None:
     from audiosr_fx.files import FileSource
 
     try:
-        with FileSource(path) as source:
+        with FileSource(path, warns=False) as source:
             return judge(source)
     except AudioSRError:
         return None

@@ -87,9 +87,8 @@ def _sources(one: Path | None, listed: Path | None) -> list[Path]:
     try:
         lines = listed.read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ParameterError(
-            f"input_file_list is {listed}; expected a text file in UTF-8 ({error})"
-        ) from error
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise ParameterError(f"input_file_list is {listed}; expected a text file in UTF-8 ({why})") from error
     sources = [Path(line.strip()) for line in lines if line.strip()]
     if not sources:
         raise ParameterError(f"input_file_list is {listed}; it names no file")

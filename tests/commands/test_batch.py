@@ -302,6 +302,21 @@ def test_a_report_holds_every_file(run: Run, songs: Path, levels: Path) -> None:
     assert "levels" in page
 
 
+@pytest.mark.parametrize("options", [(), ("--preset", "levels.toml", "--album"), ("--stems",)])
+def test_what_is_odd_about_a_file_is_told_once(
+    options: tuple[str, ...], run: Run, songs: Path, levels: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = bytearray((songs / "full.wav").read_bytes())
+    at = data.index(b"data") + 4
+    data[at : at + 4] = b"\xff\xff\xff\xff"
+    (songs / "full.wav").write_bytes(data)
+    result = run("render", songs / "full.wav", songs / "silent.wav", "-o", "out", *options)
+    assert result.exit_code == ExitCode.OK, result.output
+    assert [record.message for record in caplog.records if "length open" in record.message] == [
+        f"{songs / 'full.wav'}: the header leaves the length open (streamed or broken off); read to its end"
+    ]
+
+
 # --- stems ----------------------------------------------------------------------------------------
 
 
