@@ -224,7 +224,12 @@ class AudioSR:
                 raise AudioTypeError(f"audio is {audio.dtype}; expected floating point, full scale ±1.0")
             upsampled = self.upsample(audio.detach().cpu().float().numpy(), sample_rate)
             return torch.from_numpy(upsampled).to(audio.device)
-        array = np.asarray(audio)
+        try:
+            array = np.asarray(audio)
+        except ValueError as cause:
+            raise AudioTypeError(
+                f"audio is a {type(audio).__name__} of unequal parts; expected an array or a tensor"
+            ) from cause
         if array.dtype.kind != "f":
             raise AudioTypeError(f"audio is {array.dtype}; expected floating point, full scale ±1.0")
         rate = check_rate_type(sample_rate)

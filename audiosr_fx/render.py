@@ -133,7 +133,7 @@ def render(
         )
     engine.sampling(settings)  # settings that cannot work fail before the file is read
     peaks = measure_peaks(recent)
-    verdict = _verdict(recent, settings, min(rate_out, SAMPLE_RATE))
+    verdict = _verdict(recent, settings, rate_out)
     return RenderStream(
         recent,
         settings,
@@ -337,15 +337,17 @@ def measure_peaks(source: Source) -> NDArray[np.float32]:
     return peaks
 
 
-def _verdict(source: Source, settings: RenderSettings, sample_rate: int) -> Verdict:
-    """Judge a source; what a result at that rate has no room for is not generated."""
+def _verdict(source: Source, settings: RenderSettings, rate_out: int) -> Verdict:
+    """Judge a source; what a result at that rate, or the model, has no room for is not generated."""
+    sample_rate = min(rate_out, SAMPLE_RATE)
     verdict = judge(source, cutoff_hz=settings.cutoff_hz)
     if verdict.process and source.frames < _SHORTEST_S * source.sample_rate:
         return replace(verdict, process=False, reason=f"shorter than {1000 * _SHORTEST_S:.0f} ms")
     limit_hz = _HIGHEST_CUTOFF * sample_rate / 2.0 - 1.0
     full = verdict.kind == "nyquist" and sample_rate <= native_rate_of(source)
     if verdict.process and verdict.cutoff_hz is not None and (full or verdict.cutoff_hz > limit_hz):
-        reason = f"{verdict.reason}; a result at {sample_rate} Hz has no room for more"
+        who = "a result" if rate_out <= SAMPLE_RATE else "the model"
+        reason = f"{verdict.reason}; {who} at {sample_rate} Hz has no room for more"
         return replace(verdict, process=False, reason=reason)
     if verdict.process and settings.mix == 0.0:
         return replace(verdict, process=False, reason=f"{verdict.reason}; mix is 0, so nothing is added")

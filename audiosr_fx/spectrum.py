@@ -17,6 +17,7 @@ _CLASS_DB = 5.0  # stretches are sorted by level into classes of this width
 _CLASSES = 40
 _LOUD_CLASSES = 4  # the loudest 20 dB count for the mean level: codecs empty the quiet parts
 _FLOOR_POWER = 1e-24
+_MOST_DB = 300.0  # far above any recording; more would overflow float32
 _ROUNDING = 1.01
 _ALL_DB = 50.0
 
@@ -131,7 +132,7 @@ def band_statistics(bands_db: NDArray[np.float32], totals_db: NDArray[np.float64
     """
     loud = bands_db[totals_db > totals_db.max() - _LOUD_CLASSES * _CLASS_DB]
     most = bands_db[totals_db > totals_db.max() - _ALL_DB]
-    mean_power = np.mean(10.0 ** (np.maximum(loud, -200.0) / 10.0), axis=0)
+    mean_power = np.mean(10.0 ** (loud.clip(-200.0, _MOST_DB) / 10.0), axis=0)
     rows = [
         loud.mean(axis=0),
         most.mean(axis=0),

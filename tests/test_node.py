@@ -251,6 +251,8 @@ def test_upsampling_refuses_the_rest(audio: np.ndarray, node: AudioSR) -> None:
         node.upsample(audio, 16_000)
     with pytest.raises(AudioFormatError, match="expected floating point"):
         node.upsample(torch.zeros(10, dtype=torch.int16), 16_000)
+    with pytest.raises(AudioFormatError, match="audio is a list of unequal parts"):
+        node.upsample([[0.0, 0.1], [0.0]], 16_000)
 
 
 def test_upsample_keeps_a_rate_above_48_khz(engine: Engine) -> None:

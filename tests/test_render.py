@@ -200,6 +200,20 @@ def test_a_band_the_result_has_no_room_for_is_not_made(engine: Engine, signals: 
     assert "no room for more" in rendered.verdict.reason
 
 
+def test_a_cutoff_above_the_model_is_told_of_the_model(engine: Engine, signals: type) -> None:
+    settings = RenderSettings(cutoff_hz=24_000.0, steps=1)
+    rendered = render_array(signals.noise(20_000, 96_000), 96_000, settings, engine=engine)
+    assert rendered.sample_rate == 96_000
+    assert rendered.verdict.reason.endswith("the model at 48000 Hz has no room for more")
+
+
+@pytest.mark.parametrize("gain", [1e20, 1e30, 3e37])
+def test_absurd_levels_are_judged_and_kept(gain: float, engine: Engine, signals: type) -> None:
+    audio = (np.float32(gain) * signals.noise(30_000, 48_000, cutoff_hz=6000.0)).astype(np.float32)
+    rendered = render_array(audio, 48_000, RenderSettings(steps=1), engine=engine)
+    assert np.isfinite(rendered.audio).all()
+
+
 # --- regions and seeds ------------------------------------------------------------------------------
 
 
