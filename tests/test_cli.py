@@ -538,6 +538,31 @@ def test_upstream_reads_a_list_which_wins_over_one_file(run: Run, dull: Path) ->
     assert sorted(path.name for path in Path("output").glob("*/*")) == ["dull_hi.wav", "second_hi.wav"]
 
 
+@pytest.mark.usefixtures("published")
+def test_upstream_refuses_two_files_of_one_name_and_takes_one_twice(run: Run, dull: Path) -> None:
+    Path("more").mkdir()
+    Path("more/dull.wav").write_bytes(dull.read_bytes())
+    Path("list.txt").write_text("dull.wav\ndull.wav\n")
+    result = run("upstream", "-il", "list.txt", "-s", "once", "--ddim_steps", "1")
+    assert result.exit_code == ExitCode.OK, result.output
+    assert len(list(Path("once").glob("*/*"))) == 1
+    Path("list.txt").write_text("dull.wav\nmore/dull.wav\n")
+    result = run("upstream", "-il", "list.txt", "-s", "results", "--ddim_steps", "1")
+    assert result.exit_code == ExitCode.USAGE
+    assert "dull.wav and more/dull.wav would both become results/" in result.stderr
+    assert not Path("results").exists()
+
+
+def test_a_link_to_nowhere_is_a_name_that_is_taken_before_anything_is_loaded(
+    run: Run, dull: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("audiosr_fx.engine.load_engine", None)
+    Path("link.wav").symlink_to("nowhere.wav")
+    refused = run("render", dull, "-o", "link.wav")
+    assert refused.exit_code == ExitCode.OUTPUT
+    assert refused.stderr == "error: link.wav: exists already; --overwrite replaces it\n"
+
+
 def test_upstream_leaves_no_folder_behind_where_there_is_no_model(
     run: Run, dull: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -184,8 +185,8 @@ def check_output(task: Task, job: Job) -> None:
                         f"{printable(str(task.output))}: is the input {printable(str(source))},"
                         " which is never replaced"
                     )
-            if not job.overwrite:
-                raise OutputError(f"{printable(str(task.output))}: exists already; --overwrite replaces it")
+        if not job.overwrite and os.path.lexists(task.output):  # be it a link to nowhere
+            raise OutputError(f"{printable(str(task.output))}: exists already; --overwrite replaces it")
         try:
             make_folder(task.output.parent)
         except (FileExistsError, NotADirectoryError) as cause:

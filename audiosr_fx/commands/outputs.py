@@ -63,6 +63,16 @@ def plan_outputs(inputs: Sequence[Input], out: Path, chosen: OutputFormat | None
         raise ParameterError(f"output is {out}; expected a folder, because {many}")
     tasks = [_task_in_folder(one.path, out / (one.folder or ""), chosen) for one in inputs]
     _check_apart(inputs, tasks)
+    check_distinct(tasks)
+    return tasks
+
+
+def check_distinct(tasks: Sequence[Task]) -> None:
+    """Refuse what would leave one output for two inputs.
+
+    Raises:
+        ParameterError: two tasks have the same.
+    """
     taken: dict[Path, Path] = {}
     for task in tasks:
         if task.output in taken:
@@ -70,7 +80,6 @@ def plan_outputs(inputs: Sequence[Input], out: Path, chosen: OutputFormat | None
                 f"{taken[task.output]} and {task.source} would both become {task.output}; render them apart"
             )
         taken[task.output] = task.source
-    return tasks
 
 
 _made: ContextVar[list[Path] | None] = ContextVar("made", default=None)

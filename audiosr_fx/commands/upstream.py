@@ -12,7 +12,7 @@ from audiosr_fx.cache import default_cache
 from audiosr_fx.commands.batch_run import Batch, run_batch
 from audiosr_fx.commands.job import Bits, Job
 from audiosr_fx.commands.models import PublishedModel
-from audiosr_fx.commands.outputs import OutputFormat, Task
+from audiosr_fx.commands.outputs import OutputFormat, Task, check_distinct
 from audiosr_fx.commands.plain_render import PlainRecipe
 from audiosr_fx.errors import ParameterError
 from audiosr_fx.settings import RenderSettings
@@ -64,6 +64,7 @@ def upstream(
     sources = _sources(input_audio_file, input_file_list)
     folder = save_path / datetime.now().strftime("%d_%m_%Y_%H_%M_%S")
     tasks = [Task(path, folder / f"{path.stem}{suffix}.wav", OutputFormat.WAV) for path in sources]
+    check_distinct(tasks)
     job = Job(
         settings=settings,
         bits=Bits.PCM_24,
@@ -89,7 +90,7 @@ def _sources(one: Path | None, listed: Path | None) -> list[Path]:
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
         raise ParameterError(f"input_file_list is {listed}; expected a text file in UTF-8 ({why})") from error
-    sources = [Path(line.strip()) for line in lines if line.strip()]
+    sources = list(dict.fromkeys(Path(line.strip()) for line in lines if line.strip()))
     if not sources:
         raise ParameterError(f"input_file_list is {listed}; it names no file")
     return sources
