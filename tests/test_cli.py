@@ -441,6 +441,22 @@ def test_interrupted_it_leaves_no_half_file(number: int, tmp_path: Path) -> None
     assert not (tmp_path / "out").exists(), "nor the folder that was made for it"
 
 
+@pytest.mark.skipif(os.name != "posix", reason="closes streams by a POSIX shell")
+@pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams_are_no_fault_and_no_file_gets_their_number(
+    closed: str, tmp_path: Path
+) -> None:
+    code = (
+        "from audiosr_fx.__main__ import main\n"
+        "try:\n    main()\n"
+        "except SystemExit as end:\n"
+        "    with open('told', 'w') as told:\n        print(end.code, told.fileno() > 2, file=told)\n"
+    )
+    command = ["sh", "-c", f'exec "$0" "$@" {closed}', sys.executable, "-c", code, "--version"]
+    subprocess.run(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=90, check=True)
+    assert (tmp_path / "told").read_text() == "0 True\n"
+
+
 @pytest.mark.skipif(os.name != "posix", reason="sends a POSIX signal")
 def test_an_interrupt_waits_for_what_must_not_be_torn() -> None:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job starts without
