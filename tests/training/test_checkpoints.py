@@ -60,9 +60,20 @@ def test_another_start_is_refused(began: str | None, start: str, told: str, run:
         check_start(run / "vae.pt", before, {"init": start.format(root)})
 
 
-@pytest.mark.parametrize("fault", [RuntimeError("file write failed"), OSError(28, "file write failed")])
-def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(
-    fault: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("fault", "raised", "told"),
+    [
+        (RuntimeError("file write failed"), OSError, r"vae\.pt: cannot be written \(.*file write failed\)"),
+        (OSError(28, "file write failed"), OSError, r"vae\.pt: cannot be written \(.*file write failed\)"),
+        (KeyboardInterrupt(), KeyboardInterrupt, None),
+    ],
+)
+def test_what_ends_a_checkpoint_half_written_leaves_the_one_before_and_nothing_else(
+    fault: BaseException,
+    raised: type[BaseException],
+    told: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     path = tmp_path / "vae.pt"
     write_checkpoint(path, {"step": 1})
@@ -72,24 +83,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(
         raise fault
 
     monkeypatch.setattr(torch, "save", fill)
-    with pytest.raises(OSError, match=r"vae\.pt: cannot be written \(.*file write failed\)"):
+    with pytest.raises(raised, match=told):
         write_checkpoint(path, {"step": 2})
     assert torch.load(path, weights_only=True) == {"step": 1}
     assert list(tmp_path.iterdir()) == [path]
-
-
-def test_what_ends_a_checkpoint_half_written_leaves_the_one_before_and_nothing_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "vae.pt"
-    write_checkpoint(path, {"step": 1})
-
-    def half(state: object, temporary: Path) -> None:
-        temporary.write_bytes(b"half")
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(torch, "save", half)
-    with pytest.raises(KeyboardInterrupt):
-        write_checkpoint(path, {"step": 2})
-    assert list(tmp_path.iterdir()) == [path]
-    assert torch.load(path, weights_only=True) == {"step": 1}
