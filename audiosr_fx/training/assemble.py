@@ -28,6 +28,7 @@ from audiosr_fx.training.stage import BatchMaker, Stage
 from audiosr_fx.training.trained_on import join_records
 from audiosr_fx.training.vae import VAEStage
 from audiosr_fx.training.vocoder import ExciterStage
+from audiosr_fx.training.widen import widened
 from audiosr_fx.wording import shortened
 
 
@@ -35,7 +36,8 @@ def starting_model(recipe: Recipe, init: str | None) -> AudioSRModel:
     """The model a run starts from: that of ``init`` (see :func:`load_start`), else a fresh one of the recipe.
 
     Raises:
-        ParameterError: the recipe has no model and ``init`` is None, or the two differ.
+        ParameterError: the recipe has no model and ``init`` is None, or the two differ in more than how far
+            the predictor looks (see ``widen.py``).
         CheckpointError: no such weights.
     """
     if init is None:
@@ -46,6 +48,8 @@ def starting_model(recipe: Recipe, init: str | None) -> AudioSRModel:
             )
         return fresh_model(recipe.model)
     model = load_start(init)
+    if recipe.model is not None:
+        model = widened(model, recipe.model)
     check_model(recipe, model.config, init)
     return model
 
@@ -251,6 +255,8 @@ def trained_model(
     if inits:
         start = str(inits.pop())
         model = load_start(start)
+        for config in configs:
+            model = widened(model, config_from_json(config))
         if is_run(start):
             before = trained_model(Path(start))[1]
             twice = before.keys() & records.keys()

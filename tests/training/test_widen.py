@@ -1,0 +1,74 @@
+"""Weights go on with longer kernels: at first they say what they said, and what is trained is exported."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from tiny import TINY, WITH_PREDICTOR, tiny_model
+from tiny_training import recipe_of
+
+from audiosr_fx.errors import ParameterError
+from audiosr_fx.model.audiosr import AudioSRModel
+from audiosr_fx.model.checkpoint import save_model
+from audiosr_fx.model.config import ModelConfig, PredictorConfig
+from audiosr_fx.model.config_json import config_to_json
+from audiosr_fx.training.assemble import build_stage, starting_model, trained_model
+from audiosr_fx.training.data import Clip
+from audiosr_fx.training.trainer import Trainer
+from audiosr_fx.training.widen import widened
+
+SHORT = replace(WITH_PREDICTOR, predictor=PredictorConfig(width=16, depth=2))
+LONG = replace(SHORT, predictor=PredictorConfig(width=16, depth=2, kernel_size=21))
+
+
+def test_a_wider_predictor_says_what_it_said() -> None:
+    model = tiny_model(config=SHORT)
+    wide = widened(model, LONG)
+    assert wide.config == LONG
+    assert not wide.training
+    mel, cutoff_hz = torch.randn(2, 64, 256) - 6.0, torch.tensor([4000.0, 9000.0])
+    assert torch.allclose(_predicted(wide, mel, cutoff_hz), _predicted(model, mel, cutoff_hz), atol=1e-5)
+    for name, weight in model.state_dict().items():
+        if "depthwise.weight" not in name or not name.startswith("predictor"):
+            assert torch.equal(wide.state_dict()[name], weight), name
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        TINY,
+        SHORT,
+        replace(SHORT, predictor=PredictorConfig(width=16, depth=2, kernel_size=5)),
+        replace(SHORT, predictor=PredictorConfig(width=16, depth=2, kernel_size=10)),
+        replace(SHORT, predictor=PredictorConfig(width=16, depth=3, kernel_size=21)),
+    ],
+    ids=["no predictor", "the same", "shorter", "not in the middle", "deeper"],
+)
+def test_nothing_else_is_changed(config: ModelConfig) -> None:
+    model = tiny_model(config=SHORT)
+    assert widened(model, config) is model
+
+
+def test_a_run_goes_on_wider_and_is_exported_so(clips: list[Clip], tmp_path: Path) -> None:
+    init = str(save_model(tiny_model(config=SHORT), tmp_path / "short.safetensors"))
+    recipe = recipe_of(LONG, steps=3)
+    model = starting_model(recipe, init)
+    stage = build_stage("predictor", model, recipe, clips[:4], clips[4:])
+    record = {"config": config_to_json(LONG), "init": init}
+    assert Trainer(stage, recipe.settings("predictor"), tmp_path / "run", record=record).run()
+    made, _ = trained_model(tmp_path / "run")
+    assert made.config == LONG
+    kernel = made.state_dict()["predictor.blocks.0.depthwise.weight"]
+    assert kernel[..., :7].abs().amax() > 0.0  # what lies beyond the old kernel was learned
+    with pytest.raises(ParameterError, match="is made otherwise"):
+        starting_model(recipe_of(SHORT), str(save_model(made, tmp_path / "long.safetensors")))
+
+
+def _predicted(model: AudioSRModel, mel: torch.Tensor, cutoff_hz: torch.Tensor) -> torch.Tensor:
+    assert model.predictor is not None
+    with torch.inference_mode():
+        predicted: torch.Tensor = model.predictor(mel, cutoff_hz)
+    return predicted
