@@ -54,7 +54,7 @@ class Compute:
 
     def backward(self, loss: Tensor) -> None:
         """Add the gradients of ``loss``."""
-        self._accelerator.backward(loss)
+        loss.backward()  # type: ignore[no-untyped-call]  # accelerate's may scale it, as its environment says
 
     def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Make every process's gradients the mean of all."""

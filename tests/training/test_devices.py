@@ -77,6 +77,16 @@ def test_alone_there_is_nothing_to_agree_on() -> None:
     assert weight.grad.tolist() == [3.0, 3.0]
 
 
+def test_gradients_are_of_the_loss_whatever_a_launcher_asks_of_accelerate(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "4")
+    weight = torch.nn.Parameter(torch.ones(2))
+    Compute("cpu").backward(weight.sum() * 3)
+    assert weight.grad is not None
+    assert weight.grad.tolist() == [3.0, 3.0]
+
+
 @pytest.mark.slow
 def test_two_processes_keep_the_same_weights_and_one_of_them_writes(
     corpus_folder: Path, tmp_path: Path
