@@ -35,6 +35,7 @@ _DESIGNS: Mapping[str, Callable[..., Any]] = {  # order, edge, and how scipy sha
 }
 FAMILIES = (*_DESIGNS, "boxcar")
 _GRID_HZ = np.linspace(0.0, 24_000.0, 4097)
+_CUTOFFS_HZ = (500.0, 23_000.0)  # half the lowest rate of a resampler; below what a filter can be made for
 
 _USUAL_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000)
 _CODEC_WEIGHTS = {"mp3": 4.0, "vorbis": 4.0, "opus": 2.0, "aac": 1.0}  # AAC starts two programs a time
@@ -143,6 +144,11 @@ class DegradeSettings:
                 raise ParameterError(f"{field.name} is {value}; expected two rising values above 0")
             if isinstance(value, float) and not 0.0 <= value <= 1.0:
                 raise ParameterError(f"{field.name} is {value}; expected 0 to 1")
+        (low, high), (lowest, highest) = self.cutoff_range_hz, _CUTOFFS_HZ
+        if low < lowest or high > highest:
+            raise ParameterError(
+                f"cutoff_range_hz is {(low, high)}; expected two values of {lowest:g} to {highest:g}"
+            )
         if self.codec_share + self.resampler_share > 1.0:
             total = self.codec_share + self.resampler_share
             raise ParameterError(f"codec_share and resampler_share add up to {total}; expected 1 at most")
@@ -275,7 +281,7 @@ def _draw_codec(random: np.random.Generator, names: list[str]) -> Codec:
 
 
 def _draw_resampling(random: np.random.Generator, cutoff_range_hz: tuple[float, float]) -> Resampling:
-    lowest, highest = 2.0 * cutoff_range_hz[0], min(2.0 * cutoff_range_hz[1], 0.9 * SAMPLE_RATE)
+    lowest, highest = (min(2.0 * cutoff_hz, 0.9 * SAMPLE_RATE) for cutoff_hz in cutoff_range_hz)
     usual = [rate for rate in _USUAL_RATES if lowest <= rate <= highest]
     is_usual = bool(usual) and _happens(random, 0.5)
     rate = int(random.choice(usual)) if is_usual else round(random.uniform(lowest, highest))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -165,6 +167,16 @@ def test_noise_stands_in_what_comes_out() -> None:
     assert added[1_200:2_900].mean() > 100 * added[6_000:].mean()  # a bin is 2 Hz
 
 
+@pytest.mark.parametrize("share", [0.0, 1.0])
+@pytest.mark.parametrize("cutoff_hz", [500.0, 23_000.0])
+def test_whatever_cutoffs_are_allowed_can_be_drawn_and_made(cutoff_hz: float, share: float) -> None:
+    settings = replace(LOWPASS_ONLY, cutoff_range_hz=(cutoff_hz, cutoff_hz), resampler_share=share)
+    random = np.random.default_rng(0)
+    noise = random.standard_normal(4_800)
+    for _ in range(60):
+        assert np.isfinite(apply_degradation(noise, draw_degradation(random, settings)).waveform).all()
+
+
 @pytest.mark.parametrize(
     ("wrong", "text"),
     [
@@ -174,6 +186,8 @@ def test_noise_stands_in_what_comes_out() -> None:
             {"cutoff_range_hz": (8_000.0, 4_000.0)},
             r"cutoff_range_hz is \(8000.0, 4000.0\); expected two rising",
         ),
+        ({"cutoff_range_hz": (2_000.0, 24_000.0)}, "24000.0[)]; expected two values of 500 to 23000"),
+        ({"cutoff_range_hz": (400.0, 4_000.0)}, "4000.0[)]; expected two values of 500 to 23000"),
         ({"codecs": ("mp3", "wma")}, "codecs holds 'wma'; expected some of mp3, vorbis, opus, aac"),
     ],
 )
