@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from audiosr_fx.errors import ParameterError
 from audiosr_fx.training.discriminators import Judgement
 from audiosr_fx.training.losses import discriminator_loss, feature_matching_loss, generator_loss
+from audiosr_fx.training.ranges import check_betas
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +44,13 @@ class AdversarialSettings:
             raise ParameterError(
                 f"start_step is {self.start_step} and width {self.width}; expected 0 or more and 1 or more"
             )
-        if min(self.weight, self.feature_weight) < 0.0 or self.learning_rate <= 0.0:
+        amounts = (self.weight, self.feature_weight, self.learning_rate)
+        if not (all(0.0 <= amount < math.inf for amount in amounts) and self.learning_rate):
             raise ParameterError(
                 f"weight is {self.weight}, feature_weight {self.feature_weight}, learning_rate"
                 f" {self.learning_rate}; expected 0 or more, the last above 0"
             )
+        check_betas(self.betas)
 
 
 class Adversary:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from audiosr_fx.errors import ParameterError
 from audiosr_fx.model.config import ModelConfig
 from audiosr_fx.training.adversarial import Adversary
-from audiosr_fx.training.ranges import check_range
+from audiosr_fx.training.ranges import check_betas, check_range
 from audiosr_fx.training.segments import AugmentSettings, Batch
 
 PRECISIONS = ("float32", "bfloat16")
@@ -82,8 +82,7 @@ class TrainSettings:
         check_range(self, "segment_s", 0.08, 60.0)
         check_range(self, "patience", 0, 10**9)
         check_range(self, "seed", 0, 2**32 - 1)
-        if not all(0.0 <= beta < 1.0 for beta in self.betas):
-            raise ParameterError(f"betas is {self.betas}; expected two numbers from 0 to below 1")
+        check_betas(self.betas)
         if self.precision not in PRECISIONS:
             raise ParameterError(f"precision is {self.precision!r}; expected {' or '.join(PRECISIONS)}")
         if self.patience and not self.watch:
