@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -78,6 +78,9 @@ class PatchDiscriminator(nn.Module):
     Source: Isola et al. 2017, "Image-to-Image Translation with Conditional Adversarial Networks", appendix
     6.1.2, as in latent diffusion's autoencoders; weights are normalised here instead of batches.
     """
+
+    FEWEST: Final = 24
+    """Frames and bands that three layers need."""
 
     def __init__(self, width: int = 64, layers: int = 3) -> None:
         super().__init__()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -12,6 +13,8 @@ from audiosr_fx.model.audiosr import AudioSRModel
 from audiosr_fx.model.config import ModelConfig
 from audiosr_fx.training.assemble import check_model, module_of, needed_stages, stage_kind
 from audiosr_fx.training.device_segments import check_augment
+from audiosr_fx.training.discriminators import PatchDiscriminator
+from audiosr_fx.training.recipes import Recipe
 from audiosr_fx.training.request import TrainRequest
 from audiosr_fx.wording import did_you_mean, shown
 
@@ -46,12 +49,28 @@ def _check_stage(phase: TrainRequest, name: str, config: ModelConfig) -> None:
     settings = phase.recipe.settings(name)
     if phase.recipe.data.on_device:
         check_augment(settings.augment)
+    shortest_s = _shortest_s(phase.recipe, name, config)
+    if settings.augment.seconds < shortest_s:
+        raise ParameterError(
+            f"recipe {phase.recipe.name!r}: {name}.segment_s is {settings.segment_s};"
+            f" expected {shortest_s:g} or more with this model"
+        )
     figures = stage_kind(name, config).figures(config)
     if settings.watch and settings.watch not in figures:
         raise ParameterError(
             f"recipe {phase.recipe.name!r}: {name}.watch is {settings.watch!r};"
             f" expected one of {', '.join(figures)}{did_you_mean(settings.watch, figures)}"
         )
+
+
+def _shortest_s(recipe: Recipe, name: str, config: ModelConfig) -> float:
+    """The shortest examples that a stage's networks can halve as often as they do."""
+    frames = config.vae.downsampling if name in ("vae", "ldm") else 1
+    if name == "ldm":
+        frames *= 2 ** (len(config.unet.multipliers) - 1)
+    if name == "vae" and recipe.vae is not None and recipe.vae.adversarial is not None:
+        frames *= math.ceil(PatchDiscriminator.FEWEST / frames)
+    return frames * config.mel.hop_length / config.mel.sample_rate
 
 
 def _check_order(phase: TrainRequest, config: ModelConfig) -> None:

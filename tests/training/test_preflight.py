@@ -9,15 +9,27 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from tiny import TINY, WITH_PREDICTOR
 from tiny_training import recipe_of
 
 from audiosr_fx.errors import CheckpointError, ParameterError
-from audiosr_fx.training.assemble import fresh_model, module_of
+from audiosr_fx.model.config import ModelConfig
+from audiosr_fx.training.assemble import build_stage, fresh_model, module_of
+from audiosr_fx.training.data import Clip
 from audiosr_fx.training.preflight import check_run
 from audiosr_fx.training.recipes import STAGES, Recipe, load_recipe, recipe_names
 from audiosr_fx.training.request import TrainRequest
+
+NOISE = Clip(
+    name="noise",
+    kind="fx",
+    source="noise",
+    limit_hz=24_000.0,
+    samples=np.random.default_rng(0).integers(-9_000, 9_000, 48_000).astype(np.int16),
+)
 
 Check = Callable[..., None]
 
@@ -60,6 +72,33 @@ def test_a_figure_that_the_last_stage_does_not_have_is_refused_before_the_first(
     )
     with pytest.raises(ParameterError, match=r"vae\.watch is 'lsd'; expected one of error_db$"):
         check(recipe, with_stage(recipe, "vae", watch="lsd"))
+
+
+@pytest.mark.parametrize(
+    ("config", "name", "is_adversarial", "shortest_s"),
+    [
+        (WITH_PREDICTOR, "ldm", False, 0.64),
+        (TINY, "ldm", False, 0.64),
+        (WITH_PREDICTOR, "vae", True, 0.24),
+        (WITH_PREDICTOR, "vae", False, 0.08),
+    ],
+)
+def test_examples_too_short_for_a_network_are_refused(
+    config: ModelConfig, name: str, is_adversarial: bool, shortest_s: float, check: Check
+) -> None:
+    def recipe(seconds: float) -> Recipe:
+        quick = recipe_of(config, adversarial=is_adversarial)
+        augment = replace(quick.settings(name).augment, seconds=seconds)
+        return with_stage(quick, name, segment_s=seconds, augment=augment)
+
+    check(recipe(shortest_s))
+    stage = build_stage(name, fresh_model(config), recipe(shortest_s), [NOISE], [])
+    random = np.random.default_rng(0)
+    assert torch.isfinite(stage.loss(stage.maker.make_batch(random, 2), random, 9)["total"])
+    if shortest_s > 0.08:  # below that the settings themselves refuse it
+        told = rf"{name}\.segment_s is 0\.\d+; expected {shortest_s} or more with"
+        with pytest.raises(ParameterError, match=told):
+            check(recipe(round(shortest_s - 0.01, 2)))
 
 
 @pytest.mark.parametrize("name", recipe_names())
