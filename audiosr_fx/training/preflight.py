@@ -16,6 +16,7 @@ from audiosr_fx.training.device_segments import check_augment
 from audiosr_fx.training.discriminators import PatchDiscriminator
 from audiosr_fx.training.recipes import Recipe
 from audiosr_fx.training.request import TrainRequest
+from audiosr_fx.training.widen import widened
 from audiosr_fx.wording import did_you_mean, shown
 
 _COPIES = 4  # in a checkpoint: weights, their average, and the two moments of the optimiser
@@ -35,6 +36,8 @@ def check_run(phases: Sequence[TrainRequest], model: AudioSRModel) -> None:
     """
     for phase in phases:
         if phase.init is not None:
+            if phase.recipe.model is not None:
+                model = widened(model, phase.recipe.model)
             check_model(phase.recipe, model.config, phase.init)
         for name in phase.stages:
             phase.recipe.settings(name)

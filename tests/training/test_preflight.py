@@ -16,7 +16,7 @@ from tiny import TINY, WITH_PREDICTOR
 from tiny_training import recipe_of
 
 from audiosr_fx.errors import CheckpointError, ParameterError
-from audiosr_fx.model.config import ModelConfig
+from audiosr_fx.model.config import ModelConfig, PredictorConfig
 from audiosr_fx.training.assemble import build_stage, fresh_model, module_of
 from audiosr_fx.training.data import Clip
 from audiosr_fx.training.preflight import check_run
@@ -127,6 +127,16 @@ def test_a_later_recipe_must_fit_the_model_and_the_device(check: Check) -> None:
     on_device = replace(recipe, data=replace(recipe.data, on_device=True))
     with pytest.raises(ParameterError, match=r"expected 0 with data\.on_device"):
         check(recipe, on_device)
+
+
+def test_a_later_recipe_may_look_further(check: Check) -> None:
+    near, far = (
+        replace(WITH_PREDICTOR, predictor=PredictorConfig(width=16, depth=1, kernel_size=size))
+        for size in (7, 21)
+    )
+    check(recipe_of(near), recipe_of(far))
+    with pytest.raises(ParameterError, match="is made otherwise than"):
+        check(recipe_of(far), recipe_of(near))
 
 
 def test_a_folder_that_cannot_be_written_is_named_with_a_way_out(check: Check, tmp_path: Path) -> None:
