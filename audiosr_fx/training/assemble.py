@@ -254,11 +254,10 @@ def trained_model(
         )
     if inits:
         start = str(inits.pop())
-        model = load_start(start)
+        model, before = trained_model(Path(start)) if is_run(start) else (load_model(start), {})
         for config in configs:
             model = widened(model, config_from_json(config))
-        if is_run(start):
-            before = trained_model(Path(start))[1]
+        if before:
             twice = before.keys() & records.keys()
             joined = {name: join_records(before[name], records[name]) for name in twice}
             records = {**before, **records, **joined}

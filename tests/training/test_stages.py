@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,12 +18,16 @@ from audiosr_fx.errors import CheckpointError, ParameterError
 from audiosr_fx.model.audiosr import AudioSRModel
 from audiosr_fx.model.checkpoint import load_model, save_model
 from audiosr_fx.model.config import ModelConfig
+from audiosr_fx.model.config_json import config_to_json
 from audiosr_fx.training.adversarial import AdversarialSettings, Adversary, band_between
 from audiosr_fx.training.assemble import (
     build_stage,
     fresh_model,
     load_stages,
+    load_start,
+    module_of,
     needed_stages,
+    read_stage,
     starting_model,
     trained_model,
 )
@@ -213,6 +219,32 @@ def test_a_stage_that_is_missing_is_named(make_stage: Callable[..., Stage], tmp_
         make_stage("predictor", recipe_of(TINY))
     with pytest.raises(CheckpointError, match="holds no trained stage"):
         trained_model(tmp_path, recipe_of(TINY))
+
+
+def test_a_run_far_down_a_line_of_runs_reads_each_of_them_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = save_model(tiny_model(config=WITH_PREDICTOR), tmp_path / "start.safetensors")
+    for number in range(4):
+        average = {
+            key: value + 1.0
+            for key, value in module_of(load_start(str(start)), "predictor").state_dict().items()
+        }
+        start, init = tmp_path / f"run{number}", start
+        start.mkdir()
+        row = {"origin": f"o{number}", "licence": "", "author": "", "kinds": [], "clips": 1, "seconds": 1.0}
+        record = {"init": str(init), "config": config_to_json(WITH_PREDICTOR), "data": [row]}
+        torch.save({"step": number, "average": average, "record": record}, start / "predictor.pt")
+    read: list[Path] = []
+
+    def counted(folder: Path, name: str) -> dict[str, Any]:
+        read.append(folder)
+        return read_stage(folder, name)
+
+    monkeypatch.setattr("audiosr_fx.training.assemble.read_stage", counted)
+    _, records = trained_model(start)
+    assert {row["origin"] for row in records["predictor"]["data"]} == {"o0", "o1", "o2", "o3"}
+    assert max(Counter(read).values()) <= 2, "for its record, and for its weights"
 
 
 def test_stages_of_two_models_in_one_folder_are_told_apart(
