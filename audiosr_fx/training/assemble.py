@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -17,6 +16,7 @@ from audiosr_fx.model.checkpoint import load_model
 from audiosr_fx.model.config import HiFiGANConfig, ModelConfig
 from audiosr_fx.model.config_json import config_from_json
 from audiosr_fx.model.places import place_of
+from audiosr_fx.training.checkpoints import read_checkpoint
 from audiosr_fx.training.data import Clip
 from audiosr_fx.training.device_segments import DeviceSegmentMaker
 from audiosr_fx.training.hifigan import HiFiGANStage
@@ -190,8 +190,8 @@ def read_stage(folder: Path, name: str) -> dict[str, Any]:
     if not path.is_file():
         raise CheckpointError(f"{path} does not exist; train stage {name!r} first")
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (KeyError, RuntimeError, EOFError, UnpicklingError, OSError) as error:
+        state: dict[str, Any] = read_checkpoint(path)
+    except ValueError as error:
         raise CheckpointError(
             f"{path} cannot be read ({error}); restore it or train the stage again"
         ) from error

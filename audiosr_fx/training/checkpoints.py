@@ -10,7 +10,7 @@ import torch
 
 from audiosr_fx.atomic import replacing
 from audiosr_fx.errors import CheckpointError
-from audiosr_fx.wording import printable
+from audiosr_fx.wording import printable, shortened
 
 
 def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
@@ -24,6 +24,18 @@ def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
             torch.save(state, temporary)
     except (OSError, RuntimeError) as error:
         raise OSError(f"{path}: cannot be written ({error})") from error
+
+
+def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> Any:
+    """What a checkpoint holds, its tensors on ``device``; no code in it is run.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    try:
+        return torch.load(path, map_location=device, weights_only=True)
+    except Exception as error:  # torch raises errors of many kinds on damaged files
+        raise ValueError(shortened(error) or type(error).__name__) from error
 
 
 def check_start(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -19,7 +18,7 @@ from torch import Tensor
 from audiosr_fx.errors import CheckpointError, ParameterError
 from audiosr_fx.training.batches import Batches, BatchPlace
 from audiosr_fx.training.board import Board
-from audiosr_fx.training.checkpoints import check_start, write_checkpoint
+from audiosr_fx.training.checkpoints import check_start, read_checkpoint, write_checkpoint
 from audiosr_fx.training.compute import Compute
 from audiosr_fx.training.figures import append_figures
 from audiosr_fx.training.optimizers import Optimizers
@@ -278,7 +277,7 @@ class Trainer:
 
     def _load(self) -> None:
         try:
-            state = torch.load(self.checkpoint_path, map_location=self.compute.device, weights_only=True)
+            state = read_checkpoint(self.checkpoint_path, self.compute.device)
             self.stage.module.load_state_dict(state["module"])
             self.average.load_state_dict(state["average"])
             self.optimizers.load(state)
@@ -287,7 +286,7 @@ class Trainer:
             self.step = int(state["step"])
             self._patience.best, self._patience.waited = state.get("best"), int(state.get("waited", 0))
             before: dict[str, Any] = dict(state.get("record") or {})
-        except (KeyError, TypeError, ValueError, RuntimeError, EOFError, UnpicklingError) as error:
+        except (AttributeError, LookupError, TypeError, ValueError, RuntimeError) as error:
             raise CheckpointError(
                 f"{self.checkpoint_path} does not fit this stage ({shortened(error)});"
                 " move it away to start afresh"

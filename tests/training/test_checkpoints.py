@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from audiosr_fx.errors import CheckpointError
-from audiosr_fx.training.checkpoints import check_start, write_checkpoint
+from audiosr_fx.training.assemble import read_stage
+from audiosr_fx.training.checkpoints import check_start, read_checkpoint, write_checkpoint
 
 
 @pytest.fixture
@@ -58,6 +59,27 @@ def test_another_start_is_refused(began: str | None, start: str, told: str, run:
     before = {"init": None if began is None else began.format(root)}
     with pytest.raises(CheckpointError, match=f"that began from (/.*)?{told} to begin from .* choose"):
         check_start(run / "vae.pt", before, {"init": start.format(root)})
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        bytes(1_000),
+        b"words\n" * 9,
+        b"\x80\x02a.",
+        b"\x80\x02X\x01",
+        b"\x80\x02}q\x00X\x02\x00\x00\x00\xff\xfe.",
+    ],
+    ids=["empty", "zeros", "text", "popped", "short", "no text"],
+)
+def test_a_damaged_checkpoint_is_one_line_whatever_torch_says_of_it(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "vae.pt").write_bytes(content)
+    with pytest.raises(ValueError, match=r"."):
+        read_checkpoint(tmp_path / "vae.pt")
+    with pytest.raises(CheckpointError, match=r"vae\.pt cannot be read \(.+\); restore it") as caught:
+        read_stage(tmp_path, "vae")
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
