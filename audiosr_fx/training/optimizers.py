@@ -64,9 +64,9 @@ class Optimizers:
         Raises:
             KeyError, ValueError: a checkpoint of something else.
         """
-        self._module.load_state_dict(state["optimizer"])
+        _take_up(self._module, state["optimizer"])
         if self._critics is not None and "critics_optimizer" in state:
-            self._critics.load_state_dict(state["critics_optimizer"])
+            _take_up(self._critics, state["critics_optimizer"])
 
     def _move(self, optimizer: torch.optim.Optimizer, module: nn.Module, rate: float, step: int) -> float:
         """Step with clipped gradients unless they are not finite; returns their norm."""
@@ -81,8 +81,19 @@ class Optimizers:
         return norm
 
 
+def _take_up(optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
+    """The moments of another's state; betas and decay stay those of the recipe, like the learning rate."""
+    own = [{key: group[key] for key in ("betas", "weight_decay")} for group in optimizer.param_groups]
+    optimizer.load_state_dict(dict(state))
+    for group, kept in zip(optimizer.param_groups, own, strict=True):
+        group.update(kept)
+
+
 def _adamw(module: nn.Module, weight_decay: float, betas: tuple[float, float]) -> torch.optim.AdamW:
-    """An optimiser that decays matrices and kernels, and leaves biases and gains alone."""
+    """An optimiser that decays matrices and kernels, and leaves biases and gains alone.
+
+    The critics' gains, which weight normalisation keeps in as many dimensions as the kernels, decay as well.
+    """
     decayed = [p for p in module.parameters() if p.ndim > 1]
     plain = [p for p in module.parameters() if p.ndim <= 1]
     return torch.optim.AdamW(

@@ -152,6 +152,16 @@ def test_more_steps_move_the_fall_of_the_learning_rate_and_it_is_said(
     ]
 
 
+def test_a_run_goes_on_with_the_betas_and_the_decay_it_is_now_told(clips: list[Clip], tmp_path: Path) -> None:
+    Trainer(Slope(clips), replace(QUICK, steps=2, weight_decay=0.5), tmp_path).run()
+    moments = read_stage(tmp_path, "slope")["optimizer"]["state"]
+    told = replace(QUICK, steps=2, weight_decay=0.1, betas=(0.5, 0.6))
+    gone_on = Trainer(Slope(clips), told, tmp_path).optimizers.state()["optimizer"]
+    found = [(group["weight_decay"], group["betas"]) for group in gone_on["param_groups"]]
+    assert found == [(0.1, (0.5, 0.6)), (0.0, (0.5, 0.6))]
+    assert all(torch.equal(gone_on["state"][i]["exp_avg"], moments[i]["exp_avg"]) for i in moments)
+
+
 def test_a_run_that_lost_patience_is_not_told_to_go_on(
     clips: list[Clip], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
