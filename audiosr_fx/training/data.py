@@ -112,9 +112,10 @@ def load_corpus(folder: Path, *, weight: float = 1.0) -> list[Clip]:
     """The clips that ``INDEX.csv`` lists; their audio is read when it is needed.
 
     The columns ``file`` and ``kind`` are needed. A clip's ``limit_hz`` is ``edge_hz`` where ``lossy_source``
-    is not ``no``, 21 kHz where ``original_sample_rate`` is below 48 kHz, and 24 kHz otherwise. Its source is
-    the column ``source``, or the file's name without the number at its end. ``source_repo``, ``licence`` and
-    ``author`` say whose it is. Files that cannot be read are skipped with a warning.
+    is not ``no``, 21 kHz where ``original_sample_rate`` is below 48 kHz (of rates below 44.1 kHz as large a
+    share), and 24 kHz otherwise. Its source is the column ``source``, or the file's name without the number
+    at its end. ``source_repo``, ``licence`` and ``author`` say whose it is. Files that cannot be read are
+    skipped with a warning.
 
     Raises:
         AudioFormatError: no index, an index without the needed columns, or no clip that can be read.
@@ -144,8 +145,9 @@ def load_corpus(folder: Path, *, weight: float = 1.0) -> list[Clip]:
 def _clips_of_row(folder: Path, row: dict[str, str], weight: float) -> list[Clip]:
     name = row["file"]
     try:
-        is_upsampled = float(row.get("original_sample_rate") or SAMPLE_RATE) < SAMPLE_RATE
-        limit = _UPSAMPLED_LIMIT_HZ if is_upsampled else SAMPLE_RATE / 2
+        rate = float(row.get("original_sample_rate") or 0) or SAMPLE_RATE
+        is_upsampled = rate < SAMPLE_RATE
+        limit = _UPSAMPLED_LIMIT_HZ * min(rate / 44_100, 1.0) if is_upsampled else SAMPLE_RATE / 2
         if (row.get("lossy_source") or "no") != "no":
             limit = min(limit, float(row["edge_hz"]))
         return clips_of_file(

@@ -22,6 +22,22 @@ def test_limits_follow_rate_and_codec(clips: list[Clip]) -> None:
     assert limits["mix/codec_001.flac"] == 15_500.0
 
 
+def test_what_a_lower_rate_could_not_hold_is_not_trusted(tmp_path: Path) -> None:
+    rates = {
+        "32000": 15_238.1,
+        "16000": 7_619.0,
+        "44100": 21_000.0,
+        "47999": 21_000.0,
+        "": 24_000.0,
+        "0": 24_000.0,
+    }
+    rows = [f"a{number}.wav,speech,{rate}" for number, rate in enumerate(rates)]
+    (tmp_path / "INDEX.csv").write_text("\n".join(["file,kind,original_sample_rate", *rows]))
+    for number in range(len(rates)):
+        soundfile.write(tmp_path / f"a{number}.wav", np.zeros(480), 48_000)
+    assert [round(clip.limit_hz, 1) for clip in load_corpus(tmp_path)] == list(rates.values())
+
+
 def test_held_out_sources_are_in_no_training_clip(clips: list[Clip]) -> None:
     training, validation, test = split_corpus(clips)
     assert [clip.source for clip in (*validation, *test)] == ["sms"]
