@@ -16,7 +16,10 @@ NOT_STATED = "not stated"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """What is written into a model file beside its weights; ``text`` holds all of it for people."""
+    """What is written into a model file beside its weights; ``text`` holds all of it for people.
+
+    ``attribution`` and ``trained_on`` are of the model it started from as well.
+    """
 
     description: str
     licence: str
@@ -33,6 +36,7 @@ class Ancestor:
     name: str
     licence: str = ""
     card: str = ""
+    attribution: str = ""
     trained_on: str = ""
 
     @property
@@ -111,11 +115,16 @@ def write_card(
     return Card(
         description=description,
         licence=licence,
-        attribution=attribution,
+        attribution=_with_theirs(attribution, ancestor),
         recipe_sha256=", ".join(sorted(hashes)),
         trained_on=trained_on.to_text(),
         text="\n\n".join(parts) + "\n",
     )
+
+
+def _with_theirs(attribution: str, ancestor: Ancestor | None) -> str:
+    theirs = ancestor.attribution.splitlines() if ancestor else []
+    return "\n".join(dict.fromkeys([*attribution.splitlines(), *theirs]))
 
 
 def _stated(ancestor: Ancestor) -> str:

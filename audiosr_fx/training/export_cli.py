@@ -159,7 +159,13 @@ def _ancestor(start: str) -> Ancestor:
         card = read_card(start)
     except CheckpointError:
         return Ancestor(name=name, licence=known)
-    return Ancestor(name=name, licence=card.licence or known, card=card.card, trained_on=card.trained_on)
+    return Ancestor(
+        name=name,
+        licence=card.licence or known,
+        card=card.card,
+        attribution=card.attribution,
+        trained_on=card.trained_on,
+    )
 
 
 def _say_licence(licence: str, ancestor: Ancestor) -> None:

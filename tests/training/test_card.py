@@ -123,6 +123,19 @@ def test_weights_whose_maker_states_no_licence_have_that_of_their_ancestor() -> 
     assert write_card("x", {"vae": {"step": 5}}, parameters=10, ancestor=silent).licence == "not stated"
 
 
+def test_whoever_is_to_be_named_is_so_further_down_the_line() -> None:
+    theirs = "- Carla (CC-BY-4.0)\n- Anna (CC-BY-4.0)"
+    ancestor = Ancestor(name="first", attribution=theirs, card=f"## Attribution\n\n{theirs}")
+    records = {"vae": {"step": 5, "data": data_rows(CLIPS)}}
+    card = write_card("second", records, parameters=10, ancestor=ancestor)
+    assert card.attribution.splitlines() == [
+        "- Anna (CC-BY-4.0)",
+        "- Ben | Co Ltd (CC0-1.0)",
+        "- Carla (CC-BY-4.0)",
+    ]
+    assert card.text.count("Carla") == 1, "in the card that is quoted"
+
+
 def test_a_card_of_a_run_that_kept_no_record_says_so() -> None:
     card = write_card("old", {"vae": {"step": 5}}, parameters=10)
     assert "Not recorded." in card.text
