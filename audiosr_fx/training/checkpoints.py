@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -62,8 +63,17 @@ def check_start(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -
 def _is_the_same(began: str, start: str, folder: Path) -> bool:
     """Whether both are said of the same weights; files and runs may have been moved or copied since."""
     if Path(began).name == Path(start).name:
-        return True
+        return not _are_two(Path(began), Path(start)) or Path(start) == folder.absolute().parent
     was_a_run = Path(began).is_absolute() and not began.endswith(".safetensors")
     if not was_a_run or not Path(start).is_dir():
         return False
     return Path(start) == folder.absolute().parent or not Path(began).exists()
+
+
+def _are_two(began: Path, start: Path) -> bool:
+    """Whether both are there and are not the same: files by what they hold, folders by where they lie."""
+    if not (began.is_absolute() and start.is_absolute() and began.exists() and start.exists()):
+        return False
+    if began.is_file() and start.is_file():
+        return not filecmp.cmp(began, start, shallow=False)
+    return not began.samefile(start)

@@ -19,6 +19,9 @@ def run(tmp_path: Path) -> Path:
     folder.mkdir(parents=True)
     (tmp_path / "other").mkdir()
     (tmp_path / "parent.safetensors").touch()
+    for copy, content in (("first", b""), ("other", b"not those")):
+        (tmp_path / copy / "parent.safetensors").write_bytes(content)
+    (tmp_path / "other" / "first").mkdir()
     return folder
 
 
@@ -31,6 +34,8 @@ def run(tmp_path: Path) -> Path:
         ("/gone/parent.safetensors", "{}/parent.safetensors"),
         ("/gone/first", "{}/other"),  # moved
         ("{}/other", "{}/first"),  # copied with the run around it
+        ("{}/other/first", "{}/first"),
+        ("{}/parent.safetensors", "{}/first/parent.safetensors"),  # copied
         ("runs/other", "{}/other"),  # as it was said before folders were kept from the root on
     ],
 )
@@ -50,6 +55,8 @@ def test_the_same_start_is_known_wherever_it_lies(began: str | None, start: str 
         ("mini", "{}/other", "mini;"),
         ("{}/first", "{}/other", "first;"),
         ("{}/first", "mini", "first;"),
+        ("{}/first", "{}/other/first", "first;"),  # another that is called the same
+        ("{}/parent.safetensors", "{}/other/parent.safetensors", "parent.safetensors;"),
         ("{}/parent.safetensors", "{}/other", "parent.safetensors;"),
         ("/gone/parent.safetensors", "{}/other", "parent.safetensors;"),
     ],
