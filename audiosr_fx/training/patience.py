@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -10,12 +11,15 @@ from torch import nn
 
 from audiosr_fx.errors import ParameterError
 
+logger = logging.getLogger(__name__)
+
 
 class Patience:
     """Keeps the best weights by one figure, and is lost after so many validations without a new best.
 
     Attributes:
-        best: the lowest ``value``, with the ``step``, ``average`` weights and ``figures`` it was seen with.
+        best: the lowest ``value`` of ``watch``, with the ``step``, ``average`` weights and ``figures`` it was
+            seen with.
         waited: validations since.
     """
 
@@ -41,6 +45,13 @@ class Patience:
         """Lose it, as the process that validates has."""
         self.waited = max(self.waited, self._validations)
 
+    def take_up(self, best: dict[str, Any] | None, waited: int) -> None:
+        """Go on from a checkpoint; a best by another figure, or where none is kept, is let go and told."""
+        if best is not None and (not self._validations or best.get("watch", self.watch) != self.watch):
+            logger.info("%s: the best so far, of step %s, no longer counts", self._stage, best["step"])
+            best, waited = None, 0
+        self.best, self.waited = best, waited
+
     def judge(self, step: int, figures: Mapping[str, float], average: nn.Module) -> None:
         """Look at the figures of a validation; none, where there are no clips for it, say nothing.
 
@@ -54,7 +65,13 @@ class Patience:
         value = figures[self.watch]
         if math.isfinite(value) and (self.best is None or value < self.best["value"]):
             weights = {name: tensor.cpu().clone() for name, tensor in average.state_dict().items()}
-            self.best = {"value": value, "step": step, "average": weights, "figures": dict(figures)}
+            self.best = {
+                "watch": self.watch,
+                "value": value,
+                "step": step,
+                "average": weights,
+                "figures": dict(figures),
+            }
             self.waited = 0
         else:
             self.waited += 1

@@ -284,7 +284,7 @@ class Trainer:
             if self.stage.adversary is not None and "critics" in state:
                 self.stage.adversary.critics.load_state_dict(state["critics"])
             self.step = int(state["step"])
-            self._patience.best, self._patience.waited = state.get("best"), int(state.get("waited", 0))
+            self._patience.take_up(state.get("best"), int(state.get("waited", 0)))
             before: dict[str, Any] = dict(state.get("record") or {})
         except (AttributeError, LookupError, TypeError, ValueError, RuntimeError) as error:
             raise CheckpointError(

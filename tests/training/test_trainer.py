@@ -106,6 +106,19 @@ def test_a_run_ends_when_validation_gains_no_more_and_keeps_the_best(
     assert read_stage(tmp_path, "slope")["best"]["step"] == 12
 
 
+@pytest.mark.parametrize(("patience", "watch", "taken"), [(0, "", 4), (9, "other", 4), (9, "error", 2)])
+def test_a_best_that_is_no_longer_looked_for_is_not_what_a_run_ends_with(
+    patience: int, watch: str, taken: int, clips: list[Clip], tmp_path: Path
+) -> None:
+    settings = replace(QUICK, watch="error", patience=1, steps=2)
+    Trainer(Slope(clips, [0.5]), settings, tmp_path).run()
+    stage = Slope(clips)
+    stage.validate = lambda module: {"error": 9.0, "other": 7.0}  # type: ignore[method-assign]
+    Trainer(stage, replace(settings, steps=4, patience=patience, watch=watch), tmp_path).run()
+    state = read_stage(tmp_path, "slope")
+    assert (state["best"] or state)["step"] == taken
+
+
 def test_the_best_average_is_what_a_model_is_made_of(clips: list[Clip], tmp_path: Path) -> None:
     recipe = recipe_of(
         WITH_PREDICTOR, steps=4, validate_every=1, watch="error_db", patience=2, learning_rate=0.5
