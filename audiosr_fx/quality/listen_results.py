@@ -141,7 +141,8 @@ def pool_results(results: Sequence[tuple[Path, Results]]) -> tuple[list[Results]
     """Keep what belongs together: the page of the first file, and each session once: the longest, then last.
 
     Returns:
-        The results to evaluate, and a line for each file of another page, which is left out.
+        The results to evaluate, and a line for each file that is left out: of another page, or of the same
+        with a mode, systems or items that are not that page's.
     """
     complaints: list[str] = []
     sessions: dict[tuple[str, str], Results] = {}
@@ -153,11 +154,22 @@ def pool_results(results: Sequence[tuple[Path, Results]]) -> tuple[list[Results]
                 f" {first.page[:8]}); skipped: evaluate it apart"
             )
             continue
+        if _asked(result) != _asked(first):
+            complaints.append(
+                f"{shown(path)}: has another mode, other systems or other items than {shown(results[0][0])},"
+                " though it says it is of the same page; skipped: the file was changed"
+            )
+            continue
         session = (result.participant, result.started)
         known = sessions.get(session)
         if known is None or (known.trials, known.finished) <= (result.trials, result.finished):
             sessions[session] = result
     return list(sessions.values()), complaints
+
+
+def _asked(results: Results) -> tuple[Mode, dict[str, Role], tuple[str, ...]]:
+    """What every file of a page has alike."""
+    return results.mode, results.roles, results.items
 
 
 def _ratings(trial: dict[str, Any], roles: dict[str, Role], items: Sequence[str]) -> list[Rating]:
@@ -244,7 +256,9 @@ def _whole(value: dict[str, Any], key: str) -> int:
 
 
 def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, int):
+        return not isinstance(value, bool)
+    return isinstance(value, float) and math.isfinite(value)
 
 
 def _quoted(value: object) -> str:

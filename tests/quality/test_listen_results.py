@@ -56,6 +56,7 @@ Change = Callable[[dict[str, Any]], Any]
         (lambda value: value["trials"][0]["stimuli"].pop(), "trial 1 lacks mini; expected all"),
         (lambda value: value["trials"][0]["stimuli"][0].update(rating=101), "rating of reference is 101"),
         (lambda value: value["trials"][0]["stimuli"][0].update(rating=None), "rating of reference is None"),
+        (lambda value: value["trials"][0]["stimuli"][0].update(rating=10**400), "rating of reference is 100"),
         (
             lambda value: value["trials"][0]["stimuli"][0].update(rating=float("nan")),
             "is nan; expected 0 to 100",
@@ -142,3 +143,19 @@ def test_results_of_another_page_are_left_out(tmp_path: Path) -> None:
     assert pooled == [here]
     assert len(complaints) == 1
     assert "is of another test (page ffffffff" in complaints[0]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        mushra_results("P2", RATINGS, items=("three", "four")),
+        mushra_results("P2", {name: RATINGS[name] for name in ("reference", "mini")}),
+        {**vote_results("P2", ["a", "b"]), "page": PAGE},
+    ],
+)
+def test_results_that_do_not_fit_their_page_are_left_out(tmp_path: Path, changed: dict[str, Any]) -> None:
+    own, other = parse_results(mushra_results("P1", RATINGS)), parse_results(changed)
+    kept, complaints = pool_results([(tmp_path / "own.json", own), (tmp_path / "other.json", other)])
+    assert kept == [own]
+    assert len(complaints) == 1
+    assert "other.json: has another mode, other systems or other items than" in complaints[0]
