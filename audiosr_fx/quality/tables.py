@@ -75,6 +75,8 @@ def aggregate(scores: Iterable[Score]) -> list[Cell]:
 def make_tables(scores: Sequence[Score], metrics: Sequence[str] = DEFAULT_METRICS) -> list[Table]:
     """Tables that fit: systems by kinds for each condition, systems by conditions for each kind where there
     are many conditions, kinds by systems where there are many kinds.
+
+    A mean over fewer clips than other systems have says so, as it is not to be held against theirs.
     """
     cells = aggregate(scores)
     by_place = {(cell.system, cell.condition, cell.kind): cell for cell in cells}
@@ -82,9 +84,18 @@ def make_tables(scores: Sequence[Score], metrics: Sequence[str] = DEFAULT_METRIC
         list(dict.fromkeys(getattr(cell, name) for cell in cells)) for name in ("system", "condition", "kind")
     )
 
+    most_clips: dict[tuple[str, str], int] = defaultdict(int)
+    for cell in cells:
+        place = cell.condition, cell.kind
+        most_clips[place] = max(most_clips[place], cell.clips)
+
     def text(system: str, condition: str, kind: str) -> str:
         cell = by_place.get((system, condition, kind))
-        return "" if cell is None else " / ".join(shown(metric, cell.means[metric]) for metric in metrics)
+        if cell is None:
+            return ""
+        figures = " / ".join(shown(metric, cell.means[metric]) for metric in metrics)
+        most = most_clips[condition, kind]
+        return figures if cell.clips == most else f"{figures} ({cell.clips} of {most} clips)"
 
     note = " / ".join(LABELS[metric] for metric in metrics)
     if len(kinds) > _MOST_KINDS:

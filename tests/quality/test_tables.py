@@ -69,6 +69,14 @@ def test_one_condition_gives_systems_by_kinds() -> None:
     assert "± seeds" not in make_tables(FOUR[:2])[0].header
 
 
+def test_a_mean_over_fewer_clips_than_others_have_says_so() -> None:
+    [table] = make_tables([*FOUR, score(1.0, clip="a", seed=None, system="other")])
+    assert [row[:2] for row in table.rows] == [
+        ["mini", "2.50 / 25.0 / 0.0"],
+        ["other", "1.00 / 10.0 / 0.0 (1 of 2 clips)"],
+    ]
+
+
 def test_many_conditions_are_columns_and_many_kinds_are_rows() -> None:
     by_condition = make_tables([score(1.0, condition=f"bessel 8, {hz} kHz") for hz in range(2, 6)], ["lsd"])
     assert [(table.title, table.header) for table in by_condition] == [
