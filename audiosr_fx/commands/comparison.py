@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cache
-from itertools import zip_longest
+from itertools import count, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 _CURVES = {"lsd_over_cutoff.png": "draw_over_cutoff", "lsd_over_steps.png": "draw_over_steps"}
 _EMBEDDED = "mini"  # whose held-out sources are known by name
-_PANELS = "spectrograms_{kind}.png"
+_PANELS_OF = "spectrograms_{}.png".format
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +58,10 @@ class Results:
 
         Raises:
             OutputError: a name that is taken, or a folder that is not there.
-            ParameterError: audio among the originals.
+            ParameterError: audio among the originals, or two results in one file.
         """
+        if self.csv and self.markdown and self.csv.resolve() == self.markdown.resolve():
+            raise ParameterError(f"csv and markdown are both {self.csv}; expected two files")
         for path in (self.csv, self.markdown):
             if path is not None and path.exists() and not self.overwrite:
                 raise OutputError(f"{path}: exists; choose another name, or say --overwrite")
@@ -340,6 +342,8 @@ def _say_gaps(done: Comparison, plan: Plan, results: Results) -> None:
             absent = reason_without(package)
             if absent is not None and (metric in plan.metrics or results.csv is not None):
                 say_note(f"{metric} is skipped: {absent}")
+    elif asked := [metric for metric in ("pesq", "stoi") if metric in plan.metrics]:
+        say_note(f"{', '.join(asked)}: measured on clips of the kind speech alone, and there are none")
 
 
 def _print(table: Table) -> None:
@@ -366,11 +370,18 @@ def _draw(done: Comparison, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     pictures = {name: getattr(plots, function)(done.scores) for name, function in _CURVES.items()}
     for kind, waveforms in done.examples.items():
-        pictures[_PANELS.format(kind=file_name(kind))] = plots.draw_panels([*waveforms[1:], waveforms[0]])
+        pictures[_picture_name(kind, pictures)] = plots.draw_panels([*waveforms[1:], waveforms[0]])
     for name, picture in pictures.items():
         if picture is not None:
             (folder / name).write_bytes(picture)
             say_note(f"drawn: {printable(str(folder / name))}")
+
+
+def _picture_name(kind: str, taken: Container[str]) -> str:
+    """Of a kind's spectrograms; numbered where letters that file names cannot have told kinds apart."""
+    plain = file_name(kind) or "kind"
+    names = (plain if number == 1 else f"{plain}_{number}" for number in count(1))
+    return next(name for name in map(_PANELS_OF, names) if name not in taken)
 
 
 class _Progress:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from audiosr_fx.quality.scores import Score
 from audiosr_fx.quality.spectra import Waveform
-from audiosr_fx.quality.spectrogram import Panel, draw_spectrogram, measure_panel
+from audiosr_fx.quality.spectrogram import Panel, draw_spectrogram, measure_panel, png_of
 from audiosr_fx.sources import ArraySource
 from audiosr_fx.training.data import SAMPLE_RATE
 
@@ -33,7 +32,7 @@ def draw_over_cutoff(scores: Sequence[Score]) -> bytes | None:
     curves: dict[str, dict[str, Curve]] = defaultdict(dict)
     for (kind, system), found in _grouped(at_filters, lambda score: (score.kind, score.system)).items():
         curves[kind][system] = _curve([(score.filter_hz or 0.0, score) for score in found], 1e-3)
-    return _picture(_draw(curves, "cutoff in kHz", logarithmic=False))
+    return png_of(_draw(curves, "cutoff in kHz", logarithmic=False))
 
 
 def draw_over_steps(scores: Sequence[Score]) -> bytes | None:
@@ -46,7 +45,7 @@ def draw_over_steps(scores: Sequence[Score]) -> bytes | None:
         stepped, lambda score: (score.kind, score.system.replace(f" {score.steps} steps", ""))
     ).items():
         curves[kind][row] = _curve([(float(score.steps or 0), score) for score in found], 1.0)
-    return _picture(_draw(curves, "steps", logarithmic=True))
+    return png_of(_draw(curves, "steps", logarithmic=True))
 
 
 def draw_panels(waveforms: Sequence[tuple[str, Waveform]]) -> bytes:
@@ -111,12 +110,6 @@ def _draw(curves: dict[str, dict[str, Curve]], label: str, *, logarithmic: bool)
     for text in legend.get_texts():
         text.set_parse_math(False)
     return figure
-
-
-def _picture(figure: Figure) -> bytes:
-    picture = BytesIO()
-    figure.savefig(picture, format="png", metadata={"Software": "audiosr_fx"})
-    return picture.getvalue()
 
 
 def _names(curves: dict[str, dict[str, Curve]]) -> list[str]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,9 @@ from scipy.signal import get_window
 
 from audiosr_fx.errors import AudioFormatError
 from audiosr_fx.sources import Source
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 N_FFT = 2048
 MAX_COLUMNS = 1200
@@ -108,6 +113,13 @@ def draw_spectrogram(panels: Sequence[Panel]) -> bytes:
     all_axes[0].set_ylim(0.0, max(panel.nyquist_hz for panel in panels) / 1000.0)
     all_axes[-1].set_xlabel("seconds")
     figure.colorbar(image, ax=list(all_axes), label="dBFS")
+    return png_of(figure)
+
+
+def png_of(figure: Figure) -> bytes:
+    """A figure as a PNG picture; letters that its font lacks are boxes in it."""
     picture = BytesIO()
-    figure.savefig(picture, format="png", metadata={"Software": "audiosr_fx"})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        figure.savefig(picture, format="png", metadata={"Software": "audiosr_fx"})
     return picture.getvalue()

@@ -86,6 +86,25 @@ def test_results_are_written_and_not_replaced(run: Run) -> None:
     assert run("clips", *QUICK, *files, *rows, "--overwrite").exit_code == ExitCode.OK
 
 
+def test_kinds_in_any_script_have_pictures_of_their_own(run: Run) -> None:
+    for kind, file in (("日本", "speech/a.wav"), ("한국", "bells/b.wav")):
+        Path("scripts", kind).mkdir(parents=True)
+        Path("scripts", kind, "a.wav").write_bytes(Path("clips", file).read_bytes())
+    result = run("scripts", "--qualities", "", "--no-predictor", "--seconds", "0.3", "--plots", "pictures")
+    assert result.exit_code == ExitCode.OK, result.output
+    assert sorted(path.name for path in Path("pictures").iterdir()) == [
+        "spectrograms_kind.png",
+        "spectrograms_kind_2.png",
+    ]
+    assert result.stderr.count("\n") == 2  # a line for each, and no warning of letters that a font lacks
+
+
+def test_measures_of_speech_without_speech_are_explained(run: Run) -> None:
+    result = run("clips/bells", "--qualities", "", "--no-predictor", "--metrics", "lsd,pesq")
+    assert result.exit_code == ExitCode.OK, result.output
+    assert result.stderr == "pesq: measured on clips of the kind speech alone, and there are none\n"
+
+
 def test_another_system_is_a_row_and_what_it_lacks_is_named_in_a_line(run: Run) -> None:
     Path("theirs").mkdir()
     audio, _ = soundfile.read("clips/speech/a.wav")
@@ -278,6 +297,7 @@ def test_experiments_are_plans_that_can_be_changed(run: Run) -> None:
         (["clips", "--qualities", "superb"], ExitCode.USAGE, "quality is 'superb'"),
         (["clips", "--csv", "no/where.csv"], ExitCode.OUTPUT, "there is no folder no"),
         (["clips", "--audio", "clips/kept"], ExitCode.USAGE, "outside the originals"),
+        (["clips", "--csv", "a", "--markdown", "./a"], ExitCode.USAGE, "csv and markdown are both a"),
         (
             ["clips", "--no-baselines", "--no-predictor", "--qualities", ""],
             ExitCode.USAGE,

@@ -115,7 +115,7 @@ def test_a_row_looks_the_same_in_every_panel_and_stands_in_the_legend(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     figures: list[Figure] = []
-    monkeypatch.setattr(plots, "_picture", lambda figure: figures.append(figure) or b"")
+    monkeypatch.setattr(plots, "png_of", lambda figure: figures.append(figure) or b"")
     rows = [("speech", "a"), ("speech", "c"), ("music", "$b_$"), ("music", "c"), ("music", "silent")]
     draw_over_cutoff(
         [
@@ -139,7 +139,7 @@ def test_a_row_looks_the_same_in_every_panel_and_stands_in_the_legend(
 
 def test_models_have_lines_of_their_own_over_the_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     figures: list[Figure] = []
-    monkeypatch.setattr(plots, "_picture", lambda figure: figures.append(figure) or b"")
+    monkeypatch.setattr(plots, "png_of", lambda figure: figures.append(figure) or b"")
     draw_over_steps(
         [
             score(lsd, steps=steps, sampler="ddim", seed=seed, system=f"{model} ddim {steps} steps, found")
