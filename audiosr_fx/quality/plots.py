@@ -25,25 +25,35 @@ Curve = list[tuple[float, float, float]]
 
 
 def draw_over_cutoff(scores: Sequence[Score]) -> bytes | None:
-    """LSD of each system over the filter's cutoff, a panel for each kind; None for one cutoff only."""
+    """LSD of each system over the filter's cutoff, a panel for each kind; None for one cutoff only.
+
+    Each kind of filter and each noise has lines of its own.
+    """
     at_filters = [score for score in scores if score.filter_hz is not None]
     if len({score.filter_hz for score in at_filters}) < 2:
         return None
+    rows = _rows(at_filters, lambda score: score.system, _beside_cutoff)
     curves: dict[str, dict[str, Curve]] = defaultdict(dict)
-    for (kind, system), found in _grouped(at_filters, lambda score: (score.kind, score.system)).items():
+    for (kind, system), found in _grouped(at_filters, lambda score: (score.kind, rows(score))).items():
         curves[kind][system] = _curve([(score.filter_hz or 0.0, score) for score in found], 1e-3)
     return png_of(_draw(curves, "cutoff in kHz", logarithmic=False))
 
 
 def draw_over_steps(scores: Sequence[Score]) -> bytes | None:
-    """LSD over sampling steps, rows that differ in nothing else as one line; None for one count of steps."""
+    """LSD over sampling steps, rows that differ in nothing else as one line; None for one count of steps.
+
+    Each condition has lines of its own.
+    """
     stepped = [score for score in scores if score.steps is not None]
     if len({score.steps for score in stepped}) < 2:
         return None
+    rows = _rows(
+        stepped,
+        lambda score: score.system.replace(f" {score.steps} steps", ""),
+        lambda score: score.condition,
+    )
     curves: dict[str, dict[str, Curve]] = defaultdict(dict)
-    for (kind, row), found in _grouped(
-        stepped, lambda score: (score.kind, score.system.replace(f" {score.steps} steps", ""))
-    ).items():
+    for (kind, row), found in _grouped(stepped, lambda score: (score.kind, rows(score))).items():
         curves[kind][row] = _curve([(float(score.steps or 0), score) for score in found], 1.0)
     return png_of(_draw(curves, "steps", logarithmic=True))
 
@@ -54,6 +64,20 @@ def draw_panels(waveforms: Sequence[tuple[str, Waveform]]) -> bytes:
         measure_panel(ArraySource(waveform[None], SAMPLE_RATE), title) for title, waveform in waveforms
     ]
     return draw_spectrogram(panels)
+
+
+def _rows(
+    scores: Sequence[Score], row: Callable[[Score], str], condition: Callable[[Score], str]
+) -> Callable[[Score], str]:
+    """What a score's line is called: its row, and its condition where there are several."""
+    if len({condition(score) for score in scores}) < 2:
+        return row
+    return lambda score: f"{row(score)}, {condition(score)}"
+
+
+def _beside_cutoff(score: Score) -> str:
+    """A condition without its cutoff: the filter, and what noise was added."""
+    return ", ".join(part for part in score.condition.split(", ") if not part.endswith(" kHz"))
 
 
 def _grouped(

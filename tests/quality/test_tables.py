@@ -152,6 +152,24 @@ def test_models_have_lines_of_their_own_over_the_steps(monkeypatch: pytest.Monke
     assert names == ["mini ddim, found", "other ddim, found"]
 
 
+@pytest.mark.parametrize("changed", ["bessel 8, {} kHz", "chebyshev 8, {} kHz, hiss 0.01"])
+def test_curves_over_the_cutoff_are_of_one_condition_each(
+    monkeypatch: pytest.MonkeyPatch, changed: str
+) -> None:
+    figures: list[Figure] = []
+    monkeypatch.setattr(plots, "png_of", lambda figure: figures.append(figure) or b"")
+    draw_over_cutoff(
+        [
+            score(lsd, filter_hz=1e3 * khz, condition=condition.format(khz))
+            for khz in (4, 8)
+            for lsd, condition in ((1.0, "chebyshev 8, {} kHz"), (3.0, changed))
+        ]
+    )
+    [legend] = figures[0].legends
+    beside = ", ".join(part for part in changed.split(", ") if "kHz" not in part)
+    assert [text.get_text() for text in legend.get_texts()] == ["mini, chebyshev 8", f"mini, {beside}"]
+
+
 def test_panels_are_drawn_below_one_another() -> None:
     noise = np.random.default_rng(0).standard_normal(24_000).astype(np.float32)
     assert len(draw_panels([("a", noise), ("b", noise)])) > len(draw_panels([("a", noise)])) > 1_000
