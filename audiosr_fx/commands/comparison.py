@@ -375,6 +375,15 @@ def _draw(done: Comparison, folder: Path) -> None:
         if picture is not None:
             (folder / name).write_bytes(picture)
             say_note(f"drawn: {printable(str(folder / name))}")
+    drawn = {title for waveforms in done.examples.values() for title, _ in waveforms}
+    rows = dict.fromkeys(score.system for score in done.scores)
+    if left_out := [row for row in rows if row not in drawn]:
+        say_note(
+            printable(
+                f"not in the spectrograms, which hold {plots.MOST_PANELS} panels: {_some(left_out, 8)};"
+                " compare fewer rows to see them"
+            )
+        )
 
 
 def _picture_name(kind: str, taken: Container[str]) -> str:

@@ -105,8 +105,10 @@ def _placed(waveform: Waveform, path: Path, case: Case) -> tuple[Waveform, int]:
         return waveform, 0
     if abs(len(waveform) - case.whole) <= _TOLERANCE:
         return waveform, case.start
+    lengths = " or ".join(map(str, dict.fromkeys((case.whole, len(case.bright)))))
     raise AudioFormatError(
-        f"{shown(path)}: has {len(waveform)} samples at 48 kHz; expected {case.whole} or {len(case.bright)}"
+        f"{shown(path)}: has {len(waveform)} samples at 48 kHz; expected {lengths},"
+        f" or up to {_TOLERANCE} more or less: cut or pad it"
     )
 
 

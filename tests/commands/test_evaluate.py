@@ -99,6 +99,16 @@ def test_kinds_in_any_script_have_pictures_of_their_own(run: Run) -> None:
     assert result.stderr.count("\n") == 2  # a line for each, and no warning of letters that a font lacks
 
 
+def test_rows_that_spectrograms_have_no_room_for_are_named(run: Run) -> None:
+    rows = ("--qualities", "draft", "--seeds", "0,1", "--tilts", "-12,-9,-6", "--no-predictor")
+    result = run("clips", *rows, "--seconds", "0.3", "--plots", "pictures")
+    assert result.exit_code == ExitCode.OK, result.output
+    assert result.stderr.splitlines()[-1] == (
+        "not in the spectrograms, which hold 7 panels: noise, -6 dB/octave, mini draft;"
+        " compare fewer rows to see them"
+    )
+
+
 def test_measures_of_speech_without_speech_are_explained(run: Run) -> None:
     result = run("clips/bells", "--qualities", "", "--no-predictor", "--metrics", "lsd,pesq")
     assert result.exit_code == ExitCode.OK, result.output

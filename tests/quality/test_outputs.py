@@ -75,6 +75,9 @@ def test_a_file_of_another_length_is_named(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a_1.wav", ramp(RATE + 101), RATE)
     with pytest.raises(AudioFormatError, match=r"a_1.wav: has 48101 samples .* expected 48000 or 24000"):
         output_system("other", tmp_path, CONDITIONS[:1]).restore(make_case())
+    whole = replace(make_case(), whole=RATE // 2, start=0)
+    with pytest.raises(AudioFormatError, match="expected 24000, or up to 100 more or less: cut or pad it"):
+        output_system("other", tmp_path, CONDITIONS[:1]).restore(whole)
 
 
 def heard_case() -> tuple[Case, np.ndarray]:
