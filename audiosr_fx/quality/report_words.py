@@ -50,9 +50,8 @@ def null_finding(comparison: Comparison) -> Finding:
             )
             return Finding(short=f"{_level(null.left_dbfs)} dBFS, after gain", text=text, tone=_tone(null))
         case "changed":
-            return Finding(
-                short=f"changed, {_level(null.left_dbfs)} dBFS", text=_changed(null, where), tone="plain"
-            )
+            figure = "nothing in common" if null.depth_db >= 0.0 else f"{_level(null.left_dbfs)} dBFS"
+            return Finding(short=f"changed, {figure}", text=_changed(null, where), tone="plain")
 
 
 def _tone(null: Null) -> Tone:

@@ -73,6 +73,12 @@ def test_the_figure_of_a_null_is_the_one_that_is_promised() -> None:
     assert (plain(louder.short), louder.tone) == ("-76.1 dBFS", "plain")
 
 
+def test_what_has_nothing_in_common_has_no_figure() -> None:
+    """The gain that brings them closest is next to nothing, and what is left after it next to infinite."""
+    found = null_finding(comparison("changed", left_dbfs=328.1, depth_db=3.0))
+    assert found.short == "changed, nothing in common"
+
+
 def test_a_mono_sum_that_holds_is_good_and_an_added_band_that_cancels_is_not() -> None:
     wide, gone = MonoSum(level_db=-3.0, correlation=0.0), MonoSum(level_db=-math.inf, correlation=-1.0)
     holds = mono_finding(comparison(mono_before=wide, mono_after=wide, mono_added=wide))
