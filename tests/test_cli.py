@@ -509,6 +509,22 @@ def test_inspect_draws_all_files_into_one_picture(run: Run, dull: Path) -> None:
     assert Path("picture.png").read_bytes().startswith(b"\x89PNG")
     refused = run("inspect", dull, "--spectrogram", "nowhere/picture.png")
     assert refused.exit_code == ExitCode.OUTPUT
+    assert refused.output == "error: nowhere/picture.png: there is no folder nowhere\n"
+
+
+def test_a_picture_is_replaced_on_request_alone_and_a_recording_never(run: Run, dull: Path) -> None:
+    Path("picture.png").write_bytes(b"drawn before")
+    again = run("inspect", dull, "--spectrogram", "picture.png")
+    assert again.exit_code == ExitCode.OUTPUT
+    assert again.output == "error: picture.png: exists already; --overwrite replaces it\n"
+    assert Path("picture.png").read_bytes() == b"drawn before"
+    assert run("inspect", dull, "--spectrogram", "picture.png", "--overwrite").exit_code == ExitCode.OK
+    assert Path("picture.png").read_bytes().startswith(b"\x89PNG")
+    Path("recording.png").write_bytes(dull.read_bytes())
+    own = run("inspect", "recording.png", "--spectrogram", "recording.png", "--overwrite")
+    assert own.exit_code == ExitCode.OUTPUT
+    assert "recording.png: is an input, which is never replaced" in own.stderr
+    assert Path("recording.png").read_bytes() == dull.read_bytes()
 
 
 def test_a_picture_never_takes_the_name_of_a_recording(run: Run, dull: Path) -> None:

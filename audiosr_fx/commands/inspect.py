@@ -10,6 +10,7 @@ import typer
 
 from audiosr_fx.commands.terminal import (
     ExitCode,
+    OutputError,
     describe_error,
     exit_code_of,
     joint_exit_code,
@@ -79,6 +80,7 @@ def inspect_files(
         Path | None,
         typer.Option("--spectrogram", metavar="PNG", help="Draw all files into one picture, a panel each."),
     ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a picture that exists.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object per file and line.")] = False,
 ) -> None:
     """Show rate, bandwidth, loudness and peaks of audio files.
@@ -87,8 +89,8 @@ def inspect_files(
 
     [bold]audiosr-fx inspect dull.wav restored.wav --spectrogram compare.png[/bold]
     """
-    if spectrogram is not None and spectrogram.suffix.lower() != ".png":
-        raise ParameterError(f"spectrogram is {spectrogram}; expected a name in .png")
+    if spectrogram is not None:
+        _check_picture(spectrogram, files, overwrite=overwrite)
     panels: list[Panel] = []
     codes: list[ExitCode] = []
     for path in files:
@@ -114,6 +116,24 @@ def inspect_files(
         with output_errors():
             save_spectrogram(spectrogram, panels)
     raise typer.Exit(joint_exit_code(codes))
+
+
+def _check_picture(path: Path, files: list[Path], *, overwrite: bool) -> None:
+    """Refuse, before any work, a picture that could not be written in the end.
+
+    Raises:
+        ParameterError: no name of a picture.
+        OutputError: the name is taken, by one of the files or anything else, or there is no such folder.
+    """
+    if path.suffix.lower() != ".png":
+        raise ParameterError(f"spectrogram is {path}; expected a name in .png")
+    with output_errors():
+        if path.exists() and any(file.exists() and path.samefile(file) for file in files):
+            raise OutputError(f"{printable(str(path))}: is an input, which is never replaced")
+        if path.exists() and not overwrite:
+            raise OutputError(f"{printable(str(path))}: exists already; --overwrite replaces it")
+        if not path.absolute().parent.is_dir():
+            raise OutputError(f"{printable(str(path))}: there is no folder {printable(str(path.parent))}")
 
 
 def inspect_file(path: Path) -> Inspection:
