@@ -278,9 +278,25 @@ def _described(out: Path, test: ListeningTest) -> str:
 
 
 def _refuse_taken(path: Path, *, overwrite: bool) -> None:
-    """Say that a name is taken before the work, not after it."""
-    if path.exists() and not overwrite:
+    """Say that a name is taken before the work, not after it; what listeners said is never replaced."""
+    if not path.exists():
+        return
+    if not overwrite:
         raise OutputError(f"{path}: exists already; choose another name, or add --overwrite")
+    if _holds_results(path):
+        raise OutputError(
+            f"{path}: holds a listener's results, which are never replaced; choose another name"
+        )
+
+
+def _holds_results(path: Path) -> bool:
+    from audiosr_fx.quality.listen_results import read_results
+
+    try:
+        read_results(path)
+    except AudioSRError:
+        return False
+    return True
 
 
 def _summarise(
@@ -298,6 +314,8 @@ def _summarise(
     for path in (csv, answers):
         if path is not None:
             _refuse_taken(path, overwrite=overwrite)
+    if csv is not None and answers is not None and csv.resolve() == answers.resolve():
+        raise ParameterError(f"csv and answers are both {csv}; expected two files")
     results, failed = _read_all(paths)
     if not results:
         say_error("no results to evaluate; expected files that the pages of audiosr-fx listen save")

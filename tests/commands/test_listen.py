@@ -157,6 +157,19 @@ def test_tables_hold_the_summary_and_every_answer(run: Run, tmp_path: Path, resu
     assert run("--summary", "--csv", "summary.csv", *results).exit_code == 5
 
 
+def test_a_table_never_takes_the_place_of_results_or_of_the_other_table(
+    run: Run, results: list[Path]
+) -> None:
+    before = results[0].read_bytes()
+    done = run("--summary", "--overwrite", "--csv", *results)  # as a shell unfolds --csv results/*.json
+    assert done.exit_code == 5
+    assert "holds a listener's results, which are never replaced" in done.stderr
+    assert results[0].read_bytes() == before
+    both = run("--summary", "--overwrite", "--csv", "one.csv", "--answers", "one.csv", *results)
+    assert both.exit_code == 2
+    assert "csv and answers are both one.csv" in both.stderr
+
+
 def test_malformed_results_are_skipped_with_a_line_each(
     run: Run, tmp_path: Path, results: list[Path]
 ) -> None:
