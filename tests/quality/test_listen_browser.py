@@ -436,6 +436,17 @@ def test_a_reload_loses_no_answer(visit: Visit) -> None:
     )
 
 
+def test_files_are_named_after_listeners_in_any_script(visit: Visit, tmp_path: Path) -> None:
+    page = begin(visit(), "Zoë 日本/2")
+    rate_all(page)
+    with page.expect_download() as download:
+        page.click("#save")
+    assert download.value.suggested_filename.startswith("Zoë-日本-2-mushra-")
+    assert page.evaluate("Session.fileName(Listening.test, { participant: '../:' })").startswith(
+        "participant-"
+    )
+
+
 def test_answers_so_far_can_be_saved(visit: Visit, tmp_path: Path) -> None:
     page = begin(visit())
     rate_all(page)

@@ -146,7 +146,7 @@ const Session = (() => {
   }
 
   function fileName(test, state) {
-    const slug = state.participant.replace(/[^A-Za-z0-9_-]+/g, "-").replace(/^-+|-+$/g, "") || "participant";
+    const slug = state.participant.replace(/[^\p{L}\p{M}\p{N}_-]+/gu, "-").replace(/^-+|-+$/g, "") || "participant";
     return `${slug}-${test.mode}-${test.page.slice(0, 8)}.json`;
   }
 
