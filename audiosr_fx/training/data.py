@@ -18,6 +18,7 @@ __all__ = [
     "HELD_OUT_SOURCES",
     "INDEX_NAME",
     "SAMPLE_RATE",
+    "UPSAMPLED_LIMIT_HZ",
     "Clip",
     "DataFolder",
     "choose_validation",
@@ -40,7 +41,7 @@ HELD_OUT_SOURCES = frozenset(
     }
 )
 
-_UPSAMPLED_LIMIT_HZ = 21_000.0  # of 44.1 kHz: higher up converters have begun to fall
+UPSAMPLED_LIMIT_HZ = 21_000.0  # of 44.1 kHz: higher up converters have begun to fall
 _CHANNELS_USED = 2  # of a file; of surround sound the others are seldom full-band
 _SECOND_CHANNEL = "#2"
 _VALIDATION_CLIPS = 64
@@ -147,7 +148,7 @@ def _clips_of_row(folder: Path, row: dict[str, str], weight: float) -> list[Clip
     try:
         rate = float(row.get("original_sample_rate") or 0) or SAMPLE_RATE
         is_upsampled = rate < SAMPLE_RATE
-        limit = _UPSAMPLED_LIMIT_HZ * min(rate / 44_100, 1.0) if is_upsampled else SAMPLE_RATE / 2
+        limit = UPSAMPLED_LIMIT_HZ * min(rate / 44_100, 1.0) if is_upsampled else SAMPLE_RATE / 2
         if (row.get("lossy_source") or "no") != "no":
             limit = min(limit, float(row["edge_hz"]))
         return clips_of_file(

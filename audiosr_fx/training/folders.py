@@ -19,9 +19,11 @@ from audiosr_fx.bandwidth import Verdict, judge
 from audiosr_fx.errors import AudioFormatError
 from audiosr_fx.files import FileSource
 from audiosr_fx.sources import ArraySource
+from audiosr_fx.spectrum import LongTermSpectrum
 from audiosr_fx.training.data import (
     INDEX_NAME,
     SAMPLE_RATE,
+    UPSAMPLED_LIMIT_HZ,
     Clip,
     DataFolder,
     clips_of_file,
@@ -40,6 +42,8 @@ _SHORTEST_S = 0.02
 _JUDGED_S = 20.0  # from the middle of a file
 _TRUSTED_SHARE = 0.975  # of a cutoff whose flank was not measured
 _NYQUIST_SHARE = 22_000.0 / 22_050.0
+_BELOW_HZ, _ABOVE_HZ = (20_000.0, 21_000.0), (22_400.0, 23_800.0)  # on both sides of half 44.1 kHz
+_RESAMPLED_DB = 15.0
 _TOLD_EVERY_S = 10.0
 
 
@@ -67,8 +71,8 @@ def scan_folder(folder: Path, *, weight: float = 1.0, cache: Path | None = None)
 
     The kind of a clip is the first sub-folder it lies in, or the folder's own name. Its source is the
     sub-folder below that, or else its own name without the number at its end. ``limit_hz`` is what its sample
-    rate can hold, and no more than the cutoff found in 20 s from its middle. Files that cannot be read, or
-    are silent, are skipped with a warning.
+    rate can hold, 21 kHz where it was 44.1 kHz once, and no more than the cutoff found in 20 s from its
+    middle. Files that cannot be read, or are silent, are skipped with a warning.
 
     Args:
         folder: to be searched, hidden files and folders left out.
@@ -151,7 +155,22 @@ def measure_limit_hz(path: Path) -> float:
     if verdict.kind == "silent":
         raise AudioFormatError(f"{shown(path)}: is silent")
     highest = SAMPLE_RATE / 2.0 if rate >= SAMPLE_RATE else rate / 2.0 * _NYQUIST_SHARE
+    if rate >= SAMPLE_RATE and verdict.spectrum is not None and _was_44100(verdict.spectrum):
+        highest = UPSAMPLED_LIMIT_HZ
     return min(highest, _trusted_hz(verdict, highest))
+
+
+def _was_44100(spectrum: LongTermSpectrum) -> bool:
+    """Whether a recording of 48 kHz or more ends where one of 44.1 kHz does.
+
+    Of 40 recordings made at 48 kHz none falls by more than 10 dB there. Where less than that stood above the
+    noise before, nobody can tell, and it makes no difference.
+    """
+    below, above = (
+        spectrum.mean_level_db[(spectrum.frequency_hz >= low) & (spectrum.frequency_hz < high)].mean()
+        for low, high in (_BELOW_HZ, _ABOVE_HZ)
+    )
+    return bool(below - above > _RESAMPLED_DB)
 
 
 def _trusted_hz(verdict: Verdict, highest: float) -> float:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import soxr
 
 from audiosr_fx.errors import AudioFormatError, ParameterError
 from audiosr_fx.training.data import Clip, DataFolder, choose_validation, load_corpus, split_corpus
@@ -183,6 +184,14 @@ def test_any_folder_gives_kinds_sources_and_limits(
     assert len(caplog.records) == 2
     assert "broken.wav: cannot be read as audio" in caplog.text
     assert "silent.wav: is silent" in caplog.text
+
+
+@pytest.mark.parametrize("rate", [48_000, 96_000])
+def test_what_was_44100_once_is_trusted_as_far_as_that_goes(tmp_path: Path, rate: int) -> None:
+    noise = 0.1 * np.random.default_rng(0).standard_normal(44_100)
+    soundfile.write(tmp_path / "up.wav", soxr.resample(noise, 44_100, rate), rate, subtype="PCM_24")
+    [clip] = scan_folder(tmp_path)
+    assert clip.limit_hz == 21_000.0
 
 
 def test_reading_says_how_far_it_is(
