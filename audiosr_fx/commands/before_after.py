@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from audiosr_fx.commands.terminal import OutputError, output_errors, printable, say
+from audiosr_fx.commands.terminal import ExitCode, OutputError, output_errors, printable, say, say_error
 from audiosr_fx.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -48,7 +48,9 @@ def report(
         raise OutputError(f"{out}: exists already; choose another name, or add --overwrite")
     rows = pair_rows(before, after)
     with _progress(len(rows)) as on_event, output_errors():
-        write_report(out, rows, title=title or after.resolve().name, overwrite=overwrite, on_event=on_event)
+        unread = write_report(
+            out, rows, title=title or after.resolve().name, overwrite=overwrite, on_event=on_event
+        )
     size_mb = out.stat().st_size / 1e6
     say(printable(f"{out}: {size_mb:.1f} MB, files: {len(rows)}"))
     for folder, other in ((before, "after"), (after, "before")):
@@ -56,6 +58,10 @@ def report(
         if alone:
             more = f" and {len(alone) - _MOST_NAMES} more" if len(alone) > _MOST_NAMES else ""
             say(printable(f"only in {folder}: {', '.join(alone[:_MOST_NAMES])}{more}"))
+    for line in unread:
+        say_error(f"not measured: {printable(line)}")
+    if unread:
+        raise typer.Exit(ExitCode.SOME_FAILED)
 
 
 @contextmanager

@@ -59,7 +59,7 @@ def write_report(
     overwrite: bool = False,
     on_event: OnReportEvent | None = None,
     should_cancel: ShouldCancel | None = None,
-) -> None:
+) -> list[str]:
     """Measure all files and write the page; it appears whole or not at all.
 
     A file that cannot be read becomes a line of the report.
@@ -73,6 +73,9 @@ def write_report(
         on_event: told before every file, and once at the end.
         should_cancel: asked every second of audio.
 
+    Returns:
+        Lines on the files that could not be read; the page has them, too.
+
     Raises:
         AudioFormatError: the page cannot be written, or its name is taken.
         RenderCancelled: once should_cancel says so.
@@ -80,7 +83,8 @@ def write_report(
     if path.exists() and not overwrite:  # before the work, not only after it
         raise NameTaken(taken(path))
     blocks: Blocks = {}
-    files = []
+    files: list[dict[str, Any]] = []
+    unread: list[str] = []
     seconds = excerpt_seconds(len(rows))
     for number, row in enumerate(rows):
         if on_event is not None:
@@ -94,9 +98,12 @@ def write_report(
             should_cancel=should_cancel,
         )
         files.append(file_data(row, report, blocks))
+        if files[-1]["status"] == "unreadable":
+            unread += report.notes
     write_whole(path, _page(title, files, stem_check, blocks).encode("utf-8"), overwrite=overwrite)
     if on_event is not None:
         on_event(ReportEvent(rows_done=len(rows), rows_total=len(rows), source=None))
+    return unread
 
 
 def excerpt_seconds(files: int) -> int:

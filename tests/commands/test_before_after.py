@@ -68,8 +68,9 @@ def test_files_that_cannot_be_read_are_one_line_when_alone_and_a_line_of_the_pag
     for side in ("in", "out"):
         (tmp_path / side / "broken.wav").write_bytes(b"junk")
     code, said = run(tmp_path / "in", tmp_path / "out", "-o", tmp_path / "report.html")
-    assert code == ExitCode.OK
-    assert said.endswith("files: 2")
+    assert code == ExitCode.SOME_FAILED
+    assert "files: 2 error: not measured: " in said
+    assert said.count("broken.wav: cannot be read as audio") == 2  # before, and after
 
 
 def test_a_page_needs_a_name_in_html(tmp_path: Path) -> None:
