@@ -35,10 +35,10 @@ class Score:
     metrics: Metrics
 
     def row(self) -> dict[str, object]:
-        """Everything in one flat record; unknown is empty."""
+        """Everything in one flat record; unknown is None, the ratio of an exact low band infinite."""
         record = asdict(self)
         metrics: dict[str, float] = record.pop("metrics")
-        figures = {name: value if np.isfinite(value) else None for name, value in metrics.items()}
+        figures = {name: None if np.isnan(value) else value for name, value in metrics.items()}
         return {**record, **figures}
 
 

@@ -73,6 +73,7 @@ def test_a_csv_has_a_row_per_score_and_a_column_per_measure() -> None:
     assert {*METRIC_NAMES} < set(rows[0])
     assert float(rows[1]["lsd"]) == scores[1].metrics.lsd
     assert rows[0]["seed"] == rows[0]["pesq"] == ""
+    assert float(rows[0]["low_si_sdr_db"]) == float("inf")  # exact, which is no more unknown than a figure
 
 
 def test_a_text_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
