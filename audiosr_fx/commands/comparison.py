@@ -336,7 +336,8 @@ def _say_gaps(done: Comparison, plan: Plan, results: Results) -> None:
             )
         )
     if done.bare:
-        say_note(printable(f"nothing to restore above the cutoff: {_some(done.bare, 4)}"))
+        where = f"the first channel's {plan.seconds:g} s from the middle"
+        say_note(printable(f"nothing in {where} to restore above the cutoff: {_some(done.bare, 4)}"))
     if any(score.kind == "speech" for score in done.scores):
         for package, metric in (("pesq", "pesq"), ("pystoi", "stoi")):
             absent = reason_without(package)

@@ -19,7 +19,11 @@ _ROWS, _BOUNDS, _COLUMNS, _RESULTS = "Rows", "Rows to compare with", "Columns", 
 def evaluate(
     folder: Annotated[
         Path,
-        typer.Argument(metavar="DIR", help="Originals: a corpus with an INDEX.csv, or any folder of audio."),
+        typer.Argument(
+            metavar="DIR",
+            help="Originals: a corpus with an INDEX.csv, or any folder of audio;"
+            " of stereo files the first channel.",
+        ),
     ],
     experiment: Annotated[
         str | None,
