@@ -238,6 +238,11 @@ def _make(folder: Path, out: Path, settings: ListenSettings, *, overwrite: bool,
         say_note(
             f"{printable(item)}: matched at {test.loudness_lufs[item]:.1f} LUFS, because of its true peaks"
         )
+    for item, late in test.moved.items():
+        named = ", ".join(
+            f"{name} {abs(lag)} samples {'late' if lag > 0 else 'early'}" for name, lag in late.items()
+        )
+        say_note(printable(f"{item}: put in step: {named}; all are cut to what they have in common"))
     if json:
         say_json(
             {
@@ -249,6 +254,7 @@ def _make(folder: Path, out: Path, settings: ListenSettings, *, overwrite: bool,
                 "items": list(test.items),
                 "systems": [{"name": name, "role": role} for name, role in test.systems],
                 "loudness_lufs": dict(test.loudness_lufs),
+                "moved_samples": {item: dict(late) for item, late in test.moved.items()},
             }
         )
     else:

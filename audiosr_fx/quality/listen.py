@@ -28,7 +28,7 @@ from audiosr_fx.quality.embed import (
     json_block,
 )
 from audiosr_fx.quality.levels import COMPARISON_LUFS, Match, match_loudness, measure_level
-from audiosr_fx.quality.listen_folder import SAMPLE_RATE, find_systems, read_excerpts
+from audiosr_fx.quality.listen_folder import SAMPLE_RATE, bring_in_step, find_systems, read_excerpts
 from audiosr_fx.sources import Audio
 from audiosr_fx.wording import shown
 
@@ -109,7 +109,11 @@ class System:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListeningTest:
-    """A finished page (``html``) and what is in it; ``quieter`` names items below the wanted loudness."""
+    """A finished page (``html``) and what is in it.
+
+    ``quieter`` names items below the wanted loudness, ``moved`` says by how many samples which systems came
+    late, by item.
+    """
 
     html: str
     page: str
@@ -119,6 +123,7 @@ class ListeningTest:
     trials: int
     loudness_lufs: Mapping[str, float]
     quieter: tuple[str, ...]
+    moved: Mapping[str, Mapping[str, int]]
 
     @property
     def size_bytes(self) -> int:
@@ -147,8 +152,11 @@ def build_test(
     audio: dict[str, bytes] = {}
     items: list[dict[str, Any]] = []
     quieter = []
+    moved: dict[str, dict[str, int]] = {}
     for number, name in enumerate(names):
-        item, match = _build_item(name, systems, settings, audio)
+        item, match, late = _build_item(name, systems, settings, audio)
+        if late:
+            moved[name] = late
         items.append(item)
         if match.loudness_lufs < settings.target_lufs - 0.05:
             quieter.append(name)
@@ -164,6 +172,7 @@ def build_test(
         trials=len(names) * settings.repeats * max(1, len(manifest["pairs"])),
         loudness_lufs={item["name"]: item["loudness_lufs"] for item in items},
         quieter=tuple(quieter),
+        moved=moved,
     )
 
 
@@ -222,9 +231,11 @@ def _check_number(systems: list[System], mode: Mode) -> None:
 
 def _build_item(
     name: str, systems: list[System], settings: ListenSettings, audio: dict[str, bytes]
-) -> tuple[dict[str, Any], Match]:
-    """Read, match and encode one item; its recordings are added to ``audio`` by their names in the page."""
-    excerpts = _excerpts(name, systems, settings)
+) -> tuple[dict[str, Any], Match, dict[str, int]]:
+    """Read, bring in step, match and encode one item; its recordings are added to ``audio`` by their names in
+    the page. Also says which systems came late.
+    """
+    excerpts, late = _excerpts(name, systems, settings)
     levels = []
     for system, excerpt in zip(systems, excerpts, strict=True):
         try:
@@ -251,13 +262,15 @@ def _build_item(
         "loudness_lufs": round(match.loudness_lufs, 2),
         "stimuli": stimuli,
     }
-    return item, match
+    return item, match, late
 
 
-def _excerpts(name: str, systems: list[System], settings: ListenSettings) -> list[Audio]:
-    """The item's audio of every system, in their order, made anchors included."""
+def _excerpts(
+    name: str, systems: list[System], settings: ListenSettings
+) -> tuple[list[Audio], dict[str, int]]:
+    """The item's audio of every system, in step, in their order, made anchors included; and who was late."""
     recorded = [system for system in systems if system.lowpass_hz is None]
-    read = read_excerpts([system.files[name] for system in recorded], settings.seconds)
+    read, lags = bring_in_step(read_excerpts([system.files[name] for system in recorded], settings.seconds))
     by_name = dict(zip((system.name for system in recorded), read, strict=True))
     if read[0].shape[1] < SHORTEST_S * SAMPLE_RATE:
         raise AudioFormatError(
@@ -268,7 +281,8 @@ def _excerpts(name: str, systems: list[System], settings: ListenSettings) -> lis
         if system.lowpass_hz is not None:
             reference = next(other.name for other in systems if other.role is Role.REFERENCE)
             by_name[system.name] = lowpass_anchor(by_name[reference], SAMPLE_RATE, system.lowpass_hz)
-    return [by_name[system.name] for system in systems]
+    late = {system.name: lag for system, lag in zip(recorded, lags, strict=True) if lag}
+    return [by_name[system.name] for system in systems], late
 
 
 def _manifest(settings: ListenSettings, systems: list[System], items: list[dict[str, Any]]) -> dict[str, Any]:

@@ -12,12 +12,15 @@ import numpy as np
 
 from audiosr_fx.errors import AudioFormatError
 from audiosr_fx.files import FileSource
+from audiosr_fx.quality.lag import find_lag
 from audiosr_fx.sources import Audio, ResampledSource
 from audiosr_fx.wording import shown
 
 SAMPLE_RATE: Final = 48_000
 AUDIO_SUFFIXES: Final = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".w64", ".rf64")
 _MOST_CHANNELS: Final = 2
+_HEARD_S: Final = 10
+_MOST_LAG_S: Final = 0.5
 _log = logging.getLogger(__name__)
 
 
@@ -111,6 +114,36 @@ def read_excerpts(paths: Sequence[Path], seconds: float | None = None) -> list[A
                 " switching needs equal lengths: cut them alike, or shorter with --seconds"
             )
     return [np.ascontiguousarray(audio[:, : min(lengths)]) for audio, _ in excerpts]
+
+
+def bring_in_step(excerpts: Sequence[Audio]) -> tuple[list[Audio], list[int]]:
+    """Cut recordings of one sound to the stretch that all of them have, in step with the first.
+
+    Args:
+        excerpts: (channels, samples) at 48 kHz, all of one shape; the lag of each is heard in the loudest
+            ten seconds of the first.
+
+    Returns:
+        The recordings, as they were where all stand in step, and by how many samples each came late.
+    """
+    first = excerpts[0]
+    start, most = _loudest_start(first), round(_MOST_LAG_S * SAMPLE_RATE)
+    around = slice(start, start + _HEARD_S * SAMPLE_RATE)
+    lags = [find_lag(first[:, around], excerpt[:, around], most) for excerpt in excerpts]
+    early = min(lags)
+    length = first.shape[1] - (max(lags) - early)
+    cut = [
+        np.ascontiguousarray(excerpt[:, lag - early : lag - early + length])
+        for excerpt, lag in zip(excerpts, lags, strict=True)
+    ]
+    return cut, lags
+
+
+def _loudest_start(audio: Audio) -> int:
+    """Where the loudest ten seconds begin, to the second."""
+    seconds = np.add.reduceat(np.sum(audio**2, axis=0), np.arange(0, audio.shape[1], SAMPLE_RATE))
+    sums = np.convolve(seconds, np.ones(_HEARD_S), mode="valid") if len(seconds) > _HEARD_S else [0.0]
+    return int(np.argmax(sums)) * SAMPLE_RATE
 
 
 def _read(path: Path, seconds: float | None) -> tuple[Audio, int]:

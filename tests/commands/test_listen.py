@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from listening import make_systems, mushra_results, noise, save, save_results, vote_results
 from typer.testing import CliRunner, Result
@@ -155,6 +156,19 @@ def test_tables_hold_the_summary_and_every_answer(run: Run, tmp_path: Path, resu
     assert len(answers) == 3 * 2 * 3
     assert {row["participant"] for row in answers if row["is_excluded"] == "True"} == {"P3"}
     assert run("--summary", "--csv", "summary.csv", *results).exit_code == 5
+
+
+def test_systems_that_come_late_are_put_in_step_and_named(run: Run, tmp_path: Path) -> None:
+    sound = noise(2.0)
+    for system, lag in (("reference", 0), ("late", 480), ("early", -240)):
+        save(tmp_path / "odd" / system / "one.wav", np.roll(sound, lag, axis=1))
+    done = run("odd", "-o", "odd.html", "--json")
+    assert done.exit_code == 0, done.output
+    assert done.stderr == (
+        "one: put in step: early 240 samples early, late 480 samples late;"
+        " all are cut to what they have in common\n"
+    )
+    assert json.loads(done.stdout)["moved_samples"] == {"one": {"early": -240, "late": 480}}
 
 
 def test_a_table_never_takes_the_place_of_results_or_of_the_other_table(

@@ -9,7 +9,7 @@ import pytest
 from listening import make_systems, noise, save
 
 from audiosr_fx.errors import AudioFormatError
-from audiosr_fx.quality.listen_folder import find_systems, read_excerpts
+from audiosr_fx.quality.listen_folder import SAMPLE_RATE, bring_in_step, find_systems, read_excerpts
 
 
 def test_systems_and_items_are_found_in_order_whatever_their_format(
@@ -86,3 +86,20 @@ def test_channels_must_agree_and_be_two_at_most(tmp_path: Path) -> None:
         read_excerpts(paths)
     with pytest.raises(AudioFormatError, match="has 3 channels; expected 1 or 2"):
         read_excerpts([save(tmp_path / "c.wav", noise(channels=3))])
+
+
+@pytest.mark.parametrize("seconds", [2.0, 13.3])
+def test_recordings_are_cut_to_what_they_have_in_step(seconds: float) -> None:
+    sound = noise(seconds + 1.0, channels=2)
+    length = round(seconds * SAMPLE_RATE)
+    starts = (1000, 400, 1240)  # of three that begin elsewhere in it: the second late, the third early
+    cut, lags = bring_in_step([sound[:, start : start + length] for start in starts])
+    assert lags == [0, 600, -240]
+    assert all(np.array_equal(audio, sound[:, 1240 : 400 + length]) for audio in cut)
+
+
+def test_recordings_in_step_stay_as_they_are() -> None:
+    sound = noise(0.7)
+    cut, lags = bring_in_step([sound, -0.5 * sound, noise(0.7)[:, ::-1]])
+    assert lags == [0, 0, 0]
+    assert np.array_equal(cut[0], sound)
