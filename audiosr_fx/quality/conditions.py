@@ -10,7 +10,7 @@ import numpy as np
 
 from audiosr_fx.errors import ParameterError
 from audiosr_fx.quality.spectra import Waveform
-from audiosr_fx.training.codecs import SAMPLE_RATES, Codec, available_codecs, round_trip
+from audiosr_fx.training.codecs import SAMPLE_RATES, Codec, available_codecs, bitrate_range_kbps, round_trip
 from audiosr_fx.training.data import SAMPLE_RATE
 from audiosr_fx.training.degrade import FAMILIES, LowPass, apply_lowpass
 from audiosr_fx.training.impairments import Noise, add_noise, measure_cutoff
@@ -127,7 +127,7 @@ def parse_codec(text: str) -> Codec:
     """Read ``mp3:64k`` or ``mp3:64k:44100``: a codec, kbit/s of one channel and a sample rate in Hz.
 
     Raises:
-        ParameterError: not of that form, or a codec this machine has not got.
+        ParameterError: not of that form, a rate it does not have, or a codec this machine has not got.
     """
     match = _CODEC.fullmatch(text.strip().lower())
     if match is None:
@@ -136,4 +136,7 @@ def parse_codec(text: str) -> Codec:
     codec = Codec(name=match[1], bitrate_kbps=float(match[2]), sample_rate=rate)
     if codec.name not in available_codecs():
         raise ParameterError(f"codec is {codec.name!r}; this machine has {', '.join(available_codecs())}")
+    least, most = bitrate_range_kbps(codec)
+    if not least <= codec.bitrate_kbps <= most:  # one that is not encoded at what a table then says
+        raise ParameterError(f"codec is {text!r}; expected {least:g} to {most:g} kbit/s of {codec.name}")
     return codec

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
@@ -30,6 +31,7 @@ _PEAK = 0.7  # encoders judge by loudness what can be heard
 _PROBE_KBPS = 64.0
 _DRIFT = 48  # samples by which one signal may lie elsewhere than another
 _FFMPEG_TIMEOUT_S = 60.0
+_OPUS_KBPS = (6.0, 256.0)
 # Nominal kbit/s of one channel at qualities 0 to 1 in tenths: half of what the encoder states for two.
 _VORBIS_KBPS = (32.0, 40.0, 48.0, 56.0, 64.0, 80.0, 96.0, 112.0, 128.0, 160.0, 250.0)
 
@@ -58,6 +60,19 @@ class Codec:
             raise ParameterError(f"sample_rate of {self.name} is {self.sample_rate}; expected one of {rates}")
         if not self.bitrate_kbps > 0.0:
             raise ParameterError(f"bitrate_kbps is {self.bitrate_kbps}; expected more than 0")
+
+
+def bitrate_range_kbps(codec: Codec) -> tuple[float, float]:
+    """The least and the most kbit/s that make a difference: what lies beyond is encoded at the nearer end."""
+    match codec.name:
+        case "mp3":
+            return (32.0, 320.0) if codec.sample_rate >= 32_000 else (8.0, 160.0)
+        case "vorbis":
+            return float(_VORBIS_KBPS[0]), float(_VORBIS_KBPS[-1])
+        case "opus":
+            return _OPUS_KBPS
+        case _:
+            return 0.0, math.inf
 
 
 @lru_cache(maxsize=1)
@@ -136,7 +151,7 @@ def _resample(waveform: Floats, rate: int, rate_out: int) -> Floats:
 
 
 def _through_mp3(waveform: Floats, codec: Codec) -> tuple[Floats, int]:
-    low, high = (32.0, 320.0) if codec.sample_rate >= 32_000 else (8.0, 160.0)
+    low, high = bitrate_range_kbps(codec)
     level = np.clip((high - codec.bitrate_kbps) / (high - low), 0.0, 0.999)  # 1.0 itself is refused
     return _through_soundfile(
         waveform,
@@ -160,7 +175,8 @@ def _through_vorbis(waveform: Floats, codec: Codec) -> tuple[Floats, int]:
 
 
 def _through_opus(waveform: Floats, codec: Codec) -> tuple[Floats, int]:
-    level = np.clip((256.0 - codec.bitrate_kbps) / 250.0, 0.0, 1.0)
+    low, high = _OPUS_KBPS
+    level = np.clip((high - codec.bitrate_kbps) / (high - low), 0.0, 1.0)
     return _through_soundfile(
         waveform, codec.sample_rate, format="OGG", subtype="OPUS", compression_level=float(level)
     )

@@ -77,3 +77,9 @@ def test_what_makes_no_sense_says_what_is_allowed() -> None:
             parse_codec(text)
     with pytest.raises(ParameterError, match="neither cutoffs nor codecs"):
         conditions_of([], ["chebyshev"], [])
+
+
+@pytest.mark.parametrize("text", ["mp3:8k", "mp3:1000k", "vorbis:16k", "opus:400k", "mp3:320k:22050"])
+def test_a_rate_that_a_codec_does_not_have_is_refused(text: str) -> None:
+    with pytest.raises(ParameterError, match=r"codec is '.+'; expected [0-9]+ to [0-9]+ kbit/s of"):
+        parse_codec(text)
