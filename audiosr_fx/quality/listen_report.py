@@ -27,6 +27,8 @@ def lines(summary: Summary) -> Iterator[str]:
     )
     for participant, trials in summary.unfinished:
         yield f"not finished: {participant} (trials answered: {trials})"
+    for participant, sessions in summary.repeated:
+        yield f"counted as one listener: {participant} (sessions: {sessions})"
     for screening in summary.screenings:
         if screening.is_excluded:
             yield _screening_line(screening)
@@ -126,6 +128,7 @@ def records(summary: Summary) -> Iterator[Record]:
         "counted": summary.counted,
         "items": summary.items,
         "unfinished": [participant for participant, _ in summary.unfinished],
+        "repeated": dict(summary.repeated),
     }
     for screening in summary.screenings:
         yield {

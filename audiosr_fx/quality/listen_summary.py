@@ -8,6 +8,7 @@ other listeners and other items, and are the ones to trust when either are few.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -84,7 +85,7 @@ class Screening:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
     """All there is to say about results of one page. ``unfinished`` says whose answers to how many trials are
-    not all that were asked for.
+    not all that were asked for, ``repeated`` whose name stands over how many sessions, if over several.
     """
 
     mode: Mode
@@ -98,6 +99,7 @@ class Summary:
     preferences: tuple[Preference, ...] = ()
     screenings: tuple[Screening, ...] = ()
     unfinished: tuple[tuple[str, int], ...] = ()
+    repeated: tuple[tuple[str, int], ...] = ()
 
 
 def summarise(results: Sequence[Results], *, keep_all: bool = False, draws: int = DRAWS) -> Summary:
@@ -111,6 +113,7 @@ def summarise(results: Sequence[Results], *, keep_all: bool = False, draws: int 
     screenings = tuple(screen(results)) if results[0].mode is Mode.MUSHRA else ()
     excluded = set() if keep_all else {who.participant for who in screenings if who.is_excluded}
     counted = [result for result in results if result.participant not in excluded]
+    sessions = Counter(result.participant for result in results)
     is_mushra = results[0].mode is Mode.MUSHRA
     scores, differences = _score(counted, draws) if is_mushra and counted else ((), ())
     return Summary(
@@ -125,6 +128,7 @@ def summarise(results: Sequence[Results], *, keep_all: bool = False, draws: int 
         preferences=() if is_mushra else tuple(_preferences(counted)),
         screenings=screenings,
         unfinished=tuple((result.participant, result.trials) for result in results if not result.is_complete),
+        repeated=tuple((participant, count) for participant, count in sessions.items() if count > 1),
     )
 
 

@@ -260,3 +260,18 @@ def test_names_are_no_formulas_in_tables(run: Run, tmp_path: Path, name: str) ->
     assert answer["b"] == "fancy"
     [pair] = csv.DictReader(summary.splitlines())
     assert pair["a"] == f"'{name}"
+
+
+def test_sessions_under_one_name_are_said_to_count_as_one_listener(run: Run, tmp_path: Path) -> None:
+    values = {**GOOD, "mini": [60, 80]}
+    first = save_results(tmp_path / "a.json", mushra_results("1", values))
+    second = save_results(
+        tmp_path / "b.json", mushra_results("1", values, started="2025-01-02T00:00:00.000Z")
+    )
+    done = run("--summary", first, second)
+    assert "participants: 1," in done.stdout
+    assert "counted as one listener: 1 (sessions: 2)" in done.stdout
+    assert json.loads(run("--summary", "--json", first, second).stdout.splitlines()[0])["repeated"] == {
+        "1": 2
+    }
+    assert "counted as one" not in run("--summary", first).stdout
