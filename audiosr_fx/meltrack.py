@@ -37,7 +37,7 @@ _MEL_CONTEXT = 784  # samples that a frame's window reaches beyond its hop, on e
 _WINDOW_PEAK = 0.5
 _SILENT_WINDOW = 1e-6
 _MAX_GAIN = 10_000.0  # 80 dB: bands keep their level under recordings down to some -85 dBFS
-_MIRRORED = 4096  # samples
+_MIRRORED = 2 * SAMPLE_RATE  # samples: as far as a predictor looks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,7 +249,7 @@ def normalising_gains(peaks: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def read_mirrored(source: Source, start: int, stop: int) -> Audio:
-    """Read a stretch; beyond the ends of the source the first 85 ms are its mirror image, the rest zeros.
+    """Read a stretch; beyond the ends of the source the first 2 s are its mirror image, the rest zeros.
 
     An attack at the first sample then has a full window around it, as it would inside a recording.
     """

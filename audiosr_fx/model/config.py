@@ -145,7 +145,7 @@ MINI = ModelConfig(
         norm_groups=16,
     ),
     vocoder=ExciterConfig(),
-    predictor=PredictorConfig(),
+    predictor=PredictorConfig(kernel_size=49),
     guidance_scale=1.0,
 )
 """The embedded model: trained by this project, small enough to ship."""
