@@ -356,17 +356,17 @@ def test_each_channel_is_brought_to_half_scale_within_80_db() -> None:
     assert normalising_gains(peaks).tolist() == [10_000.0, 10_000.0, 2.0, 1.0, 0.25]
 
 
-@pytest.mark.parametrize("samples", [1, 2, 5, 9_000])
+@pytest.mark.parametrize("samples", [1, 2, 5, 9_000, 100_000])
 def test_beyond_its_ends_a_source_is_mirrored(samples: int) -> None:
-    audio = np.arange(1, samples + 1, dtype=np.float32)[None]
-    read = read_mirrored(ArraySource(audio, 48_000), -6_000, samples + 6_000)
-    assert read.shape == (1, samples + 12_000)
-    np.testing.assert_array_equal(read[0, 6_000 : 6_000 + samples], audio[0])
-    count = min(4_096, samples - 1)
-    np.testing.assert_array_equal(read[0, 6_000 - count : 6_000], audio[0, 1 : 1 + count][::-1])
-    np.testing.assert_array_equal(read[0, 6_000 + samples :][:count], audio[0, ::-1][1 : 1 + count])
-    assert not read[0, : 6_000 - count].any()
-    assert not read[0, 6_000 + samples + count :].any()
+    audio, beyond = np.arange(1, samples + 1, dtype=np.float32)[None], 98_000
+    read = read_mirrored(ArraySource(audio, 48_000), -beyond, samples + beyond)
+    assert read.shape == (1, samples + 2 * beyond)
+    np.testing.assert_array_equal(read[0, beyond : beyond + samples], audio[0])
+    count = min(2 * 48_000, samples - 1)
+    np.testing.assert_array_equal(read[0, beyond - count : beyond], audio[0, 1 : 1 + count][::-1])
+    np.testing.assert_array_equal(read[0, beyond + samples :][:count], audio[0, ::-1][1 : 1 + count])
+    assert not read[0, : beyond - count].any()
+    assert not read[0, beyond + samples + count :].any()
 
 
 def test_distance_is_to_the_nearest_sample_that_sounds() -> None:
