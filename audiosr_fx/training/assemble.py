@@ -47,24 +47,24 @@ def starting_model(recipe: Recipe, init: str | None) -> AudioSRModel:
                 " (mini, basic, speech, a model of your own, a .safetensors file or the folder of a run)"
             )
         return fresh_model(recipe.model)
-    model = load_start(init)
-    if recipe.model is not None:
-        model = widened(model, recipe.model)
-    check_model(recipe, model.config, init)
-    return model
+    return fitted_model(load_start(init), recipe, init)
 
 
-def check_model(recipe: Recipe, config: ModelConfig, init: str) -> None:
-    """Refuse weights to start from whose model is made otherwise than the recipe's.
+def fitted_model(model: AudioSRModel, recipe: Recipe, init: str) -> AudioSRModel:
+    """Weights to start from as the recipe goes on with them: its predictor may look further.
 
     Raises:
-        ParameterError: the recipe has a model, and it differs.
+        ParameterError: the recipe has a model, and the one of ``init`` is made otherwise.
     """
-    if recipe.model is not None and _shape(recipe.model) != _shape(config):
+    if recipe.model is None:
+        return model
+    model = widened(model, recipe.model)
+    if _shape(recipe.model) != _shape(model.config):
         raise ParameterError(
             f"the model of recipe {recipe.name!r} is made otherwise than {init!r};"
             " take --recipe finetune, or leave --init away"
         )
+    return model
 
 
 def load_start(init: str) -> AudioSRModel:

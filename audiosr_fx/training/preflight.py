@@ -11,12 +11,11 @@ from pathlib import Path
 from audiosr_fx.errors import CheckpointError, ParameterError
 from audiosr_fx.model.audiosr import AudioSRModel
 from audiosr_fx.model.config import ModelConfig
-from audiosr_fx.training.assemble import check_model, module_of, needed_stages, stage_kind
+from audiosr_fx.training.assemble import fitted_model, module_of, needed_stages, stage_kind
 from audiosr_fx.training.device_segments import check_augment
 from audiosr_fx.training.discriminators import PatchDiscriminator
 from audiosr_fx.training.recipes import Recipe
 from audiosr_fx.training.request import TrainRequest
-from audiosr_fx.training.widen import widened
 from audiosr_fx.wording import did_you_mean, shown
 
 _COPIES = 4  # in a checkpoint: weights, their average, and the two moments of the optimiser
@@ -36,9 +35,7 @@ def check_run(phases: Sequence[TrainRequest], model: AudioSRModel) -> None:
     """
     for phase in phases:
         if phase.init is not None:
-            if phase.recipe.model is not None:
-                model = widened(model, phase.recipe.model)
-            check_model(phase.recipe, model.config, phase.init)
+            model = fitted_model(model, phase.recipe, phase.init)
         for name in phase.stages:
             phase.recipe.settings(name)
         for name in phase.stages_in(model.config):
