@@ -21,6 +21,12 @@ from audiosr_fx.training.segments import Batch, misjudge
 from audiosr_fx.training.stage import BatchMaker, Example, Stage, TrainSettings
 from audiosr_fx.training.validation import SHOWN, figures_per_cutoff, mean_figure, validation_batches
 
+_TOP_HZ = 20_000.0
+_LAST_HZ = 2_000.0
+_LOWEST_LIMIT_HZ = 17_000.0
+_FALL_DB_PER_KHZ = 1.8
+"""The median of the corpus's recordings at 48 kHz falls by 6.5 dB from 20.0 to 23.6 kHz."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictorSettings(TrainSettings):
@@ -33,15 +39,19 @@ class PredictorSettings(TrainSettings):
             too soft: where it cannot know, L1 on logarithms says the median, whose mean power is some dB low.
         flatness_weight: of the error of the flatness of bands above the cutoff, frame by frame: how far they
             stand apart, whichever is loud.
+        top_weight: of bands above 20 kHz in recordings that say nothing of them, which then fall on as of
+            :func:`falling_on`; with 0 they are free. Few recordings reach so high; most are noise.
     """
 
     quiet_weight: float = 1.0
     level_weight: float = 0.0
     flatness_weight: float = 0.0
+    top_weight: float = 0.0
 
     def __post_init__(self) -> None:
         TrainSettings.__post_init__(self)
         check_range(self, "quiet_weight", 0.0, 1.0)
+        check_range(self, "top_weight", 0.0, 1.0)
         check_range(self, "level_weight", 0.0, 1e3)
         check_range(self, "flatness_weight", 0.0, 1e3)
 
@@ -78,7 +88,11 @@ class PredictorStage(Stage):
         predicted, target = predicted.float(), self.mel(batch.target).log_mel
         trusted = self.band.trusted(told_hz, batch.limit_hz) * self.band.weight
         frames = torch.where(loud_frames(target), 1.0, self._settings.quiet_weight)
-        error = weighted_mean((predicted - target).abs(), trusted[:, None, :] * frames[:, :, None])
+        wanted, counted = target, trusted
+        if self._settings.top_weight:
+            wanted, guessed = falling_on(target, self.band.centre_hz, batch.limit_hz)
+            counted = trusted + self._settings.top_weight * guessed * self.band.weight
+        error = weighted_mean((predicted - wanted).abs(), counted[:, None, :] * frames[:, :, None])
         parts, total = {"frames": error}, error
         if self._settings.level_weight:
             parts["level"] = level_error(predicted, target, trusted)
@@ -117,6 +131,29 @@ class PredictorStage(Stage):
             for index in range(len(dull)):
                 mels = {"dull": dull[index], "predicted": made[index], "true": true[index]}
                 yield Example(name=f"{cutoff_hz:.0f} Hz, clip {index + 1}", mels=mels)
+
+
+def falling_on(log_mel: Tensor, centre_hz: Tensor, limit_hz: Tensor) -> tuple[Tensor, Tensor]:
+    """What bands from 20 kHz up and above a recording's limit are taken to be: its last ones, falling evenly.
+
+    Only where the limit is at 17 kHz or above; from further down a straight line is no guess to learn from.
+
+    Args:
+        log_mel: (B, L, M)
+        centre_hz: (M,), where each band is.
+        limit_hz: (B,), up to where ``log_mel`` is true.
+
+    Returns:
+        ``log_mel`` with what they are taken to be in place of those bands, and 1.0 for these, (B, M).
+    """
+    limit_hz = limit_hz[:, None]
+    edge_hz = limit_hz.clamp(max=_TOP_HZ)
+    last = ((centre_hz > edge_hz - _LAST_HZ) & (centre_hz <= edge_hz)).float()
+    level = (log_mel * last[:, None, :]).sum(dim=2) / last.sum(dim=1).clamp(min=1.0)[:, None]
+    above_khz = (centre_hz - edge_hz + _LAST_HZ / 2.0) / 1000.0
+    fallen = level[:, :, None] - above_khz[:, None, :] * (_FALL_DB_PER_KHZ / DB_PER_NEPER)
+    there = (centre_hz > limit_hz.clamp(min=_TOP_HZ)) & (limit_hz >= _LOWEST_LIMIT_HZ)
+    return torch.where(there[:, None, :], fallen, log_mel), there.float()
 
 
 def level_error(predicted: Tensor, target: Tensor, weight: Tensor) -> Tensor:
@@ -161,6 +198,7 @@ class BandWeights:
     def __init__(self, config: ModelConfig, device: torch.device) -> None:
         edges = torch.from_numpy(mel_band_edges_hz(config.mel)).float().to(device)
         self.lower_hz, self.upper_hz = edges[:-2], edges[2:]
+        self.centre_hz = edges[1:-1]
         self.weight = (self.upper_hz - self.lower_hz).sqrt()
 
     def trusted(self, cutoff_hz: Tensor, limit_hz: Tensor) -> Tensor:

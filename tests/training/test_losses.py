@@ -16,7 +16,7 @@ from audiosr_fx.training.losses import (
     generator_loss,
     long_term_log_mel,
 )
-from audiosr_fx.training.predictor import flatness_error, level_error
+from audiosr_fx.training.predictor import falling_on, flatness_error, level_error
 
 
 def _judgements(*scores: float) -> list[Judgement]:
@@ -115,6 +115,21 @@ def test_the_mean_power_of_medians_is_low_and_the_level_error_says_by_how_much()
     wrong[:, :, 2] += 1.0
     wrong[1, :, 1] += 1.0
     assert float(level_error(wrong, target, weight)) == 0.0
+
+
+def test_above_its_limit_a_recording_is_taken_to_fall_on_from_its_last_bands() -> None:
+    centre_hz = torch.arange(15_250.0, 24_000.0, 500.0)
+    per_db = np.log(10.0) / 20.0
+    target = -5.0 - centre_hz.expand(4, 3, -1) / 1000.0 * 1.8 * per_db  # falls as recordings do on the whole
+    limit_hz = torch.tensor([18_000.0, 21_000.0, 24_000.0, 16_000.0])
+    nothing_above = torch.where(centre_hz > limit_hz[:, None, None], -11.5, target)
+    wanted, guessed = falling_on(nothing_above, centre_hz, limit_hz)
+    assert (guessed[0] == (centre_hz > 20_000.0)).all()
+    assert (guessed[1] == (centre_hz > 21_000.0)).all()
+    assert not guessed[2:].any()  # one says it all, the other too little
+    there = guessed.bool()[:, None, :].expand_as(target)
+    assert torch.allclose(wanted[there], target[there], atol=1e-4)
+    assert (wanted[~there] == nothing_above[~there]).all()
 
 
 def test_a_recording_that_cannot_be_trusted_above_its_cutoff_does_not_count() -> None:

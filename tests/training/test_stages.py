@@ -19,6 +19,7 @@ from audiosr_fx.model.audiosr import AudioSRModel
 from audiosr_fx.model.checkpoint import load_model, save_model
 from audiosr_fx.model.config import ModelConfig
 from audiosr_fx.model.config_json import config_to_json
+from audiosr_fx.model.mel import mel_band_edges_hz
 from audiosr_fx.training.adversarial import AdversarialSettings, Adversary, band_between
 from audiosr_fx.training.assemble import (
     build_stage,
@@ -85,6 +86,23 @@ def test_what_else_is_judged_counts_where_a_recipe_says_so(
     assert part not in totals[0.0]
     assert totals[0.5][part] > 0.0
     assert totals[0.5]["total"] == pytest.approx(totals[0.0]["total"] + 0.5 * totals[0.5][part], rel=1e-5)
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.5])
+def test_recordings_that_end_below_the_top_say_what_is_there_where_a_recipe_says_so(
+    weight: float, make_stage: Callable[..., Stage]
+) -> None:
+    recipe = recipe_of(WITH_PREDICTOR)
+    settings = replace(recipe.predictor, top_weight=weight)
+    stage = make_stage("predictor", replace(recipe, predictor=settings))
+    _, batch = next(Batches(stage.maker, batch_size=4, parts=1, seed=9, rank=0).between(0, 1, 0))
+    batch = batch._replace(limit_hz=torch.full((4,), 18_000.0))
+    stage.loss(batch, np.random.default_rng(1), 0)["total"].backward()
+    pull = stage.module.project_out.bias.grad.abs()
+    centre_hz = mel_band_edges_hz(WITH_PREDICTOR.mel)[1:-1]
+    assert (pull[centre_hz < 17_000.0][-20:] > 0.0).all()
+    assert (pull[(centre_hz > 18_000.0) & (centre_hz < 20_000.0)] == 0.0).all()
+    assert ((pull[centre_hz > 20_000.0] > 0.0) == (weight > 0.0)).all()
 
 
 def _loss_on_a_fixed_batch(stage: Stage) -> dict[str, float]:
