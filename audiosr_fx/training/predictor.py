@@ -22,7 +22,7 @@ from audiosr_fx.training.stage import BatchMaker, Example, Stage, TrainSettings
 from audiosr_fx.training.validation import SHOWN, figures_per_cutoff, mean_figure, validation_batches
 
 _TOP_HZ = 20_000.0
-_LAST_HZ = 2_000.0
+_LAST_HZ = (3_000.0, 1_000.0)
 _LOWEST_LIMIT_HZ = 17_000.0
 _FALL_DB_PER_KHZ = 1.8
 """The median of the corpus's recordings at 48 kHz falls by 6.5 dB from 20.0 to 23.6 kHz."""
@@ -136,7 +136,8 @@ class PredictorStage(Stage):
 def falling_on(log_mel: Tensor, centre_hz: Tensor, limit_hz: Tensor) -> tuple[Tensor, Tensor]:
     """What bands from 20 kHz up and above a recording's limit are taken to be: its last ones, falling evenly.
 
-    Only where the limit is at 17 kHz or above; from further down a straight line is no guess to learn from.
+    The last ones are those from 3 to 1 kHz below the limit, before a codec or a converter rolls off. Only
+    where the limit is at 17 kHz or above; from further down a straight line is no guess to learn from.
 
     Args:
         log_mel: (B, L, M)
@@ -147,10 +148,10 @@ def falling_on(log_mel: Tensor, centre_hz: Tensor, limit_hz: Tensor) -> tuple[Te
         ``log_mel`` with what they are taken to be in place of those bands, and 1.0 for these, (B, M).
     """
     limit_hz = limit_hz[:, None]
-    edge_hz = limit_hz.clamp(max=_TOP_HZ)
-    last = ((centre_hz > edge_hz - _LAST_HZ) & (centre_hz <= edge_hz)).float()
+    first_hz, last_hz = (limit_hz.clamp(max=_TOP_HZ) - below for below in _LAST_HZ)
+    last = ((centre_hz > first_hz) & (centre_hz <= last_hz)).float()
     level = (log_mel * last[:, None, :]).sum(dim=2) / last.sum(dim=1).clamp(min=1.0)[:, None]
-    above_khz = (centre_hz - edge_hz + _LAST_HZ / 2.0) / 1000.0
+    above_khz = (centre_hz - 0.5 * (first_hz + last_hz)) / 1000.0
     fallen = level[:, :, None] - above_khz[:, None, :] * (_FALL_DB_PER_KHZ / DB_PER_NEPER)
     there = (centre_hz > limit_hz.clamp(min=_TOP_HZ)) & (limit_hz >= _LOWEST_LIMIT_HZ)
     return torch.where(there[:, None, :], fallen, log_mel), there.float()
