@@ -12,32 +12,18 @@ import os
 import struct
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import soundfile
+
+from audiosr_fx.chunks import Chunk
 
 _LARGEST_FORMAT: Final = 4096
 _LARGEST_RIFF: Final = 0xFFFFFFFF - 4096
 _IN_DS64: Final = 0xFFFFFFFF
 
 
-class ChunkPlace(Protocol):
-    """Where a chunk's payload is."""
-
-    @property
-    def name(self) -> bytes:
-        """Four letters."""
-
-    @property
-    def start(self) -> int:
-        """Its first byte in the file."""
-
-    @property
-    def size(self) -> int:
-        """In bytes, as the file states it."""
-
-
-def open_plain_file(path: Path, places: Iterable[ChunkPlace]) -> soundfile.SoundFile:
+def open_plain_file(path: Path, places: Iterable[Chunk]) -> soundfile.SoundFile:
     """Open the samples of a file whose chunks are known.
 
     Raises:
@@ -66,7 +52,7 @@ class _PlainFile(soundfile.SoundFile):  # type: ignore[misc] # soundfile ships n
 class _Plain(io.RawIOBase):
     """The bytes of a file with nothing but format and samples: a header made here, the rest from the file."""
 
-    def __init__(self, path: Path, places: Iterable[ChunkPlace]) -> None:
+    def __init__(self, path: Path, places: Iterable[Chunk]) -> None:
         self._file = path.open("rb")
         try:
             kind = self._file.read(12)
@@ -116,7 +102,7 @@ class _Plain(io.RawIOBase):
         super().close()
 
 
-def _format_and_samples(places: Iterable[ChunkPlace]) -> tuple[ChunkPlace, ChunkPlace]:
+def _format_and_samples(places: Iterable[Chunk]) -> tuple[Chunk, Chunk]:
     format = None
     for place in places:
         if place.name in (b"fmt ", b"COMM"):
