@@ -9,10 +9,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from audiosr_fx.checked_settings import Setting, check_settings, describe_settings
 from audiosr_fx.contract import BUFFER_SIZE, Layout, check_call
 from audiosr_fx.errors import AudioFormatError, ParameterError
 from audiosr_fx.peaks import AFTER, BEFORE, FRAME, interval_peaks
-from audiosr_fx.setting import Setting, check_settings, describe_settings
 from audiosr_fx.sources import Audio
 
 HOP_FRAMES: Final = 4096  # a grid from the stream's first sample, so blocks of any size give the same bits

@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from audiosr_fx.checked_settings import Setting, check_settings, describe_settings
 from audiosr_fx.contract import BUFFER_SIZE, check_call
 from audiosr_fx.errors import ParameterError
 from audiosr_fx.meters import (
@@ -28,7 +29,6 @@ from audiosr_fx.meters import (
 )
 from audiosr_fx.part import Part
 from audiosr_fx.progress import OnEvent, ShouldCancel
-from audiosr_fx.setting import Setting, check_settings, describe_settings
 from audiosr_fx.sources import ArraySource, Audio, Source
 
 __all__ = [

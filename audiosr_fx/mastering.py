@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from audiosr_fx.checked_settings import Setting, check_settings, describe_settings
 from audiosr_fx.contract import BUFFER_SIZE, check_call
 from audiosr_fx.errors import ParameterError
 from audiosr_fx.limiter import LimiterSettings, LimiterStream
@@ -18,7 +19,6 @@ from audiosr_fx.loudness import apply_gain
 from audiosr_fx.meters import Levels, Meter, measure, read_blocks, weights_of, why_undefined
 from audiosr_fx.part import Part
 from audiosr_fx.progress import OnEvent, ShouldCancel
-from audiosr_fx.setting import Setting, check_settings, describe_settings
 from audiosr_fx.sources import ArraySource, Audio, Source
 
 Outcome: TypeAlias = Literal[

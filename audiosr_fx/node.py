@@ -10,13 +10,12 @@ import torch
 from numpy.typing import NDArray
 
 from audiosr_fx.cache import RenderCache, chosen_cache
+from audiosr_fx.checked_settings import Setting, describe_settings
 from audiosr_fx.contract import AudioTypeError, check_call, check_rate_type
 from audiosr_fx.errors import AudioFormatError, ParameterError
 from audiosr_fx.model.catalogue import check_name
-from audiosr_fx.params import RENDER_CONTROLS
 from audiosr_fx.part import Part
 from audiosr_fx.render import OnEvent, RenderStream, ShouldCancel, render, render_array
-from audiosr_fx.setting import Setting
 from audiosr_fx.settings import RenderSettings, Spacing, session_rate
 from audiosr_fx.sources import Audio, Source, check_audio, position_at_rate
 
@@ -268,5 +267,4 @@ class AudioSR:
         return load_engine(self.model, self._device)
 
     def __repr__(self) -> str:
-        values = ", ".join(f"{control.name}={getattr(self, control.name)!r}" for control in RENDER_CONTROLS)
-        return f"<audiosr_fx.AudioSR {values} at {id(self):#x}>"
+        return describe_settings(self)

@@ -342,13 +342,3 @@ def find_control(name: str) -> Control:
         return _BY_NAME[name]
     except KeyError:
         raise ParameterError(f"there is no control {name!r}; there are: {', '.join(_BY_NAME)}") from None
-
-
-def check_controls(settings: object) -> None:
-    """Hold every control's attribute of a settings object against the table, and give it its type.
-
-    Raises:
-        ParameterError: the first that does not fit.
-    """
-    for control in RENDER_CONTROLS:
-        object.__setattr__(settings, control.name, control.check(getattr(settings, control.name)))

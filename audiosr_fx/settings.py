@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal, TypeAlias
 
+from audiosr_fx.checked_settings import check_settings
 from audiosr_fx.errors import ParameterError
-from audiosr_fx.params import check_controls
 
 Spacing: TypeAlias = Literal["reference", "trailing"]
 
@@ -68,7 +68,7 @@ class RenderSettings:
     deess_db: float = 0.0
 
     def __post_init__(self) -> None:
-        check_controls(self)
+        check_settings(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
