@@ -19,8 +19,7 @@ from audiosr_fx.contract import BUFFER_SIZE
 from audiosr_fx.errors import PluginError
 from audiosr_fx.part import Part
 from audiosr_fx.program import EffectStage, ParallelStage, Program, Stage
-from audiosr_fx.progress import OnEvent, PassProgress, ShouldCancel
-from audiosr_fx.recent import stop_if_asked
+from audiosr_fx.progress import OnEvent, PassProgress, ShouldCancel, stop_if_asked
 from audiosr_fx.settings import Region
 from audiosr_fx.sources import ArraySource, Audio, Source, check_finite, native_rate_of, speakers_of
 from audiosr_fx.spool import SpoolSource

@@ -21,7 +21,7 @@ from typing import Final, TypeAlias
 from audiosr_fx.child_voice import Message
 from audiosr_fx.last_words import LastWords
 from audiosr_fx.outbox import Outbox
-from audiosr_fx.recent import stop_if_asked
+from audiosr_fx.progress import stop_if_asked
 
 Messages: TypeAlias = "queue.SimpleQueue[Message | None]"
 

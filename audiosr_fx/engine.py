@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from audiosr_fx import recipe
-from audiosr_fx.errors import ParameterError, RenderCancelled
+from audiosr_fx.errors import ParameterError
 from audiosr_fx.model.audiosr import SamplerSettings
 from audiosr_fx.model.noise import CONDITION_STREAM, START_STREAM, STEP_STREAM, NoiseField
 from audiosr_fx.model.places import FileState, place_of, state_of
+from audiosr_fx.progress import stop_if_asked
 from audiosr_fx.settings import QUALITIES, RenderSettings
 
 if TYPE_CHECKING:
@@ -321,8 +322,7 @@ def _cancel_between_steps(unet: nn.Module, should_cancel: Callable[[], bool] | N
         return
 
     def check(*_: object) -> None:
-        if should_cancel():
-            raise RenderCancelled("the render was cancelled")
+        stop_if_asked(should_cancel)
 
     handle = unet.register_forward_pre_hook(check)
     try:

@@ -10,7 +10,7 @@ import numpy as np
 from audiosr_fx.bandwidth import apply_fir, complement
 from audiosr_fx.highband import BLOCK_FRAMES, HighBand, Stretch
 from audiosr_fx.meltrack import HOP, BandPlan
-from audiosr_fx.recent import stop_if_asked
+from audiosr_fx.progress import stop_if_asked
 from audiosr_fx.sources import Audio, Source
 
 if TYPE_CHECKING:

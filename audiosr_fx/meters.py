@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 
 from audiosr_fx.errors import AudioFormatError
 from audiosr_fx.peaks import AFTER, BEFORE, FRAME, decibels, interval_peaks
-from audiosr_fx.progress import ShouldCancel
-from audiosr_fx.recent import stop_if_asked
+from audiosr_fx.progress import ShouldCancel, stop_if_asked
 from audiosr_fx.sources import Audio, Source, check_audio, check_sample_rate, speakers_of
 from audiosr_fx.speakers import known_layouts, loudness_weights
 

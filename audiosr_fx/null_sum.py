@@ -19,8 +19,7 @@ from audiosr_fx.bandwidth import apply_fir, lowpass_fir
 from audiosr_fx.files import FilePath, FileSource
 from audiosr_fx.part import PartSource, region_at_rate
 from audiosr_fx.peaks import decibels
-from audiosr_fx.progress import ShouldCancel
-from audiosr_fx.recent import stop_if_asked
+from audiosr_fx.progress import ShouldCancel, stop_if_asked
 from audiosr_fx.settings import Region
 from audiosr_fx.sources import Audio, ResampledSource, Source
 

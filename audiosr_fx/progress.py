@@ -1,10 +1,12 @@
-"""How far a render is: one event, the same for the command line, a board and a service."""
+"""How far a render is, and whether it is to go on: the same for the command line, a board and a service."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
+
+from audiosr_fx.errors import RenderCancelled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +28,12 @@ class ProgressEvent:
 
 OnEvent: TypeAlias = Callable[[ProgressEvent], None]
 ShouldCancel: TypeAlias = Callable[[], bool]
+
+
+def stop_if_asked(should_cancel: ShouldCancel | None) -> None:
+    """Raise RenderCancelled when should_cancel says so."""
+    if should_cancel is not None and should_cancel():
+        raise RenderCancelled("the render was cancelled")
 
 
 @dataclass(slots=True)

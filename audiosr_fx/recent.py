@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from audiosr_fx.errors import RenderCancelled
+from audiosr_fx.progress import ShouldCancel, stop_if_asked
 from audiosr_fx.sources import Audio, GridSource, Source, native_rate_of, speakers_of
 
 T = TypeVar("T")
@@ -38,9 +38,7 @@ class RecentSource(GridSource):
     It refuses to read on, with RenderCancelled, once should_cancel says so.
     """
 
-    def __init__(
-        self, source: Source, seconds: float, should_cancel: Callable[[], bool] | None = None
-    ) -> None:
+    def __init__(self, source: Source, seconds: float, should_cancel: ShouldCancel | None = None) -> None:
         """``seconds``: how far its reader may step back."""
         super().__init__(
             sample_rate=source.sample_rate,
@@ -58,9 +56,3 @@ class RecentSource(GridSource):
         """See ``GridSource``."""
         stop_if_asked(self._should_cancel)
         return self._source.read(index * self._block_frames, (index + 1) * self._block_frames)
-
-
-def stop_if_asked(should_cancel: Callable[[], bool] | None) -> None:
-    """Raise RenderCancelled when should_cancel says so."""
-    if should_cancel is not None and should_cancel():
-        raise RenderCancelled("the render was cancelled")

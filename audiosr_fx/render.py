@@ -27,8 +27,8 @@ from audiosr_fx.meltrack import (
     BandPlan,
     normalising_gains,
 )
-from audiosr_fx.progress import OnEvent, ProgressEvent, ShouldCancel
-from audiosr_fx.recent import RecentSource, stop_if_asked
+from audiosr_fx.progress import OnEvent, ProgressEvent, ShouldCancel, stop_if_asked
+from audiosr_fx.recent import RecentSource
 from audiosr_fx.settings import Region, RenderSettings, parse_region, session_rate
 from audiosr_fx.sources import (
     MAX_CHANNELS,

@@ -20,8 +20,7 @@ from audiosr_fx.dither import Quantizer, choose_dither
 from audiosr_fx.errors import AudioFormatError, ParameterError
 from audiosr_fx.files import BLOCK_FRAMES, AudioInfo, FileSource
 from audiosr_fx.metadata import read_metadata
-from audiosr_fx.progress import ShouldCancel
-from audiosr_fx.recent import stop_if_asked
+from audiosr_fx.progress import ShouldCancel, stop_if_asked
 from audiosr_fx.settings import Region
 from audiosr_fx.sources import Audio, ResampledSource, Source, position_at_rate
 from audiosr_fx.wording import shown

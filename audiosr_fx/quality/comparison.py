@@ -12,10 +12,9 @@ from scipy import signal
 from audiosr_fx.bandwidth import Crossover, complement, lowpass_fir
 from audiosr_fx.errors import AudioFormatError
 from audiosr_fx.null_sum import END_S, away_from
-from audiosr_fx.progress import ShouldCancel
+from audiosr_fx.progress import ShouldCancel, stop_if_asked
 from audiosr_fx.quality.mono import MonoMeter, MonoSum
 from audiosr_fx.quality.null import Null, NullMeter
-from audiosr_fx.recent import stop_if_asked
 from audiosr_fx.sources import Audio, Source
 
 _SHARE_OF_LOW_BAND: Final = 0.04  # the filter's flank, as wide as the crossover's own at a cliff
