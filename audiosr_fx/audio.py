@@ -17,7 +17,6 @@ from audiosr_fx.sources import (
     Source,
     check_audio,
     check_sample_rate,
-    to_channels_samples,
 )
 from audiosr_fx.writer import AudioWriter
 
@@ -36,5 +35,4 @@ __all__ = [
     "check_audio",
     "check_sample_rate",
     "read_info",
-    "to_channels_samples",
 ]

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiosr_fx.errors import AudioFormatError, ParameterError
-from audiosr_fx.sources import Audio, check_audio, check_sample_rate, to_channels_samples
+from audiosr_fx.sources import Audio, check_audio, check_sample_rate
 
 BUFFER_SIZE = 8192
 """pedalboard's default."""
@@ -131,11 +131,22 @@ def check_call(
 
 
 def find_layout(array: NDArray[Any]) -> Layout:
-    """The layout of an array by its shape; raises AudioFormatError as ``to_channels_samples`` does."""
-    if array.ndim == 2 and array.shape[0] == 0:
-        return Layout(2, array.shape[1], samples_first=True)
-    channels = to_channels_samples(array)[0].shape[0]
-    return Layout(array.ndim, channels, samples_first=array.ndim == 2 and channels != array.shape[0])
+    """The layout of an array by its shape: the smaller axis is the channels, unless there are no samples.
+
+    Raises:
+        AudioFormatError: not one or two axes, or a square array, which could be either way.
+    """
+    if array.ndim == 1:
+        return Layout(1, 1)
+    if array.ndim != 2:
+        raise AudioFormatError(f"audio has shape {array.shape}; expected one or two axes")
+    first, second = array.shape
+    if first == second > 1:
+        raise AudioFormatError(
+            f"audio has shape {array.shape}, which may be either way; expected more samples than channels"
+        )
+    samples_first = first == 0 or first > second > 0
+    return Layout(2, second if samples_first else first, samples_first=samples_first)
 
 
 def check_array_type(input_array: NDArray[Any]) -> None:

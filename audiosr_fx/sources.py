@@ -1,8 +1,8 @@
 """Audio as every stage sees it: float32 (channels, samples), read by absolute position from a ``Source``.
 
 A source hands out any stretch of a signal without holding all of it. Sources that work in blocks keep
-them on a grid fixed to sample 0, so a stretch has the same bits whatever was read before it. The file side
-(``FileSource``, ``AudioWriter``, ``read_info``) lives in ``audiosr_fx.files`` and is offered here as well.
+them on a grid fixed to sample 0, so a stretch has the same bits whatever was read before it. Files as sources
+are in ``audiosr_fx.files``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable
 from threading import Lock
 from typing import Any, Protocol, TypeAlias
 
@@ -131,47 +130,6 @@ def check_finite(audio: NDArray[np.floating[Any]], who: str, first: int = 0, way
             f"{who} {audio[channel, sample]} at sample {first + sample} of channel {channel};"
             f" expected finite values{way_out}"
         )
-
-
-def to_channels_samples(array: NDArray[Any]) -> tuple[NDArray[Any], Callable[[Audio], Audio]]:
-    """Bring an array of a common layout to (channels, samples).
-
-    Args:
-        array: (samples,), (channels, samples) or (samples, channels); the smaller axis is the channels.
-
-    Returns:
-        A view (channels, samples), and a function that brings a result back to the layout that came in.
-
-    Raises:
-        AudioFormatError: another number of axes, or a square array, which could be either.
-    """
-    array = np.asarray(array)
-    if array.ndim == 1:
-        return array[np.newaxis], _first_channel
-    if array.ndim != 2:
-        raise AudioFormatError(f"audio has shape {array.shape}; expected one or two axes")
-    first, second = array.shape
-    if first == second > 1:
-        raise AudioFormatError(
-            f"audio has shape {array.shape}, which may be either way; expected more samples than channels"
-        )
-    if first > second > 0:
-        view: NDArray[Any] = array.T
-        return view, _transposed
-    return array, _as_it_is
-
-
-def _first_channel(audio: Audio) -> Audio:
-    channel: Audio = audio[0]
-    return channel
-
-
-def _transposed(audio: Audio) -> Audio:
-    return np.ascontiguousarray(audio.T)
-
-
-def _as_it_is(audio: Audio) -> Audio:
-    return audio
 
 
 class ArraySource:

@@ -11,7 +11,7 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audiosr_fx.audio import ArraySource, Audio, ResampledSource, check_audio, to_channels_samples
+from audiosr_fx.audio import ArraySource, Audio, ResampledSource, check_audio
 from audiosr_fx.errors import AudioFormatError
 
 RATES = [11_025, 16_000, 22_050, 32_000, 37_800, 44_100, 44_101, 48_000, 88_200, 96_000]
@@ -75,19 +75,6 @@ def test_every_float_dtype_becomes_float32(dtype: type) -> None:
     checked = check_audio(np.array([[0.5, -0.25]], dtype=dtype), 48_000)
     assert checked.dtype == np.float32
     assert checked.tolist() == [[0.5, -0.25]]
-
-
-@pytest.mark.parametrize("shape", [(100,), (2, 100), (100, 2), (1, 1), (0,), (2, 0)])
-def test_layouts_come_back_as_they_went_in(shape: tuple[int, ...]) -> None:
-    array = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
-    audio, restore = to_channels_samples(array)
-    assert audio.shape[0] <= 2
-    assert np.array_equal(restore(audio), array)
-
-
-def test_a_square_array_is_refused_rather_than_guessed() -> None:
-    with pytest.raises(AudioFormatError, match="either way"):
-        to_channels_samples(np.zeros((2, 2)))
 
 
 @pytest.mark.parametrize("rate_in", [rate for rate in RATES if rate != 44_101])
