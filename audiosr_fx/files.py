@@ -37,11 +37,11 @@ FilePath: TypeAlias = str | os.PathLike[str]
 _READABLE_FORMATS: Final = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "FLAC", "OGG", "MP3"}
 _LINEAR_SUBTYPES: Final = {"PCM_U8", "PCM_S8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"}
 _LOSSY_SUBTYPES: Final = {"VORBIS", "OPUS", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III"}
-_WIDTHS: Final = {"PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
 _RATES: Final = range(MIN_SAMPLE_RATE, MAX_SAMPLE_RATE + 1)
 _ABSURD_FRAMES: Final = 1 << 48
 _SHORT: Final = "the file is truncated or still being written: wait, or copy or export it again"
 BLOCK_FRAMES: Final = 65_536
+BYTES_PER_SAMPLE: Final = {"PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
 
 SUBTYPES: Final = {"auto": None, "16": "PCM_16", "24": "PCM_24", "32": "FLOAT"}
 """Sample formats by the bits a person asks for; None is what ``AudioInfo.subtype_in`` says."""
@@ -278,7 +278,7 @@ def _decoder(path: Path, claim: DataClaim | None) -> soundfile.SoundFile:
 
 def _has_other_length(file: soundfile.SoundFile, claim: DataClaim | None) -> bool:
     """Whether a decoder found another number of samples than a whole file states."""
-    width = _WIDTHS.get(file.subtype, 0) * file.channels
+    width = BYTES_PER_SAMPLE.get(file.subtype, 0) * file.channels
     is_whole = claim is not None and claim.claimed <= claim.present and claim.claimed not in OPEN_LENGTHS
     return bool(width and is_whole and claim is not None and claim.claimed // width != file.frames)
 
@@ -367,7 +367,7 @@ def _open_length(file: soundfile.SoundFile, name: str, claim: DataClaim) -> str 
     """What to say of a file whose header leaves its length open."""
     if file.frames > 0:
         return f"{name}: the header leaves the length open (streamed or broken off); read to its end"
-    if claim.present >= _WIDTHS.get(file.subtype, 1) * file.channels:
+    if claim.present >= BYTES_PER_SAMPLE.get(file.subtype, 1) * file.channels:
         raise AudioFormatError(
             f"{name}: the header says that there are no samples, but {claim.present} bytes follow it (broken"
             " off?): open it in an audio editor, and save it again"

@@ -16,13 +16,13 @@ from typing import Any, BinaryIO, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from audiosr_fx.files import BYTES_PER_SAMPLE
 from audiosr_fx.speakers import default_speakers
 
 ChunkData: TypeAlias = tuple[bytes, bytes]
 """A chunk's name and payload."""
 
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
-_BYTES: Final = {"PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4}
 _GUID_TAIL: Final = bytes.fromhex("0000000010008000 00aa00389b71")
 _IN_DS64: Final = 0xFFFFFFFF
 
@@ -109,7 +109,7 @@ class WavFile:
 
     @property
     def _data_bytes(self) -> int:
-        return self._frames * self._channels * _BYTES[self._subtype]
+        return self._frames * self._channels * BYTES_PER_SAMPLE[self._subtype]
 
     def _note_peaks(self, samples: NDArray[Any]) -> None:
         magnitudes = np.abs(samples)
@@ -174,7 +174,7 @@ def _joined(chunks: Iterable[ChunkData], size_format: str = "<I") -> bytes:
 
 def _format_chunk(sample_rate: int, channels: int, subtype: str, mask: int | None) -> bytes:
     """The ``fmt`` chunk, extensible where there is a mask."""
-    width = _BYTES[subtype]
+    width = BYTES_PER_SAMPLE[subtype]
     tag = _FLOAT if subtype == "FLOAT" else _PCM
     rates = struct.pack("<IIHH", sample_rate, sample_rate * channels * width, channels * width, 8 * width)
     if mask is None:

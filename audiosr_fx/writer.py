@@ -20,7 +20,7 @@ from audiosr_fx.atomic import publish, sync, temporary_beside
 from audiosr_fx.chunks import chunks
 from audiosr_fx.dither import Quantizer, choose_dither
 from audiosr_fx.errors import NO_ROOM, AudioFormatError, NameTaken, NoRoom
-from audiosr_fx.files import BLOCK_FRAMES, FilePath, all_paths, native_name
+from audiosr_fx.files import BLOCK_FRAMES, BYTES_PER_SAMPLE, FilePath, all_paths, native_name
 from audiosr_fx.metadata.flac import comment_block, insert_blocks
 from audiosr_fx.metadata.parts import Loudness, Metadata
 from audiosr_fx.metadata.writing import Layout
@@ -39,7 +39,6 @@ _WRITABLE: Final = {
 }
 _FORMAT_OF_SUFFIX: Final = {".wav": "WAV", ".aif": "AIFF", ".aiff": "AIFF", ".flac": "FLAC"}
 _BITS: Final = {"PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
-_BYTES_PER_SAMPLE: Final = {"PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4}
 _LARGEST_32_BIT_FILE: Final = 0xFFFFFFFF - 65_536  # leaves room for the header and its chunks
 _FLAC_MAX_CHANNELS: Final = 8
 _FLAC_MAX_SAMPLE_RATE: Final = 655_350
@@ -281,7 +280,7 @@ class AudioWriter:
         frames = self.frames + audio.shape[1]
         if (
             self._largest is not None
-            and frames * self.channels * _BYTES_PER_SAMPLE[self.subtype] > self._largest
+            and frames * self.channels * BYTES_PER_SAMPLE[self.subtype] > self._largest
         ):
             raise AudioFormatError(
                 f"{shown(self.path)}: passes 4 GB, more than its header can say;"
@@ -365,7 +364,7 @@ def _container(
     path: Path, format: str, subtype: str, channels: int, expected_frames: int | None, largest: int
 ) -> str:
     """The container: the format, or RF64 for a WAV with more bytes of samples than the largest."""
-    expected_bytes = (expected_frames or 0) * channels * _BYTES_PER_SAMPLE[subtype]
+    expected_bytes = (expected_frames or 0) * channels * BYTES_PER_SAMPLE[subtype]
     if format != "FLAC" and expected_bytes > largest:
         if format == "AIFF":
             raise AudioFormatError(
