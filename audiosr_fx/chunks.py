@@ -15,7 +15,8 @@ OPEN_LENGTHS: Final = {
     0,
 }  # what writers to a pipe put where the length belongs
 _SIZE_IS_IN_DS64: Final = 0xFFFFFFFF
-_MAX_CHUNKS: Final = 4096
+MAX_CHUNKS: Final = 4096
+"""Of one file, to look at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def _are_chunks(stream: BinaryIO, position: int, file_size: int) -> bool:
     """Whether a file is nothing but whole chunks from there on, which then are no audio."""
     stream.seek(0)
     size_format = _size_format(stream.read(4))
-    for _ in range(_MAX_CHUNKS):
+    for _ in range(MAX_CHUNKS):
         if position + 8 > file_size:
             break
         stream.seek(position)

@@ -14,13 +14,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from typing import BinaryIO, Final
 
 from audiosr_fx.checksums import crc32
-from audiosr_fx.chunks import OPEN_LENGTHS, Chunk, DataClaim, chunks, claim_of
+from audiosr_fx.chunks import MAX_CHUNKS, OPEN_LENGTHS, Chunk, DataClaim, chunks, claim_of
 from audiosr_fx.flac_tail import find_flac_end
 
-MAX_CHUNKS: Final = 4096
 _TAIL_BYTES: Final = 65_536 + 282  # the longest Ogg page is 65,307 bytes
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _LINEAR_AIFC: Final = {
@@ -34,8 +34,9 @@ _LINEAR_AIFC: Final = {
     b"23ni",
     b"fl32",
     b"FL32",
+    b"fl64",
+    b"FL64",
 }
-_LINEAR_AIFC_64: Final = {b"fl64", b"FL64"}
 _NOTHING_YET: Final = "it holds no samples yet"
 _SLACK_BYTES: Final = 8  # some writers count the first eight bytes of a RIFF, or its padding, wrongly
 
@@ -103,7 +104,7 @@ def _riff(stream: BinaryIO, head: bytes, size: int) -> Header:
     kind = "rf64" if head[:4] in (b"RF64", b"BW64") else "wav"
     order = ">" if head[:4] == b"RIFX" else "<"
     codec: str | None = None
-    for chunk in _some(chunks(stream)):
+    for chunk in islice(chunks(stream), MAX_CHUNKS):
         if chunk.name == b"fmt ":
             codec = _wav_codec(_payload(stream, chunk, 40), order)
         if chunk.name == b"data":
@@ -147,11 +148,10 @@ def _wav_codec(format: bytes, order: str) -> str:
 
 def _aiff(stream: BinaryIO, head: bytes, size: int) -> Header:
     codec: str | None = None
-    for chunk in _some(chunks(stream)):
+    for chunk in islice(chunks(stream), MAX_CHUNKS):
         if chunk.name == b"COMM":
             payload = _payload(stream, chunk, 22)
-            known = _LINEAR_AIFC | _LINEAR_AIFC_64
-            is_linear = head[8:12] == b"AIFF" or payload[18:22] in known
+            is_linear = head[8:12] == b"AIFF" or payload[18:22] in _LINEAR_AIFC
             shown = payload[18:22].decode("ascii", "replace")
             codec = "" if is_linear else f"its codec is {shown!r}; expected linear PCM or float samples"
         if chunk.name == b"SSND":
@@ -170,7 +170,7 @@ _W64_WAVE: Final = b"wave" + _W64_TAIL
 
 def _w64(stream: BinaryIO, head: bytes, size: int) -> Header:
     codec: str | None = None
-    for chunk in _some(w64_chunks(stream, size)):
+    for chunk in islice(w64_chunks(stream, size), MAX_CHUNKS):
         if chunk.name == b"fmt ":
             codec = _wav_codec(_payload(stream, chunk, 40), "<")
         if chunk.name == b"data":
@@ -264,11 +264,6 @@ def _with_holes(stream: BinaryIO, size: int, found: Header) -> Header:
             reason = "parts of the file have never been written"
             return Header(kind=found.kind, wholeness=Wholeness.OPEN, reason=reason)
     return found
-
-
-def _some(found: Iterator[Chunk]) -> Iterator[Chunk]:
-    """The first chunks; a file of nothing but tiny ones shall not keep us busy."""
-    return (chunk for _, chunk in zip(range(MAX_CHUNKS), found, strict=False))
 
 
 def _payload(stream: BinaryIO, chunk: Chunk, size: int) -> bytes:

@@ -12,6 +12,7 @@ import re
 import struct
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -94,7 +95,7 @@ def read_speakers(path: Path, channels: int) -> int | None:
 
 def _in_format(stream: BinaryIO, found: Iterable[Chunk], order: str) -> int | None:
     """The mask of the first ``fmt`` chunk."""
-    for _, chunk in zip(range(_MOST), found, strict=False):
+    for chunk in islice(found, _MOST):
         if chunk.name == b"fmt ":
             stream.seek(chunk.start)
             tag, mask = struct.unpack(f"{order}H18xI", stream.read(min(chunk.size, 24)))

@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Final
 from urllib.parse import quote
@@ -88,7 +89,7 @@ def move_to_trash(root: Path, name: str, identity: SourceIdentity) -> Path:
 def _rename(root: Path, name: str, identity: SourceIdentity, target: Path) -> Path:
     """Rename a file that is still what it was to a name that is free."""
     _check(root, name, identity)
-    for _, free in zip(range(_MAX_TRIES), numbered(target.name), strict=False):
+    for free in islice(numbered(target.name), _MAX_TRIES):
         place = target.with_name(free)
         try:
             rename_exclusively(root / name, place)
@@ -103,7 +104,7 @@ def _rename(root: Path, name: str, identity: SourceIdentity, target: Path) -> Pa
 def _put_back(place: Path, source: Path) -> str:
     """Return a file to where it came from, or beside what stands there by now; where it is, if not there."""
     try:
-        for _, free in zip(range(_MAX_TRIES), numbered(source.name), strict=False):
+        for free in islice(numbered(source.name), _MAX_TRIES):
             try:
                 rename_exclusively(place, source.with_name(free))
             except FileExistsError:
