@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,6 +22,7 @@ from audiosr_fx.commands.terminal import (
     say_note,
 )
 from audiosr_fx.errors import AudioSRError, ParameterError
+from audiosr_fx.jobs.states import State
 
 if TYPE_CHECKING:
     from audiosr_fx.jobs.client import Client
@@ -30,22 +30,9 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="See, follow, cancel, retry and clear the jobs of the queue.")
 
 
-class JobState(StrEnum):
-    """States that jobs can be picked by."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    PUBLISHING = "publishing"
-    PARKED = "parked"
-    DONE = "done"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    SUPERSEDED = "superseded"
-
-
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
 StatesOption = Annotated[
-    list[JobState] | None,
+    list[State] | None,
     typer.Option("--state", metavar="STATE", help="Only such jobs; may be given more than once."),
 ]
 JobsArgument = Annotated[list[int], typer.Argument(metavar="JOB", help="Numbers of jobs.")]
@@ -67,7 +54,7 @@ def list_command(
     """
     client = _client(queue)
     last = client.last_event() if follow else 0
-    jobs = client.jobs([_state(state) for state in states or []])
+    jobs = client.jobs(states or [])
     for job in jobs:
         say_json(job) if json else say(_line(job))
     if not jobs and not json:
@@ -111,7 +98,7 @@ def cancel_command(jobs: JobsArgument, json: JsonOption = False, queue: QueueOpt
 def retry_command(
     jobs: SomeJobsArgument = None,
     states: Annotated[
-        list[JobState] | None,
+        list[State] | None,
         typer.Option("--state", metavar="STATE", help="All such jobs; may be given more than once."),
     ] = None,
     json: JsonOption = False,
@@ -122,7 +109,7 @@ def retry_command(
     All that failed: [bold]audiosr-fx jobs retry --state failed[/bold]
     """
     client = _client(queue)
-    picked = [_state(state) for state in states or []]
+    picked = states or []
     if not picked and not jobs:
         raise ParameterError("expected numbers of jobs, or --state failed for all of them")
     if going := [state for state in picked if state.is_live]:
@@ -138,7 +125,7 @@ def retry_command(
 def clear_command(
     jobs: SomeJobsArgument = None,
     states: Annotated[
-        list[JobState] | None,
+        list[State] | None,
         typer.Option(
             "--state",
             metavar="STATE",
@@ -150,9 +137,9 @@ def clear_command(
     queue: QueueOption = None,
 ) -> None:
     """Forget jobs that have ended; their files stay."""
-    picked = [_state(state) for state in states or []]
+    picked = states or []
     if not picked and not jobs:
-        picked = [_state(state) for state in (JobState.FAILED, JobState.CANCELLED, JobState.SUPERSEDED)]
+        picked = [State.FAILED, State.CANCELLED, State.SUPERSEDED]
     client = _client(queue)
     count = client.clear(picked, jobs or [])
     if json:
@@ -168,12 +155,6 @@ def _client(folder: Path | None) -> Client:
     from audiosr_fx.jobs.database import queue_folder
 
     return Client(queue_folder(folder))
-
-
-def _state(state: JobState) -> Any:
-    from audiosr_fx.jobs.states import State
-
-    return State(state.value)
 
 
 def _each(
@@ -231,7 +212,7 @@ def _short_name(client: Client, job: int) -> str:
 
 
 def _has_ended(state: str) -> bool:
-    return state in ("done", "failed", "cancelled", "superseded")
+    return not State(state).is_live
 
 
 def _line(job: Mapping[str, Any]) -> str:
