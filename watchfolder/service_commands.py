@@ -16,6 +16,7 @@ from platformdirs import user_config_path, user_log_path
 from audiosr_fx.commands.options import QueueOption
 from audiosr_fx.commands.terminal import ExitCode, printable, say, say_error, say_json
 from audiosr_fx.errors import ParameterError
+from audiosr_fx.wording import shown
 from watchfolder.known_names import check_names
 from watchfolder.studio import read_studio
 from watchfolder.units import AGENT_LABEL, UNIT_NAME, launch_agent, systemd_unit
@@ -58,7 +59,7 @@ def install(
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
-    say(f"{printable(str(path))} written")
+    say(f"{shown(path)} written")
     if start and not _run_each(_start_commands(path)):
         say_error(f"{path} is written, but not started; do that from your own session")
         raise typer.Exit(ExitCode.SOME_FAILED)
@@ -69,13 +70,13 @@ def uninstall() -> None:
     """Stop the daemon and remove its unit; queue, results and studio file stay."""
     path = unit_path()
     if not path.exists():
-        say(f"{printable(str(path))} is not there; nothing to remove")
+        say(f"{shown(path)} is not there; nothing to remove")
         return
     if not _run_each(_stop_commands(path)):
         say_error(f"{path} stays, as it may run; stop it from your own session, or remove that file by hand")
         raise typer.Exit(ExitCode.SOME_FAILED)
     path.unlink()
-    say(f"{printable(str(path))} removed")
+    say(f"{shown(path)} removed")
 
 
 @app.command()
@@ -148,14 +149,14 @@ def _stop_commands(path: Path) -> list[list[str]]:
 def _run_each(commands: list[list[str]]) -> bool:
     """Run the system's own tool; where it cannot be asked, say what to run. False where one failed."""
     for command in commands:
-        shown = " ".join(command)
+        text = " ".join(command)
         if shutil.which(command[0]) is None:
-            say(f"run this where {command[0]} is: {shown}")
+            say(f"run this where {command[0]} is: {text}")
             continue
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode and done.returncode != _NOT_LOADED.get(command[0]):
             reason = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
-            say_error(f"{shown} failed ({reason})")
+            say_error(f"{text} failed ({reason})")
             return False
     return True
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from audiosr_fx.atomic import temporary_beside
 from audiosr_fx.commands.job import Failure, Outcome
 from audiosr_fx.commands.outputs import Task, make_folder
-from audiosr_fx.commands.terminal import OutputError, output_errors, printable
+from audiosr_fx.commands.terminal import OutputError, output_errors
 from audiosr_fx.errors import ParameterError
+from audiosr_fx.wording import shown
 
 if TYPE_CHECKING:
     from audiosr_fx.commands.stem_set import SetCheck
@@ -29,18 +30,18 @@ def check_report(path: Path, tasks: Sequence[Task], *, overwrite: bool) -> None:
         raise ParameterError(f"report is {path}; expected a name in .html")
     with output_errors():
         if path.is_dir():
-            raise OutputError(f"{printable(str(path))}: is a folder; expected a file name")
+            raise OutputError(f"{shown(path)}: is a folder; expected a file name")
         if any(path.exists() and task.source.exists() and path.samefile(task.source) for task in tasks):
-            raise OutputError(f"{printable(str(path))}: is an input, which is never replaced")
+            raise OutputError(f"{shown(path)}: is an input, which is never replaced")
         if path.exists() and not overwrite:
-            raise OutputError(f"{printable(str(path))}: exists already; --overwrite replaces it")
+            raise OutputError(f"{shown(path)}: exists already; --overwrite replaces it")
         make_folder(path.parent)
         probe = temporary_beside(path)
         try:
             os.close(os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         except OSError as cause:  # which names the probe
             raise OutputError(
-                f"{printable(str(path))}: cannot be written ({cause.strerror}); check the folder and the disk"
+                f"{shown(path)}: cannot be written ({cause.strerror}); check the folder and the disk"
             ) from cause
         probe.unlink()
 

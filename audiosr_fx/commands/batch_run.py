@@ -20,13 +20,13 @@ from audiosr_fx.commands.terminal import (
     describe_error,
     exit_code_of,
     joint_exit_code,
-    printable,
     say,
     say_error,
     say_json,
     say_note,
 )
 from audiosr_fx.errors import AudioSRError, ParameterError
+from audiosr_fx.wording import shown
 
 MAX_THREADS = 1024
 
@@ -96,14 +96,14 @@ def _run_batch(tasks: Sequence[Task], recipe: Recipe, batch: Batch) -> None:
     set_check = check_sum(recipe, run.outcomes) if batch.is_stem_set else None
     run.end(recipe, set_check)
     if batch.report is not None and not any(isinstance(outcome, Result) for outcome in run.outcomes):
-        say_note(f"report: {printable(str(batch.report))} is not written, as every file failed")
+        say_note(f"report: {shown(batch.report)} is not written, as every file failed")
     elif batch.report is not None:
         try:
             with RenderProgress(files=1, quiet=batch.quiet) as progress:
                 write_batch_report(
                     batch.report, run.outcomes, set_check, overwrite=recipe.job.overwrite, say=progress.say
                 )
-            say_note(f"report: {printable(str(batch.report))}")
+            say_note(f"report: {shown(batch.report)}")
         except (AudioSRError, OSError) as error:
             say_error(describe_error(error, about=batch.report))
             run.codes.append(exit_code_of(error))

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from audiosr_fx.cache import SIZE_VARIABLE, RenderCache, default_cache
-from audiosr_fx.commands.terminal import printable, say, say_json
+from audiosr_fx.commands.terminal import say, say_json
+from audiosr_fx.wording import shown
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -27,7 +28,7 @@ def show(json: Annotated[bool, typer.Option("--json", help="One JSON object.")] 
     else:
         use = cache.measure()
         say(
-            f"{printable(str(cache.folder))}: {use.entries} entries, {_size(use.size_bytes)}"
+            f"{shown(cache.folder)}: {use.entries} entries, {_size(use.size_bytes)}"
             f" of at most {_size(cache.max_bytes)}"
         )
 
@@ -40,7 +41,7 @@ def clear() -> None:
         say(f"there is no cache: {SIZE_VARIABLE} is 0")
         return
     gone = cache.clear()
-    say(f"{printable(str(cache.folder))}: {gone.entries} entries deleted, {_size(gone.size_bytes)}")
+    say(f"{shown(cache.folder)}: {gone.entries} entries deleted, {_size(gone.size_bytes)}")
 
 
 def _record(cache: RenderCache | None) -> dict[str, object]:

@@ -23,7 +23,7 @@ from audiosr_fx.commands.terminal import (
     say_note,
 )
 from audiosr_fx.errors import AudioFormatError, ParameterError
-from audiosr_fx.wording import file_name
+from audiosr_fx.wording import file_name, shown
 
 if TYPE_CHECKING:
     from audiosr_fx.engine import Engine
@@ -375,7 +375,7 @@ def _draw(done: Comparison, folder: Path) -> None:
     for name, picture in pictures.items():
         if picture is not None:
             (folder / name).write_bytes(picture)
-            say_note(f"drawn: {printable(str(folder / name))}")
+            say_note(f"drawn: {shown(folder / name)}")
     drawn = {title for waveforms in done.examples.values() for title, _ in waveforms}
     rows = dict.fromkeys(score.system for score in done.scores)
     if left_out := [row for row in rows if row not in drawn]:

@@ -21,6 +21,7 @@ from audiosr_fx.commands.terminal import (
     say_json,
 )
 from audiosr_fx.errors import AudioSRError, ParameterError
+from audiosr_fx.wording import shown
 
 if TYPE_CHECKING:
     from audiosr_fx.quality.spectrogram import Panel
@@ -129,11 +130,11 @@ def _check_picture(path: Path, files: list[Path], *, overwrite: bool) -> None:
         raise ParameterError(f"spectrogram is {path}; expected a name in .png")
     with output_errors():
         if path.exists() and any(file.exists() and path.samefile(file) for file in files):
-            raise OutputError(f"{printable(str(path))}: is an input, which is never replaced")
+            raise OutputError(f"{shown(path)}: is an input, which is never replaced")
         if path.exists() and not overwrite:
-            raise OutputError(f"{printable(str(path))}: exists already; --overwrite replaces it")
+            raise OutputError(f"{shown(path)}: exists already; --overwrite replaces it")
         if not path.absolute().parent.is_dir():
-            raise OutputError(f"{printable(str(path))}: there is no folder {printable(str(path.parent))}")
+            raise OutputError(f"{shown(path)}: there is no folder {shown(path.parent)}")
 
 
 def inspect_file(path: Path) -> Inspection:

@@ -14,6 +14,7 @@ from audiosr_fx.commands.outputs import Task, make_folder
 from audiosr_fx.commands.terminal import ExitCode, OutputError, output_errors, printable
 from audiosr_fx.errors import AudioFormatError
 from audiosr_fx.settings import RenderSettings, parse_region, session_rate
+from audiosr_fx.wording import shown
 
 if TYPE_CHECKING:
     from audiosr_fx.bandwidth import Verdict
@@ -182,18 +183,15 @@ def check_output(task: Task, job: Job) -> None:
             for source in (task.source, *job.protected):
                 if source.exists() and task.output.samefile(source):
                     raise OutputError(
-                        f"{printable(str(task.output))}: is the input {printable(str(source))},"
-                        " which is never replaced"
+                        f"{shown(task.output)}: is the input {shown(source)}, which is never replaced"
                     )
         if not job.overwrite and os.path.lexists(task.output):  # be it a link to nowhere
-            raise OutputError(f"{printable(str(task.output))}: exists already; --overwrite replaces it")
+            raise OutputError(f"{shown(task.output)}: exists already; --overwrite replaces it")
         try:
             make_folder(task.output.parent)
         except (FileExistsError, NotADirectoryError) as cause:
             blocking = next(path for path in task.output.parents if path.exists())
-            raise OutputError(
-                f"{printable(str(blocking))}: is a file; expected a folder for outputs"
-            ) from cause
+            raise OutputError(f"{shown(blocking)}: is a file; expected a folder for outputs") from cause
 
 
 def check_task(task: Task, job: Job) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from audiosr_fx.commands.terminal import printable, say, say_error, say_json, say_note
 from audiosr_fx.errors import ParameterError, PluginError
+from audiosr_fx.wording import shown
 
 if TYPE_CHECKING:
     from audiosr_fx.plugin_scan import ParameterInfo, PluginInfo
@@ -36,7 +37,7 @@ def list_command(
     places = folders or plugin_folders()
     found = scan_plugins(find_plugins(places), on_found=lambda info: _say_plugin(info, json=json))
     if not found:
-        say_note(f"no plugins in {', '.join(printable(str(place)) for place in places)}")
+        say_note(f"no plugins in {', '.join(shown(place) for place in places)}")
 
 
 @app.command("show")

@@ -21,6 +21,7 @@ from audiosr_fx.commands.progress import RenderProgress
 from audiosr_fx.commands.terminal import output_errors, printable
 from audiosr_fx.errors import PluginError, RenderCancelled
 from audiosr_fx.progress import ProgressEvent
+from audiosr_fx.wording import shown
 from audiosr_fx.worker import Child, Report
 
 _POLL_S = 0.2
@@ -111,13 +112,13 @@ class _Pool:
                     _render_there,
                     self._recipe,
                     aside,
-                    what=f"{printable(str(task.source))}: its process",
+                    what=f"{shown(task.source)}: its process",
                     on_message=lambda message: row.update(ProgressEvent(**message)),
                     should_cancel=self.stop.is_set,
                     timeout_s=self._recipe.timeout_s,
                 )
                 if "exit_code" in told:
-                    text = told["error"].replace(f"{printable(str(folder))}{os.sep}", _shown_folder(task))
+                    text = told["error"].replace(f"{shown(folder)}{os.sep}", _shown_folder(task))
                     return Failure(input=str(task.source), error=text, exit_code=told["exit_code"])
                 result = Result.from_told(told)
                 if result.output is None:

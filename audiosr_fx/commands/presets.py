@@ -18,6 +18,7 @@ from audiosr_fx.commands.terminal import (
     say_json,
 )
 from audiosr_fx.errors import CheckpointError, PresetError
+from audiosr_fx.wording import shown
 
 app = typer.Typer(no_args_is_help=True, help="List, show, check and begin presets: chains of effects.")
 
@@ -125,4 +126,4 @@ def new_command(
         path = find_preset(origin)
         read_preset(path)
         text = renamed(path.read_text("utf-8"), name)
-    say(printable(str(write_preset(name, text))))
+    say(shown(write_preset(name, text)))

@@ -29,7 +29,7 @@ from audiosr_fx.errors import (
     StorageError,
 )
 from audiosr_fx.json_values import finite
-from audiosr_fx.wording import one_line
+from audiosr_fx.wording import one_line, shown
 from audiosr_fx.wording import printable as printable
 
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
@@ -84,7 +84,7 @@ def exit_code_of(error: BaseException) -> ExitCode:
 def describe_error(error: BaseException, about: Path | None = None) -> str:
     """One line a user can act on, beginning with the file it is about unless it names one itself."""
     text = _describe(error)
-    names_file = about is None or isinstance(error, OutputError) or printable(str(about)) in printable(text)
+    names_file = about is None or isinstance(error, OutputError) or shown(about) in printable(text)
     return text if names_file else f"{about}: {text}"
 
 

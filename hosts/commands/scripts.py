@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from audiosr_fx.commands.terminal import OutputError, printable, say, say_note
+from audiosr_fx.commands.terminal import OutputError, say, say_note
 from audiosr_fx.wording import shown
 
 app = typer.Typer(no_args_is_help=True, help="Scripts for DAWs: what there is, and where it goes.")
@@ -21,7 +21,7 @@ def list_command() -> None:
     from hosts.scripts import all_scripts
 
     for host in all_scripts():
-        say(f"{host.name:<10} {printable(str(host.folder))}")
+        say(f"{host.name:<10} {shown(host.folder)}")
         for path in host.files:
             say(f"{'':<10} {path.relative_to(host.folder)}")
 
@@ -55,7 +55,7 @@ def install_command(
         except OSError as cause:
             raise OutputError(f"{shown(place)}: cannot be written ({cause.strerror or cause})") from cause
         for path in changed:
-            say(printable(str(path)))
+            say(shown(path))
         if not changed:
-            say_note(f"{printable(str(place))} is up to date")
+            say_note(f"{shown(place)} is up to date")
     say_note(f"how to go on: audiosr-fx hosts show {scripts.name}")
