@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from audiosr_fx.commands.terminal import ExitCode, OutputError, output_errors, printable, say, say_error
 from audiosr_fx.errors import ParameterError
-
-if TYPE_CHECKING:
-    from audiosr_fx.quality.report import OnReportEvent, ReportEvent
-
 
 _MOST_NAMES = 8
 
@@ -39,6 +33,7 @@ def report(
     Spectrograms, levels, null test, mono sum, and a blind, level-matched A/B player for every file. The
     page needs no network and no server.
     """
+    from audiosr_fx.commands.progress import counted
     from audiosr_fx.quality.report import write_report
     from audiosr_fx.quality.report_pairs import pair_rows
 
@@ -47,9 +42,13 @@ def report(
     if out.exists() and not overwrite:
         raise OutputError(f"{out}: exists already; choose another name, or add --overwrite")
     rows = pair_rows(before, after)
-    with _progress(len(rows)) as on_event, output_errors():
+    with counted("measuring", len(rows)) as show, output_errors():
         unread = write_report(
-            out, rows, title=title or after.resolve().name, overwrite=overwrite, on_event=on_event
+            out,
+            rows,
+            title=title or after.resolve().name,
+            overwrite=overwrite,
+            on_event=lambda event: show(event.rows_done),
         )
     size_mb = out.stat().st_size / 1e6
     say(printable(f"{out}: {size_mb:.1f} MB, files: {len(rows)}"))
@@ -62,19 +61,3 @@ def report(
         say_error(f"not measured: {printable(line)}")
     if unread:
         raise typer.Exit(ExitCode.SOME_FAILED)
-
-
-@contextmanager
-def _progress(rows: int) -> Iterator[OnReportEvent]:
-    """A bar on stderr, where that is a terminal."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task("measuring", total=rows)
-
-        def show(event: ReportEvent) -> None:
-            bar.update(task, completed=event.rows_done)
-
-        yield show

@@ -109,7 +109,10 @@ def compare(
     Raises:
         AudioSRError: nothing to compare on, no such model, or a plan that makes no sense.
     """
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+
     from audiosr_fx.commands.kept_audio import KeptAudio, check_kept_names
+    from audiosr_fx.commands.progress import counted
     from audiosr_fx.quality.cases import choose_clips
     from audiosr_fx.quality.conditions import conditions_of
     from audiosr_fx.quality.scores import Score, evaluate
@@ -145,15 +148,16 @@ def compare(
             kept.keep(system, case, waveform)
 
     cases = _cases(clips, conditions, plan.seconds, done)
+    columns = (TextColumn("scoring"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
-        with _Progress(total) as progress:
+        with counted("scoring", total, columns=columns) as show:
             for found in evaluate(systems, cases, on_output=keep):
                 if isinstance(found, Score):
                     done.scores.append(found)
                 else:
                     done.gaps.append(found)
                 skipped = len(done.bare) + sum(map(len, done.damaged.values()))
-                progress.update(len(done.scores) + len(done.gaps) + skipped * len(systems))
+                show(len(done.scores) + len(done.gaps) + skipped * len(systems))
     except (Exception, KeyboardInterrupt) as failure:  # hours of scores are not to be lost by it
         if not (done.scores or isinstance(failure, KeyboardInterrupt)):
             raise
@@ -392,33 +396,3 @@ def _picture_name(kind: str, taken: Container[str]) -> str:
     plain = file_name(kind) or "kind"
     names = (plain if number == 1 else f"{plain}_{number}" for number in count(1))
     return next(name for name in map(_PANELS_OF, names) if name not in taken)
-
-
-class _Progress:
-    """A bar on stderr, where that is a terminal."""
-
-    def __init__(self, total: int) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        console = Console(stderr=True)
-        self._progress = Progress(
-            TextColumn("scoring"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=console,
-            disable=not console.is_terminal,
-            transient=True,
-        )
-        self._task = self._progress.add_task("scoring", total=total)
-
-    def __enter__(self) -> _Progress:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def update(self, finished: int) -> None:
-        self._progress.update(self._task, completed=finished)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -226,11 +224,12 @@ def _anchors_hz(texts: list[str]) -> tuple[int, ...]:
 
 
 def _make(folder: Path, out: Path, settings: ListenSettings, *, overwrite: bool, json: bool) -> None:
+    from audiosr_fx.commands.progress import counted
     from audiosr_fx.quality.embed import write_whole
     from audiosr_fx.quality.listen import build_test
 
     _refuse_taken(out, overwrite=overwrite)
-    with _progress() as on_item:
+    with counted("reading and matching") as on_item:
         test = build_test(folder, settings, on_item)
     with output_errors():
         write_whole(out, test.html.encode("utf-8"), overwrite=overwrite)
@@ -259,18 +258,6 @@ def _make(folder: Path, out: Path, settings: ListenSettings, *, overwrite: bool,
         )
     else:
         say(_described(out, test))
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr, where that is a terminal."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task("reading and matching", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _described(out: Path, test: ListeningTest) -> str:

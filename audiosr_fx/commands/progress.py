@@ -1,20 +1,39 @@
-"""The progress of a batch of renders: a bar for every file that is at work, and one for all."""
+"""Progress on stderr: one bar for what is counted, and for a batch of renders one for every file at work."""
 
 from __future__ import annotations
 
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeRemainingColumn
 
 from audiosr_fx.commands.terminal import printable
 
 if TYPE_CHECKING:
     from audiosr_fx.progress import ProgressEvent
+
+
+@contextmanager
+def counted(
+    what: str, total: int | None = None, *, columns: tuple[ProgressColumn, ...] = ()
+) -> Iterator[Callable[..., None]]:
+    """A bar on stderr, where that is a terminal; what it gives is told how many are done, and of how many.
+
+    Args:
+        what: stands in front.
+        total: of what is counted; None where it is told later, beside what is done.
+        columns: of the bar; none are rich's own.
+    """
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done, total=None: bar.update(task, completed=done, total=total)
 
 
 class RenderProgress:
