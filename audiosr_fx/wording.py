@@ -6,7 +6,7 @@ import difflib
 import math
 import re
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,12 @@ def brief(value: Any) -> str:
         return str(value)
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def first_few(names: Sequence[str], most: int) -> str:
+    """Names with commas between them; of more than ``most``, the first and how many there are besides."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -9,6 +9,7 @@ import typer
 
 from audiosr_fx.commands.terminal import ExitCode, OutputError, output_errors, printable, say, say_error
 from audiosr_fx.errors import ParameterError
+from audiosr_fx.wording import first_few
 
 _MOST_NAMES = 8
 
@@ -55,8 +56,7 @@ def report(
     for folder, other in ((before, "after"), (after, "before")):
         alone = [row.source.name for row in rows if row.lacks == other]
         if alone:
-            more = f" and {len(alone) - _MOST_NAMES} more" if len(alone) > _MOST_NAMES else ""
-            say(printable(f"only in {folder}: {', '.join(alone[:_MOST_NAMES])}{more}"))
+            say(printable(f"only in {folder}: {first_few(alone, _MOST_NAMES)}"))
     for line in unread:
         say_error(f"not measured: {printable(line)}")
     if unread:

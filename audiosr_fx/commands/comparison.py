@@ -23,7 +23,7 @@ from audiosr_fx.commands.terminal import (
     say_note,
 )
 from audiosr_fx.errors import AudioFormatError, ParameterError
-from audiosr_fx.wording import file_name, shown
+from audiosr_fx.wording import file_name, first_few, shown
 
 if TYPE_CHECKING:
     from audiosr_fx.engine import Engine
@@ -315,11 +315,6 @@ def _remember(
         example.append((system.name, waveform))
 
 
-def _some(names: Sequence[str], most: int) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
-
-
 def _say_gaps(done: Comparison, plan: Plan, results: Results) -> None:
     from audiosr_fx.quality.speech import reason_without
 
@@ -327,9 +322,9 @@ def _say_gaps(done: Comparison, plan: Plan, results: Results) -> None:
     for gap in done.gaps:
         by_reason[gap.system, gap.reason].append(gap.clip)
     for (system, reason), clips in by_reason.items():
-        say_note(printable(f"{system}: {reason} ({_some(list(dict.fromkeys(clips)), 8)})"))
+        say_note(printable(f"{system}: {reason} ({first_few(list(dict.fromkeys(clips)), 8)})"))
     for reason, names in done.damaged.items():
-        say_note(printable(f"skipped: {_some(names, 4)}: {reason}"))
+        say_note(printable(f"skipped: {first_few(names, 4)}: {reason}"))
     for system, late in done.moved.items():
         most = max((lag for _, lag in late), key=abs)
         say_note(
@@ -341,7 +336,7 @@ def _say_gaps(done: Comparison, plan: Plan, results: Results) -> None:
         )
     if done.bare:
         where = f"the first channel's {plan.seconds:g} s from the middle"
-        say_note(printable(f"nothing in {where} to restore above the cutoff: {_some(done.bare, 4)}"))
+        say_note(printable(f"nothing in {where} to restore above the cutoff: {first_few(done.bare, 4)}"))
     if any(score.kind == "speech" for score in done.scores):
         for package, metric in (("pesq", "pesq"), ("pystoi", "stoi")):
             absent = reason_without(package)
@@ -385,7 +380,7 @@ def _draw(done: Comparison, folder: Path) -> None:
     if left_out := [row for row in rows if row not in drawn]:
         say_note(
             printable(
-                f"not in the spectrograms, which hold {plots.MOST_PANELS} panels: {_some(left_out, 8)};"
+                f"not in the spectrograms, which hold {plots.MOST_PANELS} panels: {first_few(left_out, 8)};"
                 " compare fewer rows to see them"
             )
         )

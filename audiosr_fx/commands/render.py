@@ -19,6 +19,7 @@ from audiosr_fx.commands.plain_render import PlainRecipe
 from audiosr_fx.commands.terminal import printable, say_note
 from audiosr_fx.errors import ParameterError
 from audiosr_fx.settings import RenderSettings, Spacing, parse_region
+from audiosr_fx.wording import first_few
 
 NEW_BAND = "New band"
 _OUTPUT = "Output"
@@ -287,9 +288,8 @@ def render_files(
 def _tell_of_foreign(foreign: list[Path]) -> None:
     """Say what stays behind in the folders although it is audio."""
     if foreign:
-        named = printable(", ".join(map(str, foreign[:3])))
-        more = f" and {len(foreign) - 3} more" if len(foreign) > 3 else ""
-        say_note(f"left out, as such formats are not read: {named}{more}; convert them to WAV")
+        named = printable(first_few([str(path) for path in foreign], 3))
+        say_note(f"left out, as such formats are not read: {named}; convert them to WAV")
 
 
 def _region_in_song(region: str | None, tempo_map: Path) -> str:

@@ -24,6 +24,7 @@ from audiosr_fx.model.card import FORMAT, NOTES, ModelCard, card_in, opened_mode
 from audiosr_fx.model.catalogue import find_model
 from audiosr_fx.model.config import ModelConfig
 from audiosr_fx.model.config_json import config_to_json
+from audiosr_fx.wording import first_few
 
 _STORED_TYPES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
 
@@ -196,8 +197,7 @@ def check_names(path: str, names: set[str], expected: set[str]) -> None:
     """Raise a CheckpointError that names some of the differences between two sets of tensor names."""
     for fault, keys in (("lacks", expected - names), ("has unknown", names - expected)):
         if keys:
-            more = f" and {len(keys) - 3} more" if len(keys) > 3 else ""
-            raise CheckpointError(f"{path} {fault} tensors: {', '.join(sorted(keys)[:3])}{more}")
+            raise CheckpointError(f"{path} {fault} tensors: {first_few(sorted(keys), 3)}")
 
 
 def _digest(tensors: Mapping[str, Tensor]) -> str:
