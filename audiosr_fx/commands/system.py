@@ -18,5 +18,5 @@ def refuse_windows(command: str) -> None:
     """
     if IS_WINDOWS:
         raise ParameterError(
-            f"{command} needs Linux or macOS, and this is Windows; render a folder with audiosr-fx batch"
+            f"{command} needs Linux or macOS, and this is Windows; render a folder with audiosr-fx render"
         )
