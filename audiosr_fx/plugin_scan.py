@@ -121,7 +121,6 @@ def scan_plugins(
             on_found(info)
 
     while remaining:
-        at_risk = remaining[0]
         try:
             run_apart(
                 _scan,

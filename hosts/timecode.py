@@ -44,13 +44,13 @@ def read_sysex(data: Sequence[int]) -> tuple[int | None, Fraction | None]:
     """
     if len(data) < 4 or data[0] != 0x7F:
         return None, None
-    if data[2:4] == [1, 1] or tuple(data[2:4]) == (1, 1):
+    if tuple(data[2:4]) == (1, 1):
         return None, seconds_of(*data[4:8]) if len(data) == 8 else None
     if data[2] != 0x06:
         return None, None
     command = data[3]
     if command == MMC_LOCATE and len(data) >= 10 and data[5] == 1:
-        return command, seconds_of(data[6], data[7], data[8], data[9])
+        return command, seconds_of(*data[6:10])
     return command, None
 
 

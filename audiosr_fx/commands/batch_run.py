@@ -91,10 +91,10 @@ def _run_batch(tasks: Sequence[Task], recipe: Recipe, batch: Batch) -> None:
             ):
                 run.tell(outcome)
     except KeyboardInterrupt:
-        run.end(recipe)
+        run.end()
         raise
     set_check = check_sum(recipe, run.outcomes) if batch.is_stem_set else None
-    run.end(recipe, set_check)
+    run.end(set_check)
     if batch.report is not None and not any(isinstance(outcome, Result) for outcome in run.outcomes):
         say_note(f"report: {shown(batch.report)} is not written, as every file failed")
     elif batch.report is not None:
@@ -131,7 +131,7 @@ class _Run:
         elif isinstance(outcome, Result):
             say(str(outcome))
 
-    def end(self, recipe: Recipe, set_check: SetCheck | None = None) -> None:
+    def end(self, set_check: SetCheck | None = None) -> None:
         """Say what became of all of them, where there are several."""
         album_lufs = _album_lufs(self.outcomes) if self.batch.is_album else None
         wall_s = time.perf_counter() - self.started

@@ -77,7 +77,8 @@ def choose_preset(name: str, changes: Sequence[str], context: typer.Context) -> 
     Raises:
         PresetError, ParameterError: no such preset or key, or a value that does not fit.
     """
-    preset = read_preset(find_preset(name))
+    path = find_preset(name)
+    preset = read_preset(path)
     typed = {key: value for key, value in _typed_controls(context).items() if value is not None}
     preset = preset.with_values("AudioSR", typed)
     for change in changes:
@@ -85,7 +86,7 @@ def choose_preset(name: str, changes: Sequence[str], context: typer.Context) -> 
         if not equals:
             raise ParameterError(f"--set is {change!r}; expected KEY=VALUE, such as target_lufs=-16")
         preset = preset.with_setting(key.strip(), value.strip())
-    return ChosenPreset(name=find_preset(name).stem, preset=preset)
+    return ChosenPreset(name=path.stem, preset=preset)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
