@@ -6,7 +6,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -66,12 +66,7 @@ class Preset:
     name: str
     description: str
     chain: tuple[Section, ...]
-    source: str = "the preset"
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Preset):
-            return NotImplemented
-        return (self.name, self.description, self.chain) == (other.name, other.description, other.chain)
+    source: str = field(default="the preset", compare=False)
 
     __hash__ = None  # type: ignore[assignment]
 

@@ -6,7 +6,7 @@ import hashlib
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from fractions import Fraction
 from itertools import takewhile
 from pathlib import Path
@@ -171,7 +171,7 @@ class Ask:
             "sources": [str(path) for path in self.sources],
             "span": self.span.to_dict(),
             "preset": self.preset,
-            "options": {each.name: getattr(self.options, each.name) for each in fields(self.options)},
+            "options": asdict(self.options),
         }
 
 

@@ -11,7 +11,7 @@ import json
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -99,13 +99,7 @@ class Order:
         """The order as JSON can say it; ``order_from_dict`` reads it back."""
         return {
             "request": self.request.to_dict(),
-            "source": {
-                "sha256": self.source.sha256,
-                "size": self.source.size,
-                "mtime_ns": self.source.mtime_ns,
-                "ctime_ns": self.source.ctime_ns,
-                "inode": self.source.inode,
-            },
+            "source": asdict(self.source),
             "recipe": self.recipe,
             "recipe_path": self.recipe_path,
             "models": [list(model) for model in self.models],
