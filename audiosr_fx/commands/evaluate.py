@@ -134,7 +134,10 @@ def evaluate(
     hiss: Annotated[
         str | None,
         typer.Option(
-            "--hiss", metavar="X,...", help="White noise, at a peak of 0.5.", rich_help_panel=_COLUMNS
+            "--hiss",
+            metavar="X,...",
+            help="White noise of this amplitude in recordings that peak at 0.5, before filter or codec.",
+            rich_help_panel=_COLUMNS,
         ),
     ] = None,
     tones: Annotated[

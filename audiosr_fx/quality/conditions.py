@@ -105,7 +105,7 @@ def conditions_of(
     hiss: Sequence[float] = (0.0,),
     tones: Sequence[float] = (0.0,),
 ) -> list[Condition]:
-    """Every combination of cutoff, family and noise, and every codec.
+    """Every combination of cutoff, family and noise, and of codec and noise.
 
     Raises:
         ParameterError: a value outside its range, nothing at all, or a codec this machine has not got.
@@ -117,7 +117,12 @@ def conditions_of(
         for h in hiss
         for t in tones
     ]
-    made += [Condition(codec=parse_codec(codec)) for codec in codecs]
+    made += [
+        Condition(codec=codec, hiss_amplitude=h, tone_amplitude=t)
+        for codec in map(parse_codec, codecs)
+        for h in hiss
+        for t in tones
+    ]
     if not made:
         raise ParameterError("neither cutoffs nor codecs were given; expected one of them at least")
     return list(dict.fromkeys(made))

@@ -46,6 +46,18 @@ def test_noise_is_in_the_recording_before_it_is_dulled_and_measured_by_its_peak(
     assert level_db(hissing, 5_000, 24_000) < -80
 
 
+@pytest.mark.skipif("mp3" not in available_codecs(), reason="libsndfile has no MP3 here")
+def test_noise_is_in_the_recording_before_a_codec_hears_it() -> None:
+    """Of a tone, which has nothing else at 2 kHz."""
+    tone = (0.5 * np.sin(2 * np.pi * 300 * np.arange(RATE) / RATE)).astype(np.float32)
+    clean, hissing = (
+        condition.apply(tone)[0] for condition in conditions_of([], [], ["mp3:128k"], hiss=[0.0, 0.01])
+    )
+    expected_db = level_db(0.01 * np.random.default_rng(0).standard_normal(RATE), 1_000, 3_000)
+    assert level_db(hissing, 1_000, 3_000) == pytest.approx(expected_db, abs=1.0)
+    assert level_db(clean, 1_000, 3_000) < expected_db - 20
+
+
 def test_names_tell_conditions_apart_and_slugs_are_names_of_folders() -> None:
     conditions = conditions_of([4_000.0, 8_000.0], ["chebyshev", "boxcar"], ["vorbis:48k"], hiss=[0.0, 0.01])
     assert [str(condition) for condition in conditions] == [
@@ -58,6 +70,7 @@ def test_names_tell_conditions_apart_and_slugs_are_names_of_folders() -> None:
         "boxcar, 8 kHz",
         "boxcar, 8 kHz, hiss 0.01",
         "vorbis 48k",
+        "vorbis 48k, hiss 0.01",
     ]
     assert conditions[1].slug == "chebyshev_8_4_khz_hiss_0.01"
     assert str(Condition(codec=parse_codec("vorbis:48:44100"))) == "vorbis 48k at 44100 Hz"
