@@ -55,16 +55,28 @@ class Condition:
                 raise ParameterError(f"{name} is {getattr(self, name)}; expected 0 to 0.5")
 
     def __str__(self) -> str:
+        return ", ".join([self._dulled_by, *self._cutoff, *self._noise])
+
+    @property
+    def treatment(self) -> str:
+        """The name without the cutoff: the same for a filter wherever it is put."""
+        return ", ".join([self._dulled_by, *self._noise])
+
+    @property
+    def _dulled_by(self) -> str:
         if self.codec is not None:
             rate = "" if self.codec.sample_rate == SAMPLE_RATE else f" at {self.codec.sample_rate} Hz"
-            text = f"{self.codec.name} {self.codec.bitrate_kbps:g}k{rate}"
-        elif self.family == "boxcar":
-            text = f"boxcar, {self.cutoff_hz / 1000:g} kHz"
-        else:
-            text = f"{self.family} {self.order}, {self.cutoff_hz / 1000:g} kHz"
-        for name, amplitude in (("hiss", self.hiss_amplitude), ("tone", self.tone_amplitude)):
-            text += f", {name} {amplitude:g}" if amplitude else ""
-        return text
+            return f"{self.codec.name} {self.codec.bitrate_kbps:g}k{rate}"
+        return self.family if self.family == "boxcar" else f"{self.family} {self.order}"
+
+    @property
+    def _cutoff(self) -> list[str]:
+        return [] if self.codec is not None else [f"{self.cutoff_hz / 1000:g} kHz"]
+
+    @property
+    def _noise(self) -> list[str]:
+        noises = (("hiss", self.hiss_amplitude), ("tone", self.tone_amplitude))
+        return [f"{name} {amplitude:g}" for name, amplitude in noises if amplitude]
 
     @property
     def slug(self) -> str:

@@ -32,7 +32,7 @@ def draw_over_cutoff(scores: Sequence[Score]) -> bytes | None:
     at_filters = [score for score in scores if score.filter_hz is not None]
     if len({score.filter_hz for score in at_filters}) < 2:
         return None
-    rows = _rows(at_filters, lambda score: score.system, _beside_cutoff)
+    rows = _rows(at_filters, lambda score: score.system, lambda score: score.treatment)
     curves: dict[str, dict[str, Curve]] = defaultdict(dict)
     for (kind, system), found in _grouped(at_filters, lambda score: (score.kind, rows(score))).items():
         curves[kind][system] = _curve([(score.filter_hz or 0.0, score) for score in found], 1e-3)
@@ -73,11 +73,6 @@ def _rows(
     if len({condition(score) for score in scores}) < 2:
         return row
     return lambda score: f"{row(score)}, {condition(score)}"
-
-
-def _beside_cutoff(score: Score) -> str:
-    """A condition without its cutoff: the filter, and what noise was added."""
-    return ", ".join(part for part in score.condition.split(", ") if not part.endswith(" kHz"))
 
 
 def _grouped(

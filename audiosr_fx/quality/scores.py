@@ -19,13 +19,17 @@ from audiosr_fx.training.data import SAMPLE_RATE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """One system, seed and case. ``filter_hz`` is None behind a codec, ``cutoff_hz`` what was measured."""
+    """One system, seed and case. ``filter_hz`` is None behind a codec, ``cutoff_hz`` what was measured.
+
+    ``treatment`` is the condition without its cutoff.
+    """
 
     system: str
     seed: int | None
     sampler: str | None
     steps: int | None
     condition: str
+    treatment: str
     filter_hz: float | None
     cutoff_hz: float
     kind: str
@@ -101,6 +105,7 @@ def _score(system: System, case: Case, waveform: Waveform, protocol: Protocol | 
         sampler=system.sampler,
         steps=system.steps,
         condition=str(case.condition),
+        treatment=case.condition.treatment,
         filter_hz=None if case.condition.codec is not None else case.condition.cutoff_hz,
         cutoff_hz=case.cutoff_hz,
         kind=case.kind,

@@ -72,6 +72,11 @@ def test_names_tell_conditions_apart_and_slugs_are_names_of_folders() -> None:
         "vorbis 48k",
         "vorbis 48k, hiss 0.01",
     ]
+    assert [condition.treatment for condition in conditions] == [
+        *("chebyshev 8", "chebyshev 8, hiss 0.01") * 2,
+        *("boxcar", "boxcar, hiss 0.01") * 2,
+        *("vorbis 48k", "vorbis 48k, hiss 0.01"),
+    ]
     assert conditions[1].slug == "chebyshev_8_4_khz_hiss_0.01"
     assert str(Condition(codec=parse_codec("vorbis:48:44100"))) == "vorbis 48k at 44100 Hz"
 

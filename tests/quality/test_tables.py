@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from audiosr_fx.quality import plots
+from audiosr_fx.quality.conditions import Condition
 from audiosr_fx.quality.metrics import METRIC_NAMES, Metrics
 from audiosr_fx.quality.plots import draw_over_cutoff, draw_over_steps, draw_panels
 from audiosr_fx.quality.scores import Score
@@ -25,6 +27,7 @@ def score(lsd: float, **values: object) -> Score:
         sampler=None,
         steps=None,
         condition="4 kHz",
+        treatment="bessel 8",
         filter_hz=4_000.0,
         cutoff_hz=4_000.0,
         kind="speech",
@@ -152,22 +155,26 @@ def test_models_have_lines_of_their_own_over_the_steps(monkeypatch: pytest.Monke
     assert names == ["mini ddim, found", "other ddim, found"]
 
 
-@pytest.mark.parametrize("changed", ["bessel 8, {} kHz", "chebyshev 8, {} kHz, hiss 0.01"])
-def test_curves_over_the_cutoff_are_of_one_condition_each(
-    monkeypatch: pytest.MonkeyPatch, changed: str
+@pytest.mark.parametrize("changed", [{"family": "bessel"}, {"family": "boxcar"}, {"hiss_amplitude": 0.01}])
+def test_curves_over_the_cutoff_are_of_one_treatment_each(
+    monkeypatch: pytest.MonkeyPatch, changed: dict[str, Any]
 ) -> None:
     figures: list[Figure] = []
     monkeypatch.setattr(plots, "png_of", lambda figure: figures.append(figure) or b"")
+    conditions = [
+        (lsd, Condition(cutoff_hz=hz, **values))
+        for hz in (4e3, 8e3)
+        for lsd, values in ((1.0, {}), (3.0, changed))
+    ]
     draw_over_cutoff(
         [
-            score(lsd, filter_hz=1e3 * khz, condition=condition.format(khz))
-            for khz in (4, 8)
-            for lsd, condition in ((1.0, "chebyshev 8, {} kHz"), (3.0, changed))
+            score(lsd, filter_hz=condition.cutoff_hz, condition=str(condition), treatment=condition.treatment)
+            for lsd, condition in conditions
         ]
     )
     [legend] = figures[0].legends
-    beside = ", ".join(part for part in changed.split(", ") if "kHz" not in part)
-    assert [text.get_text() for text in legend.get_texts()] == ["mini, chebyshev 8", f"mini, {beside}"]
+    names = [f"mini, {Condition(**values).treatment}" for values in ({}, changed)]
+    assert [text.get_text() for text in legend.get_texts()] == names
 
 
 def test_panels_are_drawn_below_one_another() -> None:
