@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
 
+from audiosr_fx.quality.csv_table import csv_table
 from audiosr_fx.quality.listen import Mode
 from audiosr_fx.quality.listen_results import Results
 from audiosr_fx.quality.listen_summary import Interval, Preference, Score, Screening, Summary
 
 Record = dict[str, object]
-
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""What a formula begins with, wide forms of East Asian keyboards and white space among it."""
 
 
 def lines(summary: Summary) -> Iterator[str]:
@@ -222,18 +217,4 @@ def answers_csv(results: Iterable[Results], summary: Summary) -> bytes:
 
 
 def _table(rows: Iterable[Record]) -> bytes:
-    kept = list(rows)
-    columns = list(dict.fromkeys(name for row in kept for name in row))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    for row in kept:
-        writer.writerow({name: _cell(value) for name, value in row.items()})
-    return text.getvalue().encode("utf-8", "backslashreplace")
-
-
-def _cell(value: object) -> object:
-    """Nothing for what is unknown; text as text. Source: OWASP, "CSV Injection"."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    return csv_table(rows).encode("utf-8", "backslashreplace")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
@@ -11,6 +9,7 @@ import numpy as np
 
 from audiosr_fx.errors import AudioFormatError, ParameterError
 from audiosr_fx.quality.cases import Case
+from audiosr_fx.quality.csv_table import csv_table
 from audiosr_fx.quality.metrics import METRIC_NAMES, Metrics, measure
 from audiosr_fx.quality.spectra import Protocol, Waveform
 from audiosr_fx.quality.systems import System
@@ -89,13 +88,9 @@ def evaluate(
 
 
 def csv_text(scores: Sequence[Score]) -> str:
-    """A CSV table: a row per score, a column per fact and per measure."""
-    text = io.StringIO()
+    """A CSV table (see ``csv_table``): a row per score, a column per fact and per measure."""
     names = [name for name in Score.__dataclass_fields__ if name != "metrics"]
-    writer = csv.DictWriter(text, fieldnames=[*names, *METRIC_NAMES], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(score.row() for score in scores)
-    return text.getvalue()
+    return csv_table((score.row() for score in scores), [*names, *METRIC_NAMES])
 
 
 def _score(system: System, case: Case, waveform: Waveform, protocol: Protocol | None) -> Score:

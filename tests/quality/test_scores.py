@@ -76,6 +76,15 @@ def test_a_csv_has_a_row_per_score_and_a_column_per_measure() -> None:
     assert float(rows[0]["low_si_sdr_db"]) == float("inf")  # exact, which is no more unknown than a figure
 
 
+@pytest.mark.parametrize("name", ["=HYPERLINK(1)", "+a.wav", "-a.wav", "@a.wav"])
+def test_a_name_that_a_spreadsheet_would_run_is_text_in_a_csv(name: str) -> None:
+    systems = [System(name=name, restore=lambda case: case.dull)]
+    scores = [score for score in evaluate(systems, [make_case(name)]) if isinstance(score, Score)]
+    [row] = csv.DictReader(io.StringIO(csv_text(scores)))
+    assert row["system"] == row["clip"] == f"'{name}"
+    assert float(row["low_si_sdr_db"]) == scores[0].metrics.low_si_sdr_db
+
+
 def test_a_text_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     write_text(tmp_path / "a.csv", "one\n")
     assert (tmp_path / "a.csv").read_text() == "one\n"
