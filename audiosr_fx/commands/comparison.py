@@ -233,7 +233,7 @@ def _trained_on(models: Sequence[str]) -> TrainedOn:
     unknown = sorted(told.unknown - {_EMBEDDED})
     if unknown:
         say_note(
-            f"{', '.join(unknown)}: it is not known what it was trained on;"
+            f"{printable(', '.join(unknown))}: it is not known what it was trained on;"
             " if these clips are among it, its scores are too good"
         )
     return told
@@ -306,10 +306,11 @@ def _remember(
     """Keep the first clip of a kind for its picture: the original and one waveform of each system."""
     from audiosr_fx.quality.plots import MOST_PANELS
 
+    clip = printable(case.clip)
     if system is systems[0] and case.kind not in done.examples:
-        done.examples[case.kind] = [(f"{case.clip}: original", case.bright)]
+        done.examples[case.kind] = [(f"{clip}: original", case.bright)]
     example = done.examples.get(case.kind, [])
-    if not example or not example[0][0].startswith(f"{case.clip}:"):
+    if not example or not example[0][0].startswith(f"{clip}:"):
         return
     if len(example) < MOST_PANELS and system.name not in [title for title, _ in example]:
         example.append((system.name, waveform))

@@ -23,6 +23,7 @@ from audiosr_fx.training.data import (
 from audiosr_fx.training.folders import load_data
 from audiosr_fx.training.samples import FULL_SCALE
 from audiosr_fx.training.trained_on import TrainedOn
+from audiosr_fx.wording import printable
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ _ROOM = 1.05  # times the cutoff: less than that above it is nothing to restore
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One recording under one condition.
+    """One recording under one condition. ``clip`` is the name of its file, whatever that is made of.
 
     ``bright`` and ``dull`` are (T,) at 48 kHz. ``dull`` is like ``bright`` up to ``cutoff_hz``, which itself
     can be trusted up to ``highest_hz``. They begin at sample ``start`` of a file of ``whole`` samples.
@@ -84,7 +85,7 @@ def choose_clips(
     has_index = (folder / INDEX_NAME).is_file()
     by_kind: dict[str, list[Clip]] = defaultdict(list)
     for clip in clips:
-        kind = _GROUPS.get(clip.kind, "music") if grouped and has_index else clip.kind
+        kind = _GROUPS.get(clip.kind, "music") if grouped and has_index else printable(clip.kind)
         by_kind[kind].append(clip)
     order = ["speech", "music", "effects"]
     kinds = sorted(by_kind, key=lambda kind: (order.index(kind) if kind in order else len(order), kind))
@@ -132,7 +133,7 @@ def make_case(clip: Clip, kind: str, condition: Condition, seconds: float) -> Ca
     return Case(
         clip=clip.name,
         kind=kind,
-        source=clip.source,
+        source=printable(clip.source),
         condition=condition,
         cutoff_hz=cutoff_hz,
         highest_hz=clip.limit_hz,

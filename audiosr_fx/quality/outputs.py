@@ -19,7 +19,7 @@ from audiosr_fx.quality.systems import System
 from audiosr_fx.sources import ResampledSource, check_finite
 from audiosr_fx.training.data import SAMPLE_RATE
 from audiosr_fx.training.folders import AUDIO_SUFFIXES
-from audiosr_fx.wording import shown
+from audiosr_fx.wording import printable, shown
 
 _TOLERANCE = 100  # samples by which a length may differ
 _MOST_LAG_S = 0.5
@@ -29,7 +29,7 @@ OnLag = Callable[[str, int], None]
 
 
 def parse_outputs(text: str) -> tuple[str, Path]:
-    """Read ``NAME=FOLDER``.
+    """Read ``NAME=FOLDER``, the name as a line of a table can hold it.
 
     Raises:
         ParameterError: not of that form, or no such folder.
@@ -39,7 +39,7 @@ def parse_outputs(text: str) -> tuple[str, Path]:
         raise ParameterError(f"outputs is {text!r}; expected NAME=FOLDER")
     if not Path(folder).is_dir():
         raise ParameterError(f"outputs is {text!r}; there is no folder {shown(Path(folder))}")
-    return name, Path(folder)
+    return printable(name), Path(folder)
 
 
 def output_system(

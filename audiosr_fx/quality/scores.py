@@ -14,6 +14,7 @@ from audiosr_fx.quality.metrics import METRIC_NAMES, Metrics, measure
 from audiosr_fx.quality.spectra import Protocol, Waveform
 from audiosr_fx.quality.systems import System
 from audiosr_fx.training.data import SAMPLE_RATE
+from audiosr_fx.wording import printable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +105,7 @@ def _score(system: System, case: Case, waveform: Waveform, protocol: Protocol | 
         filter_hz=None if case.condition.codec is not None else case.condition.cutoff_hz,
         cutoff_hz=case.cutoff_hz,
         kind=case.kind,
-        clip=case.clip,
+        clip=printable(case.clip),
         source=case.source,
         highest_hz=case.highest_hz,
         metrics=measure(

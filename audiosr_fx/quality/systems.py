@@ -18,6 +18,7 @@ from audiosr_fx.quality.cases import Case
 from audiosr_fx.quality.spectra import Waveform
 from audiosr_fx.settings import RenderSettings
 from audiosr_fx.training.data import SAMPLE_RATE
+from audiosr_fx.wording import printable
 
 if TYPE_CHECKING:
     from audiosr_fx.engine import Engine
@@ -178,7 +179,7 @@ def check_rows(systems: Sequence[System]) -> None:
 
 def short_name(model: str) -> str:
     """A model's name, or that of its file."""
-    return Path(model).stem if model.endswith(".safetensors") else model
+    return printable(Path(model).stem) if model.endswith(".safetensors") else model
 
 
 def _render(engine: Engine, settings: RenderSettings, variant: str, case: Case) -> Waveform:

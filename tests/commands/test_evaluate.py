@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -97,6 +99,26 @@ def test_kinds_in_any_script_have_pictures_of_their_own(run: Run) -> None:
         "spectrograms_kind_2.png",
     ]
     assert result.stderr.count("\n") == 2  # a line for each, and no warning of letters that a font lacks
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names of files are Unicode")
+def test_names_that_are_no_text_lose_no_result(run: Run) -> None:
+    odd = os.fsdecode(b"odd\xff\n")
+    Path("odd", odd).mkdir(parents=True)
+    Path("clips/speech/a.wav").rename(Path("odd", odd, f"{odd}.wav"))
+    Path(f"{odd}theirs").mkdir()
+    Path(f"{odd}theirs", f"{odd}.wav").hardlink_to(Path("odd", odd, f"{odd}.wav"))
+    rows = ("--qualities", "", "--no-predictor", "--no-baselines", "--outputs", f"{odd}={odd}theirs")
+    files = ("--csv", "scores.csv", "--markdown", "table.md", "--plots", "pictures", "--audio", "kept")
+    result = run("odd", *rows, "--seconds", "0.3", *files)
+    assert result.exit_code == ExitCode.OK, result.output
+    told = "odd\\udcff\\n"
+    assert f"1 of {told} from 1 source" in result.stdout
+    with Path("scores.csv").open() as file:
+        [score] = csv.DictReader(file)
+    assert (score["system"], score["clip"]) == (told, f"{told}/{told}.wav")
+    assert f"| {told} |" in Path("table.md").read_text()
+    assert list(Path("pictures").iterdir())
 
 
 def test_rows_that_spectrograms_have_no_room_for_are_named(run: Run) -> None:
