@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from audiosr_fx.engine import Engine
     from audiosr_fx.quality.cases import Case
     from audiosr_fx.quality.conditions import Condition
+    from audiosr_fx.quality.outputs import Misfit
     from audiosr_fx.quality.plan import Plan
     from audiosr_fx.quality.scores import Gap, Score
     from audiosr_fx.quality.spectra import Waveform
@@ -83,15 +84,15 @@ class Comparison:
     """What came of a plan so far.
 
     ``examples`` holds, for one clip of each kind, the waveforms to draw; ``bare`` names cases with nothing
-    above their cutoff, ``damaged`` those that could not be made, by reason; ``moved`` says by how many
-    samples which outputs of other systems came late. ``failure`` is what ended it early.
+    above their cutoff, ``damaged`` those that could not be made, by reason; ``misfits`` says which outputs of
+    other systems were not as long as their clips, or not in step. ``failure`` is what ended it early.
     """
 
     scores: list[Score] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
     bare: list[str] = field(default_factory=list)
     damaged: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    moved: dict[str, list[tuple[str, int]]] = field(default_factory=lambda: defaultdict(list))
+    misfits: dict[str, list[Misfit]] = field(default_factory=lambda: defaultdict(list))
     examples: dict[str, list[tuple[str, Waveform]]] = field(default_factory=dict)
     failure: Exception | KeyboardInterrupt | None = None
 
@@ -262,7 +263,7 @@ def _systems(
         variants=plan.variants,
     )
     others = [
-        output_system(name, folder, conditions, lambda *late, name=name: done.moved[name].append(late))
+        output_system(name, folder, conditions, done.misfits[name].append)
         for name, folder in map(parse_outputs, outputs)
     ]
 
@@ -326,15 +327,8 @@ def _say_gaps(done: Comparison, plan: Plan, results: Results) -> None:
         say_note(printable(f"{system}: {reason} ({first_few(list(dict.fromkeys(clips)), 8)})"))
     for reason, names in done.damaged.items():
         say_note(printable(f"skipped: {first_few(names, 4)}: {reason}"))
-    for system, late in done.moved.items():
-        most = max((lag for _, lag in late), key=abs)
-        say_note(
-            printable(
-                f"{system}: outputs that were not in step and were moved: {len(late)}, as {late[0][0]};"
-                f" at most {abs(most)} samples {'late' if most > 0 else 'early'};"
-                " what a file then lacks at an end counts as silence"
-            )
-        )
+    for system, misfits in done.misfits.items():
+        _say_misfits(system, misfits)
     if done.bare:
         where = f"the first channel's {plan.seconds:g} s from the middle"
         say_note(printable(f"nothing in {where} to restore above the cutoff: {first_few(done.bare, 4)}"))
@@ -345,6 +339,33 @@ def _say_gaps(done: Comparison, plan: Plan, results: Results) -> None:
                 say_note(f"{metric} is skipped: {absent}")
     elif asked := [metric for metric in ("pesq", "stoi") if metric in plan.metrics]:
         say_note(f"{', '.join(asked)}: measured on clips of the kind speech alone, and there are none")
+
+
+def _say_misfits(system: str, misfits: Sequence[Misfit]) -> None:
+    """What was done to outputs before they were scored."""
+    from audiosr_fx.training.data import SAMPLE_RATE
+
+    if moved := [misfit for misfit in misfits if misfit.lag]:
+        most = max((misfit.lag for misfit in moved), key=abs)
+        say_note(
+            printable(
+                f"{system}: outputs that were not in step and were moved: {len(moved)}, as {moved[0].clip};"
+                f" at most {abs(most)} samples {'late' if most > 0 else 'early'}"
+                f"{'; what that lacks at the beginning counts as silence' if most < 0 else ''}"
+            )
+        )
+    if uneven := [misfit for misfit in misfits if misfit.surplus]:
+        ends = (f"{pick(misfit.surplus for misfit in uneven) / SAMPLE_RATE:+.2f}" for pick in (min, max))
+        say_note(
+            printable(
+                f"{system}: outputs that are longer or shorter than their clips: {len(uneven)}, as"
+                f" {uneven[0].clip}; by {' to '.join(dict.fromkeys(ends))} s"
+            )
+        )
+    if lacking := max((misfit.lacking for misfit in misfits), default=0):
+        say_note(
+            f"{system}: scored without what outputs lack at their end, at most {lacking / SAMPLE_RATE:.2f} s"
+        )
 
 
 def _print(table: Table) -> None:

@@ -109,7 +109,7 @@ def _score(system: System, case: Case, waveform: Waveform, protocol: Protocol | 
         source=case.source,
         highest_hz=case.highest_hz,
         metrics=measure(
-            case.bright,
+            case.bright[: len(waveform)],
             waveform,
             SAMPLE_RATE,
             cutoff_hz=case.cutoff_hz,

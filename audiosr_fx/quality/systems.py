@@ -40,7 +40,10 @@ _NOTES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class System:
-    """One row, or one seed of it. ``steps`` is None where the quality decides or nothing is sampled."""
+    """One row, or one seed of it. ``steps`` is None where the quality decides or nothing is sampled.
+
+    ``restore`` may return less than a case asks for: what it lacks at the end is not compared.
+    """
 
     name: str
     restore: Restore = field(repr=False)

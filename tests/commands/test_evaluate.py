@@ -169,11 +169,29 @@ def test_outputs_that_come_late_are_told_of(run: Run) -> None:
     result = run("clips", *rows, "--outputs", "other=theirs")
     assert result.exit_code == ExitCode.OK, result.output
     words = (
-        "other: outputs that were not in step and were moved: 1, as speech/a.wav; at most 100 samples late;"
+        "other: outputs that were not in step and were moved: 1, as speech/a.wav; at most 100 samples late\n"
     )
     assert words in result.stderr
     with Path("scores.csv").open() as file:
         assert all(float(row["lsd"]) < 0.1 for row in csv.DictReader(file))
+
+
+def test_outputs_longer_or_shorter_than_their_clips_are_scored_and_told_of(run: Run) -> None:
+    Path("theirs").mkdir()
+    for name, samples in (("speech/a.wav", 3 * RATE), ("bells/b.wav", 22_000)):
+        audio = np.pad(soundfile.read(Path("clips", name))[0], (0, 3 * RATE))[:samples]
+        soundfile.write(Path("theirs", name.replace("/", "_")), audio, RATE, subtype="PCM_24")
+    rows = ("--qualities", "", "--no-predictor", "--no-baselines", "--csv", "scores.csv")
+    result = run("clips", *rows, "--outputs", "other=theirs")
+    assert result.exit_code == ExitCode.OK, result.output
+    assert result.stderr.splitlines()[:2] == [
+        "other: outputs that are longer or shorter than their clips: 2, as speech/a.wav; by -0.04 to +2.50 s",
+        "other: scored without what outputs lack at their end, at most 0.04 s",
+    ]
+    with Path("scores.csv").open() as file:
+        scores = list(csv.DictReader(file))
+    assert [row["clip"] for row in scores] == ["speech/a.wav", "bells/b.wav"]
+    assert all(float(row["lsd"]) < 0.1 for row in scores)
 
 
 @pytest.mark.parametrize(

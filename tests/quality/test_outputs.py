@@ -1,4 +1,5 @@
-"""Outputs of other systems are found by name, brought to 48 kHz, and refused where lengths differ."""
+"""Outputs of other systems are found by name, brought to 48 kHz and into step, and refused where they are not
+of the clip."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ import soundfile
 from audiosr_fx.errors import AudioFormatError, ParameterError
 from audiosr_fx.quality.cases import Case
 from audiosr_fx.quality.conditions import Condition
-from audiosr_fx.quality.outputs import output_system, parse_outputs
+from audiosr_fx.quality.outputs import Misfit, output_system, parse_outputs
 
 RATE = 48_000
 CONDITIONS = [Condition(cutoff_hz=4_000.0), Condition(cutoff_hz=8_000.0)]
@@ -71,15 +72,6 @@ def test_several_conditions_have_folders_of_their_own(tmp_path: Path) -> None:
     assert system.restore(make_case(CONDITIONS[1])).shape == (RATE // 2,)
 
 
-def test_a_file_of_another_length_is_named(tmp_path: Path) -> None:
-    soundfile.write(tmp_path / "a_1.wav", ramp(RATE + 101), RATE)
-    with pytest.raises(AudioFormatError, match=r"a_1.wav: has 48101 samples .* expected 48000 or 24000"):
-        output_system("other", tmp_path, CONDITIONS[:1]).restore(make_case())
-    whole = replace(make_case(), whole=RATE // 2, start=0)
-    with pytest.raises(AudioFormatError, match="expected 24000, or up to 100 more or less: cut or pad it"):
-        output_system("other", tmp_path, CONDITIONS[:1]).restore(whole)
-
-
 def heard_case() -> tuple[Case, np.ndarray]:
     """The middle half second of a second of noise, and that second."""
     whole = (0.1 * np.random.default_rng(0).standard_normal(RATE)).astype(np.float32)
@@ -89,20 +81,68 @@ def heard_case() -> tuple[Case, np.ndarray]:
 
 @pytest.mark.parametrize("lag", [480, -700])
 def test_an_output_out_of_step_is_moved_and_told_of(tmp_path: Path, lag: int) -> None:
-    told: list[tuple[str, int]] = []
+    told: list[Misfit] = []
     case, whole = heard_case()
     soundfile.write(tmp_path / "a_1.wav", np.roll(0.5 * whole, lag), RATE, subtype="FLOAT")
-    system = output_system("other", tmp_path, CONDITIONS[:1], lambda *late: told.append(late))
+    system = output_system("other", tmp_path, CONDITIONS[:1], told.append)
     np.testing.assert_allclose(system.restore(case), 0.5 * case.bright, atol=1e-7)
-    assert told == [("speech/a_1.flac", lag)]
+    assert told == [Misfit(clip="speech/a_1.flac", lag=lag, surplus=0, lacking=0)]
 
 
 def test_an_output_in_step_stays_where_it_is(tmp_path: Path) -> None:
     case, whole = heard_case()
     hiss = 0.03 * np.random.default_rng(1).standard_normal(RATE).astype(np.float32)
     soundfile.write(tmp_path / "a_1.wav", whole + hiss, RATE, subtype="FLOAT")
-    system = output_system("other", tmp_path, CONDITIONS[:1], lambda *late: pytest.fail(str(late)))
+    system = output_system("other", tmp_path, CONDITIONS[:1], lambda misfit: pytest.fail(str(misfit)))
     np.testing.assert_array_equal(system.restore(case), (whole + hiss)[RATE // 4 : 3 * RATE // 4])
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "padding", "lag", "surplus", "lacking"),
+    [
+        (0, 48_000, 9_600, 0, 9_600, 0),  # of the file, filled up to a block
+        (0, 48_000, 300_000, 0, 300_000, 0),
+        (0, 47_800, 0, 0, -200, 0),  # of the file, without its end, which is not compared
+        (12_000, 36_000, 11_000, 0, 11_000, 0),  # of the stretch, filled up; nearly as long as the file
+        (12_000, 33_700, 0, 0, -2_300, 2_300),  # of the stretch, without its end
+        (11_000, 36_000, 7_000, 1_000, 8_000, 0),  # late, too
+        (12_000, 36_000, 40_000, 0, 40_000, 0),  # of the stretch, though nearer to the file's length
+    ],
+)
+def test_an_output_of_another_length_is_taken_where_it_is_heard_to_fit(
+    tmp_path: Path, first: int, last: int, padding: int, lag: int, surplus: int, lacking: int
+) -> None:
+    told: list[Misfit] = []
+    case, whole = heard_case()
+    written = np.pad(0.5 * whole[first:last], (0, padding))
+    soundfile.write(tmp_path / "a_1.wav", written, RATE, subtype="FLOAT")
+    restored = output_system("other", tmp_path, CONDITIONS[:1], told.append).restore(case)
+    np.testing.assert_allclose(restored, 0.5 * case.bright[: RATE // 2 - lacking], atol=1e-7)
+    assert told == [Misfit(clip="speech/a_1.flac", lag=lag, surplus=surplus, lacking=lacking)]
+
+
+def test_an_output_that_ends_too_early_is_named(tmp_path: Path) -> None:
+    case, whole = heard_case()
+    soundfile.write(tmp_path / "a_1.wav", whole[RATE // 4 : RATE // 4 + 21_599], RATE, subtype="FLOAT")
+    told = r"a_1.wav: has 21599 samples at 48 kHz; expected 48000 or 24000, with 2400 less of .* pad it"
+    with pytest.raises(AudioFormatError, match=told):
+        output_system("other", tmp_path, CONDITIONS[:1]).restore(case)
+    whole_case = replace(case, whole=RATE // 2, start=0)
+    with pytest.raises(AudioFormatError, match="expected 24000, with 2400 less of what is compared"):
+        output_system("other", tmp_path, CONDITIONS[:1]).restore(whole_case)
+
+
+def test_an_output_of_another_length_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    case, whole = heard_case()
+    other = 0.1 * np.random.default_rng(5).standard_normal(RATE + 5_000)
+    for samples, rate, wanted in (
+        (other, RATE, case),
+        (whole, 44_100, case),  # a rate that it does not have
+        (other, RATE, make_case()),  # of silence nothing can be told
+    ):
+        soundfile.write(tmp_path / "a_1.wav", samples, rate, subtype="FLOAT")
+        with pytest.raises(AudioFormatError, match=r"a_1.wav: has \d+ samples .* is it of this clip, and of"):
+            output_system("other", tmp_path, CONDITIONS[:1]).restore(wanted)
 
 
 def test_a_file_stands_for_one_clip_only(tmp_path: Path) -> None:
