@@ -99,7 +99,8 @@ class FileSource(GridSource):
 
     Reading onwards never jumps in the file. A jump in an MP3 or Ogg file decodes a stretch more and drops it,
     because these decoders need a run-up to give the samples that they give when they come from the beginning.
-    Use it as a context manager, or call ``close``.
+    Use it as a context manager, or call ``close``. ``missing`` says why zeros stand for samples in what was
+    read so far, None where none do.
     """
 
     _RUN_UP_FRAMES = 65_536
@@ -111,7 +112,8 @@ class FileSource(GridSource):
 
         Args:
             path: the file.
-            allow_truncated: take a file that is shorter than its header says, with zeros for what is missing.
+            allow_truncated: take a file that is damaged or shorter than its header says, with zeros for what
+                is missing.
             rates: in Hz that are taken.
             warns: log what is odd about the file; False where it is opened again later, and told then.
 
@@ -139,6 +141,7 @@ class FileSource(GridSource):
             speakers=self.info.speakers,
         )
         self._position = 0
+        self.missing: str | None = None
 
     def __enter__(self) -> FileSource:
         return self
@@ -175,22 +178,24 @@ class FileSource(GridSource):
             samples = self._file.read(wanted, dtype="float32", always_2d=True)
         except (soundfile.LibsndfileError, RuntimeError) as cause:
             self._position = -1
-            if not self._allow_truncated:
-                self.check_unchanged()
-                raise AudioFormatError(
-                    f"{shown(self.info.path)}: cannot decode samples {start} to {start + wanted}"
-                    f" ({one_line(cause)}); the file is damaged: copy or export it again"
-                ) from cause
+            self._miss(
+                f"cannot decode samples {start} to {start + wanted} ({one_line(cause)}); the file is damaged",
+                cause,
+            )
             return block
         self._position = start + len(samples)
-        if len(samples) < wanted and not self._allow_truncated:
-            self.check_unchanged()
-            raise AudioFormatError(
-                f"{shown(self.info.path)}: ends after {self._position} of {self.frames} samples;"
-                " the file is truncated: copy or export it again"
-            )
+        if len(samples) < wanted:
+            self._miss(f"ends after {self._position} of {self.frames} samples; the file is truncated")
         block[:, : len(samples)] = samples.T
         return block
+
+    def _miss(self, fault: str, cause: Exception | None = None) -> None:
+        """Note that zeros stand for samples, where that is allowed."""
+        text = f"{shown(self.info.path)}: {fault}: copy or export it again"
+        if not self._allow_truncated:
+            self.check_unchanged()
+            raise AudioFormatError(text) from cause
+        self.missing = self.missing or text
 
     def _jump(self, start: int) -> None:
         run_up = min(start, self._RUN_UP_FRAMES) if self.info.is_lossy else 0

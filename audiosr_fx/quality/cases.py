@@ -21,7 +21,7 @@ from audiosr_fx.training.data import (
     split_corpus,
 )
 from audiosr_fx.training.folders import load_data
-from audiosr_fx.training.samples import FULL_SCALE
+from audiosr_fx.training.samples import FULL_SCALE, intact
 from audiosr_fx.training.trained_on import TrainedOn
 from audiosr_fx.wording import printable
 
@@ -120,11 +120,15 @@ def spread(clips: Sequence[Clip], limit: int | None) -> list[Clip]:
 def make_case(clip: Clip, kind: str, condition: Condition, seconds: float) -> Case | None:
     """Dull the middle ``seconds`` of a clip; None where nothing that can be trusted lies above the cutoff, as
     in silence.
+
+    Raises:
+        AudioFormatError: its file is damaged there, or the codec failed.
+        ParameterError: a codec this machine has not got.
     """
     whole = len(clip.samples)
     length = min(whole, round(seconds * SAMPLE_RATE))
     start = (whole - length) // 2
-    bright = np.asarray(clip.samples[start : start + length], np.float32) / np.float32(FULL_SCALE)
+    bright = np.asarray(intact(clip.samples, start, start + length), np.float32) / np.float32(FULL_SCALE)
     if not bright.any():
         return None
     dull, cutoff_hz = condition.apply(bright)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from pathlib import Path
 from threading import Lock
@@ -11,7 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiosr_fx.files import FileSource
-from audiosr_fx.sources import ResampledSource, position_at_rate
+from audiosr_fx.sources import ResampledSource, check_finite, position_at_rate
+from audiosr_fx.wording import shown
+
+logger = logging.getLogger(__name__)
 
 SAMPLE_RATE = 48_000
 FULL_SCALE = 32_768
@@ -35,7 +39,8 @@ class FileSamples:
     """One channel of an audio file of any rate, at 48 kHz: int16, or float32 where that is not exact.
 
     Of a file of up to 30 s the decoded samples are kept while half a gigabyte holds them; of longer ones only
-    the stretch is read that is asked for. No file stays open.
+    the stretch is read that is asked for. No file stays open. What cannot be decoded is silence, so that one
+    damaged file does not end a long run; a warning names the file, once in each process.
     """
 
     def __init__(self, path: Path, *, channel: int, sample_rate: int, frames: int) -> None:
@@ -61,12 +66,37 @@ class FileSamples:
         """All of it as a new array."""
         return np.array(self[:], dtype)
 
-    def _read(self, start: int, stop: int) -> NDArray[np.float32]:
-        with FileSource(self.path, allow_truncated=True) as source:  # a fifth of the time that reading takes
+    def intact(self, start: int, stop: int) -> NDArray[np.float32]:
+        """A stretch straight from the file, as it has to be where it is measured.
+
+        Raises:
+            AudioFormatError: it cannot be decoded, or holds NaN or Inf.
+        """
+        with FileSource(self.path, warns=False) as source:
             samples = ResampledSource(source, SAMPLE_RATE).read(start, stop)[self.channel]
+        check_finite(samples[None], f"{shown(self.path)}: holds", start)
+        return np.asarray(samples * np.float32(FULL_SCALE), np.float32)
+
+    def _read(self, start: int, stop: int) -> NDArray[np.float32]:
+        # opening takes a fifth of the time that reading takes
+        with FileSource(self.path, allow_truncated=True, warns=False) as source:
+            samples = ResampledSource(source, SAMPLE_RATE).read(start, stop)[self.channel]
+            missing = source.missing
+        if missing is not None and self.path not in _told:
+            _told.add(self.path)
+            logger.warning("%s; until then silence stands for what is missing", missing)
         # one sample that is no number spoils all it is mixed into
         finite = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
         return np.asarray(finite * np.float32(FULL_SCALE), np.float32)
+
+
+def intact(samples: Samples, start: int, stop: int) -> NDArray[Any]:
+    """A stretch whose full scale is 32768.
+
+    Raises:
+        AudioFormatError: it is of a file, and that cannot be decoded there or holds NaN or Inf.
+    """
+    return samples.intact(start, stop) if isinstance(samples, FileSamples) else samples[start:stop]
 
 
 class _Kept:
@@ -100,3 +130,4 @@ def _smallest(samples: NDArray[np.float32]) -> NDArray[Any]:
 
 
 _kept = _Kept(_KEPT_BYTES)
+_told: set[Path] = set()

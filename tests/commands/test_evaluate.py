@@ -291,6 +291,22 @@ def test_a_clip_that_vanishes_is_named_and_the_others_are_scored(
     assert "1 of music from 1 source" in result.stdout
 
 
+def test_a_clip_that_cannot_be_decoded_is_named_and_not_scored_as_silence(run: Run) -> None:
+    noise = 0.1 * np.random.default_rng(3).standard_normal(6 * RATE)
+    soundfile.write("clips/bells/damaged.flac", noise, RATE)
+    content = bytearray(Path("clips/bells/damaged.flac").read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 20_000] = bytes(20_000)
+    Path("clips/bells/damaged.flac").write_bytes(content)
+    Path("clips/INDEX.csv").write_text("file,kind\nspeech/a.wav,speech\nbells/damaged.flac,bells\n")
+    result = run("clips", "--qualities", "", "--no-predictor")
+    assert result.exit_code == ExitCode.SOME_FAILED
+    told = "skipped: bells/damaged.flac (chebyshev 8, 4 kHz): clips/bells/damaged.flac: cannot decode samples"
+    assert told in result.stderr
+    assert "1 of speech from 1 source" in result.stdout
+    assert "of music" not in result.stdout
+
+
 def test_a_stretch_of_silence_is_named_and_not_counted(run: Run) -> None:
     audio = np.zeros(2 * RATE)
     audio[: RATE // 2] = 0.1 * np.random.default_rng(3).standard_normal(RATE // 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 
 import numpy as np
@@ -262,6 +263,30 @@ def test_a_stretch_is_the_same_whatever_was_read_before(tmp_path: Path, rate: in
     assert samples[7:7].shape == (0,)
     if rate == 48_000:
         np.testing.assert_allclose(whole / 32_768, noise[:, 1], atol=1e-6)
+
+
+@pytest.mark.parametrize("seconds", [3, 40])
+def test_what_cannot_be_decoded_is_silence_and_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, seconds: int
+) -> None:
+    path = tmp_path / "damaged.flac"
+    noise = np.random.default_rng(0).uniform(-0.9, 0.9, 48_000 * seconds)
+    soundfile.write(path, noise, 48_000, subtype="PCM_16")
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 20_000] = bytes(20_000)
+    path.write_bytes(content)
+    samples = FileSamples(path, channel=0, sample_rate=48_000, frames=len(noise))
+    for _ in range(2):
+        assert samples[:48_000].any()
+        whole = samples.astype(np.float32)
+    assert not whole[len(whole) // 2 + 12_000 : len(whole) // 2 + 24_000].any()
+    [message] = caplog.messages
+    told = r"damaged.flac: cannot decode samples \d+ to \d+ .* export it again; until then silence stands"
+    assert re.search(told, message)
+    np.testing.assert_array_equal(samples.intact(0, 4_800), whole[:4_800])
+    with pytest.raises(AudioFormatError, match=r"damaged.flac: cannot decode samples"):
+        samples.intact(len(whole) // 2, len(whole) // 2 + 24_000)
 
 
 def test_sixteen_bits_stay_integers(tmp_path: Path) -> None:
