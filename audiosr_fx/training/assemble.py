@@ -10,13 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from audiosr_fx.errors import CheckpointError, ParameterError
+from audiosr_fx.metadata import weights_sha256
 from audiosr_fx.model.audiosr import AudioSRModel
 from audiosr_fx.model.catalogue import KNOWN_MODELS
 from audiosr_fx.model.checkpoint import load_model
 from audiosr_fx.model.config import HiFiGANConfig, ModelConfig
 from audiosr_fx.model.config_json import config_from_json
 from audiosr_fx.model.places import place_of
-from audiosr_fx.training.checkpoints import read_checkpoint
+from audiosr_fx.training.checkpoints import is_same_start, read_checkpoint
 from audiosr_fx.training.data import Clip
 from audiosr_fx.training.device_segments import DeviceSegmentMaker
 from audiosr_fx.training.hifigan import HiFiGANStage
@@ -87,6 +88,16 @@ def lasting_name(init: str) -> str:
     return str(Path(init).expanduser().absolute()) if is_path else init
 
 
+def start_record(init: str | None) -> dict[str, Any]:
+    """What a stage's record says of the weights it began from: their name, and the hash of their file.
+
+    ``init_sha256`` is None for random weights and for a run's folder.
+    """
+    if init is None:
+        return {"init": None, "init_sha256": None}
+    return {"init": lasting_name(init), "init_sha256": None if is_run(init) else weights_sha256(init)}
+
+
 def first_weights(init: str | None, records: Iterable[Mapping[str, Any]]) -> str | None:
     """The model or file that a run, and the runs it went on from, began with; None for random weights.
 
@@ -97,7 +108,7 @@ def first_weights(init: str | None, records: Iterable[Mapping[str, Any]]) -> str
     Raises:
         CheckpointError: a checkpoint of a run that it went on from cannot be read.
     """
-    start = init or next((str(record["init"]) for record in records if record.get("init")), None)
+    start = init or _common_start([record for record in records if record.get("init")])
     if start is None or not is_run(start):
         return start
     stages = [name for name in STAGES if (Path(start) / f"{name}.pt").is_file()]
@@ -247,13 +258,13 @@ def trained_model(
         )
     records = {name: _record(read_stage(folder, name)) for name in trained}
     configs = {record["config"] for record in records.values() if "config" in record}
-    inits = {init or record.get("init") for record in records.values()} - {None}
-    if len(configs) > 1 or len(inits) > 1:
+    begun = [record for record in records.values() if record.get("init")] if init is None else []
+    if len(configs) > 1 or not all(is_same_start(begun[0], record, folder) for record in begun[1:]):
         raise CheckpointError(
             f"the stages in {folder} are of different models; keep each model's in its own folder"
         )
-    if inits:
-        start = str(inits.pop())
+    start = init or _common_start(begun)
+    if start is not None:
         model, before = trained_model(Path(start)) if is_run(start) else (load_model(start), {})
         for config in configs:
             model = widened(model, config_from_json(config))
@@ -269,6 +280,12 @@ def trained_model(
         trained = stages_of(config)
     load_stages(model, folder, trained)
     return model.eval().requires_grad_(False), records
+
+
+def _common_start(begun: Sequence[Mapping[str, Any]]) -> str | None:
+    """What records call the weights that they began from; of several names one that still holds."""
+    names = [str(record["init"]) for record in begun]
+    return next((name for name in names if Path(name).exists()), names[0] if names else None)
 
 
 def _record(state: Mapping[str, Any]) -> dict[str, Any]:

@@ -39,6 +39,15 @@ def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> Any:
         raise ValueError(shortened(error) or type(error).__name__) from error
 
 
+def read_record(path: Path) -> dict[str, Any]:
+    """What a checkpoint says of its run, its tensors left on the disk; nothing where it cannot be read."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        return dict(state["record"])
+    except Exception:  # torch raises errors of many kinds on damaged files
+        return {}
+
+
 def check_start(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Refuse weights to start from that a run which goes on would not take, as it started from others.
 
@@ -49,19 +58,29 @@ def check_start(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -
     Raises:
         CheckpointError: they began from different weights.
     """
-    start = now.get("init")
-    if not start or "init" not in before:
+    if not now.get("init") or "init" not in before or is_same_start(before, now, path.parent):
         return
-    began = before["init"] or ""
-    if not _is_the_same(began, start, path.parent):
-        raise CheckpointError(
-            f"{path} is of a run that began from {printable(began) or 'random weights'};"
-            f" to begin from {printable(start)} choose another --runs folder"
-        )
+    began, start = (printable(record["init"] or "random weights") for record in (before, now))
+    if began == start:
+        began, start = f"{began} as it was then", f"{start} as it is now"
+    raise CheckpointError(
+        f"{path} is of a run that began from {began}; to begin from {start} choose another --runs folder"
+    )
 
 
-def _is_the_same(began: str, start: str, folder: Path) -> bool:
-    """Whether both are said of the same weights; files and runs may have been moved or copied since."""
+def is_same_start(before: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> bool:
+    """Whether two records in a run's folder say that they began from the same weights.
+
+    By the hashes of their files, whatever these are called. A run's folder, whose weights move on, has none,
+    and neither have records of old: there names decide, and files and runs may have been moved or copied.
+    """
+    hashes = [record.get("init_sha256") for record in (before, now)]
+    if all(hashes):
+        return hashes[0] == hashes[1]
+    return _is_called_the_same(before["init"] or "", now["init"], folder)
+
+
+def _is_called_the_same(began: str, start: str, folder: Path) -> bool:
     if Path(began).name == Path(start).name:
         return not _are_two(Path(began), Path(start)) or Path(start) == folder.absolute().parent
     was_a_run = Path(began).is_absolute() and not began.endswith(".safetensors")

@@ -11,10 +11,17 @@ from pathlib import Path
 from audiosr_fx.errors import CheckpointError, ParameterError
 from audiosr_fx.model.audiosr import AudioSRModel
 from audiosr_fx.model.config import ModelConfig
-from audiosr_fx.training.assemble import fitted_model, module_of, needed_stages, stage_kind
+from audiosr_fx.training.assemble import (
+    fitted_model,
+    module_of,
+    needed_stages,
+    stage_kind,
+    start_record,
+)
+from audiosr_fx.training.checkpoints import check_start, read_record
 from audiosr_fx.training.device_segments import check_augment
 from audiosr_fx.training.discriminators import PatchDiscriminator
-from audiosr_fx.training.recipes import Recipe
+from audiosr_fx.training.recipes import STAGES, Recipe
 from audiosr_fx.training.request import TrainRequest
 from audiosr_fx.wording import did_you_mean, shown
 
@@ -29,7 +36,8 @@ def check_run(phases: Sequence[TrainRequest], model: AudioSRModel) -> None:
         model: that the first of them starts from.
 
     Raises:
-        CheckpointError: a stage builds on another that is not trained before it.
+        CheckpointError: a stage builds on another that is not trained before it, or the folder holds one
+            that began from other weights.
         OSError: the folder cannot be written, or its disk has no room for the checkpoints.
         ParameterError: settings that do not fit the model or each other.
     """
@@ -41,6 +49,7 @@ def check_run(phases: Sequence[TrainRequest], model: AudioSRModel) -> None:
         for name in phase.stages_in(model.config):
             _check_stage(phase, name, model.config)
         _check_order(phase, model.config)
+        _check_starts(phase)
     _check_writable(phases[0].runs)
     _check_room(phases, model)
 
@@ -85,6 +94,16 @@ def _check_order(phase: TrainRequest, config: ModelConfig) -> None:
                     f" train stage {needed!r} first"
                 )
         trained.append(name)
+
+
+def _check_starts(phase: TrainRequest) -> None:
+    """Stages of one folder begin from the same weights, else they add up to no model."""
+    now = start_record(phase.init)
+    for name in STAGES if phase.init is not None else ():
+        path = phase.runs / f"{name}.pt"
+        before = read_record(path) if path.is_file() else {}
+        if before.get("init") or name in phase.stages:
+            check_start(path, before, now)
 
 
 def _check_writable(folder: Path) -> None:

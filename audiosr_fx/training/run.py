@@ -20,9 +20,9 @@ from audiosr_fx.model.config_json import config_to_json
 from audiosr_fx.toml_tables import read_table
 from audiosr_fx.training.assemble import (
     build_stage,
-    lasting_name,
     load_stages,
     needed_stages,
+    start_record,
     starting_model,
 )
 from audiosr_fx.training.card import data_rows
@@ -197,7 +197,7 @@ def _record(
         "recipe_name": request.recipe.name,
         "recipe": request.recipe.to_json(),
         "recipe_sha256": request.recipe.sha256,
-        "init": None if request.init is None else lasting_name(request.init),
+        **start_record(request.init),
         "data": data_rows([*training, *validation]),
         KEY: TrainedOn.these(training).to_text(),
     }

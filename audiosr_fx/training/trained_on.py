@@ -72,7 +72,9 @@ class TrainedOn:
 
 def join_records(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
     """The record of a stage that went on from where another run left it: made of what both were made of."""
-    joined = {**before, **now, "init": now.get("init") or before.get("init")}
+    joined = {**before, **now}
+    if not now.get("init"):
+        joined |= {key: before.get(key) for key in ("init", "init_sha256")}
     if "data" in before:
         joined["data"] = join_rows([*now.get("data", ()), *before["data"]])
     if KEY in before and KEY in now:

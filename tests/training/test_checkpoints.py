@@ -9,7 +9,7 @@ import torch
 
 from audiosr_fx.errors import CheckpointError
 from audiosr_fx.training.assemble import read_stage
-from audiosr_fx.training.checkpoints import check_start, read_checkpoint, write_checkpoint
+from audiosr_fx.training.checkpoints import check_start, read_checkpoint, read_record, write_checkpoint
 
 
 @pytest.fixture
@@ -66,6 +66,25 @@ def test_another_start_is_refused(began: str | None, start: str, told: str, run:
     before = {"init": None if began is None else began.format(root)}
     with pytest.raises(CheckpointError, match=f"that began from (/.*)?{told} to begin from .* choose"):
         check_start(run / "vae.pt", before, {"init": start.format(root)})
+
+
+def test_the_hash_of_the_weights_decides_whatever_they_are_called(tmp_path: Path) -> None:
+    path, before = tmp_path / "vae.pt", {"init": "mini", "init_sha256": "a1"}
+    check_start(path, before, {"init": "/elsewhere/copy.safetensors", "init_sha256": "a1"})
+    check_start(path, before, {"init": None, "init_sha256": None})
+    check_start(path, {"init": "mini"}, {"init": "mini", "init_sha256": "b2"})  # of old there is no hash
+    told = "began from mini as it was then; to begin from mini as it is now choose another --runs folder"
+    with pytest.raises(CheckpointError, match=told):
+        check_start(path, before, {"init": "mini", "init_sha256": "b2"})
+
+
+def test_a_record_is_read_without_its_tensors_and_nothing_of_what_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "vae.pt"
+    write_checkpoint(path, {"module": {"weight": torch.zeros(9)}, "record": {"init": "mini"}})
+    assert read_record(path) == {"init": "mini"}
+    for content in (b"", b"words", path.read_bytes()[:-30]):
+        path.write_bytes(content)
+        assert read_record(path) == {}
 
 
 @pytest.mark.parametrize(

@@ -251,6 +251,31 @@ def test_a_stage_goes_on_without_init_and_its_parent_is_still_known(
     assert "licence: MIT, that of parent" in exported.stderr
 
 
+def test_a_stage_that_begins_from_other_weights_than_those_in_its_folder_is_refused_at_once(
+    run: Run, corpus_folder: Path
+) -> None:
+    config = load_recipe("toy.toml").model
+    assert config is not None
+    for seed, name in enumerate(("first", "second")):
+        save_model(fresh_model(config, seed), f"{name}.safetensors")
+    Path("copy.safetensors").write_bytes(Path("first.safetensors").read_bytes())
+    more = ("--steps", 1, "--no-board")
+    assert train(run, "vae", corpus_folder, *more, "--init", "first.safetensors").exit_code == 0
+    refused = train(run, "predictor", corpus_folder, *more, "--init", "second.safetensors")
+    assert refused.exit_code == 4
+    assert f"{Path('runs/vae.pt')} is of a run that began from {Path('first').absolute()}" in refused.stderr
+    assert "reading the files" not in refused.stderr
+    assert not Path("runs/predictor.pt").exists()
+    assert train(run, "predictor", corpus_folder, *more, "--init", "copy.safetensors").exit_code == 0
+    Path("first.safetensors").unlink()
+    exported = run("train", "export", "both.safetensors")
+    assert exported.exit_code == 0, exported.stderr
+    Path("second.safetensors").replace("copy.safetensors")
+    changed = train(run, "predictor", corpus_folder, "--steps", 2, "--init", "copy.safetensors")
+    assert changed.exit_code == 4
+    assert "copy.safetensors as it was then; to begin from" in changed.stderr
+
+
 def test_a_folder_that_is_called_like_a_model_does_not_take_its_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
