@@ -15,7 +15,7 @@ from audiosr_fx.errors import ParameterError, PresetError
 from audiosr_fx.files import FilePath
 from audiosr_fx.preset import Preset, parse_preset
 from audiosr_fx.toml_text import read_text
-from audiosr_fx.wording import did_you_mean, shown
+from audiosr_fx.wording import did_you_mean, printable, shown
 
 __all__ = [
     "Preset",
@@ -75,7 +75,8 @@ def find_preset(name: str) -> Path:
         return path
     if name not in known:
         raise PresetError(
-            f"{shown(Path(name))}: no such preset{did_you_mean(name, known)}; there are: {', '.join(known)}"
+            f"{printable(name) or 'an empty name'}: no such preset{did_you_mean(name, known)};"
+            f" there are: {', '.join(known)}"
         )
     return known[name]
 

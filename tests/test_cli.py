@@ -22,6 +22,7 @@ from audiosr_fx import __version__
 from audiosr_fx.cli import app
 from audiosr_fx.commands.terminal import INTERRUPTS, ExitCode, interrupts_held
 from audiosr_fx.engine import Engine
+from audiosr_fx.errors import ParameterError
 from audiosr_fx.params import RENDER_CONTROLS
 
 ROOT = Path(__file__).parent.parent
@@ -100,13 +101,56 @@ def test_wrong_usage_is_told_without_the_words_of_a_library(command: str, run: R
     assert "Value error" not in result.stderr
 
 
-def test_help_wraps_at_the_edge_of_the_terminal_alone() -> None:
+def all_commands() -> list[Any]:
     def walk(command: Any) -> list[Any]:
         return [command, *(one for below in getattr(command, "commands", {}).values() for one in walk(below))]
 
     from audiosr_fx.training.cli import app as training
 
-    commands = [one for top in (app, training) for one in walk(typer.main.get_command(top))]
+    return [one for top in (app, training) for one in walk(typer.main.get_command(top))]
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        (["render", "", "-o", "out"], "IN"),
+        (["render", "dull.wav", "", "-o", "out"], "IN"),
+        (["render", "dull.wav", "-o", ""], "--output"),
+        (["jobs", "list", "--queue", ""], "--queue"),
+        (["watch", "", "--out", "out"], "IN"),
+        (["upstream", "-i", ""], "--input_audio_file"),
+        (["train", "export", "my_model", "--runs", ""], "--runs"),
+    ],
+)
+def test_an_empty_path_is_told_in_one_line_and_is_not_the_current_folder(
+    command: list[str], name: str, run: Run, dull: Path
+) -> None:
+    result = run(*command)
+    assert result.exit_code == ExitCode.USAGE
+    what = "an empty path, as a shell makes it of a variable that is not set; expected a name"
+    assert result.stderr == f"error: {name} is {what}\n"
+    assert [path.name for path in dull.parent.iterdir()] == ["dull.wav"]
+
+
+def test_no_argument_and_no_option_takes_an_empty_text_as_a_path() -> None:
+    refused = 0
+    for command in all_commands():
+        context = typer.Context(command)
+        for parameter in command.get_params(context):
+            is_list = parameter.nargs != 1 or getattr(parameter, "multiple", False)
+            try:
+                taken = parameter.process_value(context, ("",) if is_list else "")
+            except ParameterError:
+                refused += 1
+            except (typer.BadParameter, typer.Exit):
+                continue  # no text at all is taken, or the version was to be printed
+            else:
+                assert Path() not in (taken if isinstance(taken, (list, tuple)) else [taken])
+    assert refused > 60
+
+
+def test_help_wraps_at_the_edge_of_the_terminal_alone() -> None:
+    commands = all_commands()
     assert len(commands) > 40
     broken = [one.name for one in commands if "\n" in (one.help or "").replace("\n\n", "")]
     assert broken == []

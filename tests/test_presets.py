@@ -359,6 +359,8 @@ def test_a_new_preset_wants_a_name_for_a_file(name: str) -> None:
 def test_what_is_no_preset_file_is_said(tmp_path: Path) -> None:
     with pytest.raises(PresetError, match=r"podcst: no such preset \(did you mean podcast\?\)"):
         load_preset("podcst")
+    with pytest.raises(PresetError, match="an empty name: no such preset; there are"):
+        load_preset("")
     with pytest.raises(PresetError, match=r"none\.toml: cannot be read \(No such file"):
         load_preset(str(tmp_path / "none.toml"))
     (tmp_path / "a.toml").write_bytes(b"\xff")

@@ -1,13 +1,19 @@
-"""Help as people read it: paragraphs as wide as the terminal, and plain words for what an option takes."""
+"""Help as people read it: paragraphs as wide as the terminal, and plain words for what an option takes.
+
+What is taken is seen to here as well: an empty text is no path.
+"""
 
 from __future__ import annotations
 
 import inspect
 import re
+from pathlib import Path
 from typing import Any, Final
 
 import typer
 from typer.core import TyperGroup
+
+from audiosr_fx.errors import ParameterError
 
 HELP_NAMES: Final = ("-h", "--help")
 _WORDS: Final = {
@@ -58,6 +64,7 @@ def _let_flow(command: Any) -> None:
     command.help = flowing(command.help) if command.help else command.help
     context = typer.Context(command, help_option_names=list(HELP_NAMES))
     for parameter in command.get_params(context):
+        _refuse_empty_paths(parameter)
         if getattr(parameter, "is_bool_flag", False):
             parameter.metavar = ""
         elif not hasattr(parameter, "display_type_rich"):
@@ -68,3 +75,22 @@ def _let_flow(command: Any) -> None:
             parameter.metavar = _word(parameter.display_type_rich(context))
     for below in getattr(command, "commands", {}).values():
         _let_flow(below)
+
+
+def _refuse_empty_paths(parameter: Any) -> None:
+    """Let an argument or option take no empty text as a path: it would be the current folder."""
+    process = parameter.process_value
+
+    def process_named(context: Any, value: Any) -> Any:
+        taken = process(context, value)
+        texts = value if isinstance(value, (list, tuple)) else [value]
+        paths = taken if isinstance(taken, (list, tuple)) else [taken]
+        if "" in texts and any(isinstance(path, Path) for path in paths):
+            is_option = parameter.param_type_name == "option"
+            name = parameter.opts[0] if is_option else parameter.metavar or parameter.name.upper()
+            raise ParameterError(
+                f"{name} is an empty path, as a shell makes it of a variable that is not set; expected a name"
+            )
+        return taken
+
+    parameter.process_value = process_named

@@ -88,8 +88,14 @@ class DataFolder:
 
     @classmethod
     def parse(cls, text: str) -> DataFolder:
-        """Read ``FOLDER`` or ``FOLDER:WEIGHT``; a name that exists as it stands is taken so."""
+        """Read ``FOLDER`` or ``FOLDER:WEIGHT``; a name that exists as it stands is taken so.
+
+        Raises:
+            ParameterError: no name, or a weight that is none.
+        """
         path, separator, weight = text.rpartition(":")
+        if not (path if separator else text):
+            raise ParameterError(f"data is {text!r}, an empty path; expected a folder, or FOLDER:WEIGHT")
         if not separator or Path(text).exists():
             return cls(path=Path(text))
         try:

@@ -247,6 +247,9 @@ def test_a_folder_is_named_with_or_without_a_weight(tmp_path: Path) -> None:
     assert DataFolder.parse(f"{tmp_path}/take:2") == DataFolder(path=tmp_path / "take:2")
     with pytest.raises(ParameterError, match="expected a number above 0"):
         DataFolder.parse("clips:-1")
+    for text in ("", ":2", ":"):
+        with pytest.raises(ParameterError, match="an empty path; expected a folder"):
+            DataFolder.parse(text)
 
 
 @pytest.mark.parametrize(("rate", "seconds"), [(48_000, 3), (44_100, 3), (96_000, 3), (48_000, 40)])
