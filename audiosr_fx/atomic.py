@@ -7,6 +7,7 @@ import errno
 import os
 import secrets
 import shutil
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +21,12 @@ TEMPORARY_SUFFIX: Final = ".part"
 _AT_FDCWD: Final = -100
 _RENAME_NOREPLACE: Final = 1
 _RENAME_EXCL: Final = 4
+_SPECIAL: Final = {
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 _UNABLE: Final = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
@@ -59,9 +66,29 @@ def write_through(path: Path, content: bytes, mode: int = 0o666) -> None:
         os.close(descriptor)
 
 
+def refuse_special(path: Path) -> None:
+    """Refuse to replace what is neither a file nor a folder, or a link to such a thing: others work with it.
+
+    Raises:
+        OSError: its text says what it is.
+    """
+    try:
+        kind = stat.S_IFMT(path.stat().st_mode)
+    except (OSError, ValueError):  # nothing is there, or no such name can be
+        return
+    if kind in _SPECIAL:
+        text = f"is {_SPECIAL[kind]}, which is never replaced; choose another name"
+        raise OSError(errno.EINVAL, text, str(path))
+
+
 def publish(temporary: Path, path: Path, *, overwrite: bool) -> None:
-    """Give a finished file its name in one step; FileExistsError if the name is taken and must not be."""
+    """Give a finished file its name in one step; FileExistsError if the name is taken and must not be.
+
+    Raises:
+        OSError: it cannot be done, or as ``refuse_special``.
+    """
     if overwrite:
+        refuse_special(path)
         os.replace(temporary, path)
     else:
         try:
@@ -82,7 +109,11 @@ def replacing(path: Path) -> Iterator[Path]:
     The name is always the same: what a killed process left is written over by the next, however large. It
     is for files that one process writes, and is not written through to the disk, which for large ones that
     are written again and again would take too long.
+
+    Raises:
+        OSError: as ``refuse_special``.
     """
+    refuse_special(path)
     temporary = path.with_name(f".{path.name}.part")
     try:
         yield temporary

@@ -16,7 +16,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from audiosr_fx.atomic import publish, sync, temporary_beside
+from audiosr_fx.atomic import publish, refuse_special, sync, temporary_beside
 from audiosr_fx.chunks import chunks
 from audiosr_fx.dither import Quantizer, choose_dither
 from audiosr_fx.errors import NO_ROOM, AudioFormatError, NameTaken, NoRoom
@@ -315,6 +315,10 @@ class AudioWriter:
                     )
         if self.path.is_dir():
             raise AudioFormatError(f"{shown(self.path)}: is a folder; expected a file name")
+        try:
+            refuse_special(self.path)
+        except OSError as cause:
+            raise AudioFormatError(f"{shown(self.path)}: {cause.strerror}") from cause
         if not self._overwrite and os.path.lexists(self.path):
             raise NameTaken(taken(self.path))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -478,6 +479,33 @@ def test_the_source_is_never_replaced(tmp_path: Path) -> None:
         with pytest.raises(AudioFormatError, match="is the source"):
             AudioWriter(target, 48_000, 1, overwrite=True, sources=[source])
     assert source.read_bytes() == before
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="there are no such sockets")
+def test_what_is_no_file_is_never_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # a socket's name must be short
+    os.mkfifo("pipe.wav")
+    Path("link.wav").symlink_to("pipe.wav")
+    Path("null.wav").symlink_to(os.devnull)
+    Path("whole.wav").write_bytes(b"whole")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("socket.wav")
+        for name, what in [
+            ("pipe.wav", "a named pipe"),
+            ("link.wav", "a named pipe"),
+            ("null.wav", "a device"),
+            ("socket.wav", "a socket"),
+        ]:
+            words = f"is {what}, which is never replaced; choose another name"
+            with pytest.raises(AudioFormatError, match=rf"^{name}: {words}$"):
+                AudioWriter(name, 48_000, 1, overwrite=True)
+            with pytest.raises(OSError, match=words):
+                atomic.publish(Path("whole.wav"), Path(name), overwrite=True)
+            with pytest.raises(OSError, match=words):
+                atomic.write_text(Path(name), "text")
+    assert not leftovers(tmp_path)
+    assert Path("whole.wav").read_bytes() == b"whole"
+    assert Path("pipe.wav").is_fifo()
 
 
 def test_a_wav_beyond_4_gb_becomes_rf64(tmp_path: Path) -> None:

@@ -337,6 +337,31 @@ def test_an_existing_output_stays_unless_told(run: Run, dull: Path) -> None:
     assert soundfile.info("taken.wav").frames == RATE // 3
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+@pytest.mark.parametrize(
+    ("command", "pipe"),
+    [
+        (["render", "dull.wav", "-o", "pipe.wav"], "pipe.wav"),
+        (["render", "dull.wav", "-o", "pipe.wav", "--preset", "loudness-only"], "pipe.wav"),
+        (["render", "dull.wav", "-o", "out.wav", "--report", "pipe.html"], "pipe.html"),
+        (["inspect", "dull.wav", "--spectrogram", "pipe.png"], "pipe.png"),
+        (["report", "dull.wav", "dull.wav", "-o", "pipe.html"], "pipe.html"),
+        (["listen", ".", "-o", "pipe.html"], "pipe.html"),
+        (["evaluate", ".", "--csv", "pipe.csv"], "pipe.csv"),
+    ],
+)
+def test_a_named_pipe_is_never_replaced(command: list[str], pipe: str, run: Run, dull: Path) -> None:
+    os.mkfifo(pipe)
+    for flags in ([], ["--overwrite"]):
+        result = run(*command, *flags)
+        assert result.exit_code == ExitCode.OUTPUT
+        assert result.stderr == (
+            f"error: {pipe}: is a named pipe, which is never replaced; choose another name\n"
+        )
+    assert sorted(path.name for path in dull.parent.iterdir()) == ["dull.wav", pipe]
+    assert Path(pipe).is_fifo()
+
+
 def test_the_input_is_never_replaced(run: Run, dull: Path) -> None:
     before = dull.read_bytes()
     os.symlink(dull, "alias.wav")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from audiosr_fx.atomic import refuse_special
 from audiosr_fx.commands.terminal import ExitCode, OutputError, output_errors, printable, say, say_error
 from audiosr_fx.errors import ParameterError
 from audiosr_fx.wording import first_few
@@ -40,6 +41,8 @@ def report(
 
     if out.suffix.lower() not in (".html", ".htm"):
         raise ParameterError(f"output is {out}; expected a name in .html, as in -o report.html")
+    with output_errors():
+        refuse_special(out)
     if out.exists() and not overwrite:
         raise OutputError(f"{out}: exists already; choose another name, or add --overwrite")
     rows = pair_rows(before, after)

@@ -11,7 +11,7 @@ from itertools import count, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from audiosr_fx.atomic import write_text
+from audiosr_fx.atomic import refuse_special, write_text
 from audiosr_fx.commands.terminal import (
     OutputError,
     describe_error,
@@ -64,6 +64,9 @@ class Results:
         if self.csv and self.markdown and self.csv.resolve() == self.markdown.resolve():
             raise ParameterError(f"csv and markdown are both {self.csv}; expected two files")
         for path in (self.csv, self.markdown):
+            if path is not None:
+                with output_errors():
+                    refuse_special(path)
             if path is not None and path.exists() and not self.overwrite:
                 raise OutputError(f"{path}: exists; choose another name, or say --overwrite")
             if path is not None and not path.absolute().parent.is_dir():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from audiosr_fx.atomic import refuse_special
 from audiosr_fx.commands.terminal import (
     ExitCode,
     OutputError,
@@ -131,6 +132,7 @@ def _check_picture(path: Path, files: list[Path], *, overwrite: bool) -> None:
     with output_errors():
         if path.exists() and any(file.exists() and path.samefile(file) for file in files):
             raise OutputError(f"{shown(path)}: is an input, which is never replaced")
+        refuse_special(path)
         if path.exists() and not overwrite:
             raise OutputError(f"{shown(path)}: exists already; --overwrite replaces it")
         if not path.absolute().parent.is_dir():

@@ -10,6 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from audiosr_fx.atomic import refuse_special
 from audiosr_fx.commands.outputs import Task, make_folder
 from audiosr_fx.commands.terminal import ExitCode, OutputError, output_errors, printable
 from audiosr_fx.errors import AudioFormatError
@@ -176,7 +177,7 @@ def check_output(task: Task, job: Job) -> None:
     """Refuse early, before work is spent, what the writer would refuse in the end; make the folder.
 
     Raises:
-        OutputError: the output exists, is an input, or its folder cannot be made.
+        OutputError: the output exists, is an input or no file, or its folder cannot be made.
     """
     with output_errors():
         if task.output.exists():
@@ -185,6 +186,7 @@ def check_output(task: Task, job: Job) -> None:
                     raise OutputError(
                         f"{shown(task.output)}: is the input {shown(source)}, which is never replaced"
                     )
+        refuse_special(task.output)
         if not job.overwrite and os.path.lexists(task.output):  # be it a link to nowhere
             raise OutputError(f"{shown(task.output)}: exists already; --overwrite replaces it")
         try:

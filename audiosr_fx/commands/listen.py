@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from audiosr_fx.atomic import refuse_special
 from audiosr_fx.commands.terminal import (
     ExitCode,
     OutputError,
@@ -272,6 +273,8 @@ def _described(out: Path, test: ListeningTest) -> str:
 
 def _refuse_taken(path: Path, *, overwrite: bool) -> None:
     """Say that a name is taken before the work, not after it; what listeners said is never replaced."""
+    with output_errors():
+        refuse_special(path)
     if not path.exists():
         return
     if not overwrite:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.signal import get_window
 
 from audiosr_fx.errors import AudioFormatError
+from audiosr_fx.quality.embed import write_whole
 from audiosr_fx.sources import Source
 
 if TYPE_CHECKING:
@@ -72,13 +73,14 @@ def _column_db(source: Source, centre: int) -> NDArray[np.float32]:
 
 
 def save_spectrogram(path: str | os.PathLike[str], panels: Sequence[Panel]) -> None:
-    """Draw panels into a PNG file; see :func:`draw_spectrogram`.
+    """Draw panels into a PNG file, there whole or not at all; see :func:`draw_spectrogram`.
+
+    One of that name is replaced.
 
     Raises:
-        AudioFormatError: no panels.
-        OSError: the file cannot be written.
+        AudioFormatError: no panels, or the file cannot be written.
     """
-    Path(path).write_bytes(draw_spectrogram(panels))
+    write_whole(Path(path), draw_spectrogram(panels), overwrite=True)
 
 
 def draw_spectrogram(panels: Sequence[Panel]) -> bytes:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +39,20 @@ def test_short_recordings_can_be_drawn(samples: int, tmp_path: Path) -> None:
     panel = measure_panel(ArraySource(np.zeros((1, samples), np.float32), RATE), "silence $ %")
     save_spectrogram(tmp_path / "silence.png", [panel])
     assert (tmp_path / "silence.png").read_bytes().startswith(b"\x89PNG\r\n")
+
+
+def test_a_picture_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    panel = measure_panel(sine(440.0, 0.5), "sine")
+    picture = tmp_path / "sine.png"
+    picture.write_bytes(b"drawn before")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(AudioFormatError, match=r"sine\.png: cannot be written"):
+        save_spectrogram(picture, [panel])
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"drawn before"]
 
 
 def test_an_empty_recording_says_so() -> None:
