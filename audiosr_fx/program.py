@@ -21,6 +21,7 @@ from audiosr_fx.effect_list import EffectList
 from audiosr_fx.errors import AudioFormatError, AudioSRError, ParameterError, PluginError
 from audiosr_fx.native import NativeRun, check_native, is_native, is_native_container
 from audiosr_fx.sources import Audio
+from audiosr_fx.wording import joined
 
 
 class Stage(Protocol):
@@ -208,9 +209,7 @@ class EffectStage:
         except (AudioSRError, MemoryError):
             raise
         except Exception as cause:
-            raise PluginError(
-                f"{self} failed: {type(cause).__name__}: {' '.join(str(cause).split())}"
-            ) from cause
+            raise PluginError(f"{self} failed: {type(cause).__name__}: {joined(str(cause))}") from cause
         if (
             not isinstance(out, np.ndarray)
             or out.dtype.kind != "f"

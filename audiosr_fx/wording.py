@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import math
 import re
-import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,14 +34,21 @@ def file_name(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9.+-]+", "_", text).strip("_")
 
 
+def joined(text: str) -> str:
+    """Text from elsewhere as one line. Spaces within a line stay as they are, as a name may hold several."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    return printable(" ".join(line.strip() if place else line.rstrip() for place, line in enumerate(lines)))
+
+
 def one_line(error: BaseException) -> str:
     """The text of an error from elsewhere, as one line."""
-    return " ".join(str(error).split()) or type(error).__name__
+    return joined(str(error)) or type(error).__name__
 
 
 def shortened(error: BaseException) -> str:
     """The same, of an error that may list all the tensors of a model."""
-    return textwrap.shorten(one_line(error), 200, placeholder=" ...")
+    text = one_line(error)
+    return text if len(text) <= 200 else f"{text[:196].rpartition(' ')[0]} ..."
 
 
 def brief(value: Any) -> str:

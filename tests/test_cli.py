@@ -309,6 +309,16 @@ def test_hostile_file_names_come_out_escaped(run: Run, dull: Path) -> None:
     assert os.listdir("out") == [hostile]
 
 
+def test_file_names_with_several_spaces_are_told_as_they_are(run: Run, dull: Path) -> None:
+    dull.rename("take  1   dull.wav")
+    Path("out  1.wav").touch()
+    assert run("render", "take  2.wav", "-o", "out.wav").stderr == "error: take  2.wav: no such file\n"
+    taken = run("render", "take  1   dull.wav", "-o", "out  1.wav")
+    assert taken.stderr == "error: out  1.wav: exists already; --overwrite replaces it\n"
+    same = run("render", "take  1   dull.wav", "-o", "take  1   dull.wav")
+    assert "error: take  1   dull.wav: is the input take  1   dull.wav" in same.stderr
+
+
 def test_a_folder_without_recordings_says_so(run: Run, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     result = run("render", "empty", "-o", "out", *QUICK)

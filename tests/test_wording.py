@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from audiosr_fx.wording import brief, did_you_mean, one_line, printable, shown
+from audiosr_fx.wording import brief, did_you_mean, one_line, printable, shortened, shown
 
 
 def test_words_from_outside_are_made_inert() -> None:
@@ -17,6 +17,14 @@ def test_words_from_outside_are_made_inert() -> None:
 def test_an_error_is_one_line_even_without_words() -> None:
     assert one_line(ValueError("two\n  lines ")) == "two lines"
     assert one_line(KeyError()) == "KeyError"
+
+
+def test_a_name_in_an_error_stands_as_it_is_spelt() -> None:
+    assert one_line(ValueError(" a  b   c.wav: gone")) == " a  b   c.wav: gone"
+    assert one_line(ValueError("a  b.wav:\n\n\tgone\r\n  for good\n")) == "a  b.wav: gone for good"
+    assert one_line(ValueError("a\tb\x1b.wav: gone")) == r"a\tb\x1b.wav: gone"
+    long = shortened(ValueError("a  b.pt: " + "tensor, " * 100))
+    assert (long[:9], long[-11:], len(long) <= 200) == ("a  b.pt: ", "tensor, ...", True)
 
 
 @pytest.mark.parametrize(

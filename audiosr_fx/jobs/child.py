@@ -20,6 +20,7 @@ from audiosr_fx.jobs.database import causes, is_disk_full
 from audiosr_fx.jobs.order import hash_file
 from audiosr_fx.jobs.task import DeviceMissing, Ending, Renderer, Task, task_from_dict
 from audiosr_fx.json_values import finite
+from audiosr_fx.wording import joined
 
 BEAT_S: Final = 1.0
 PROGRESS_S: Final = 0.2
@@ -113,7 +114,7 @@ def _says_no_memory(error: BaseException) -> bool:
 
 
 def _described(error: BaseException) -> str:
-    text = " ".join(str(error).split())
+    text = joined(str(error))
     if isinstance(error, AudioSRError) and text:
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

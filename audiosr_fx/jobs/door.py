@@ -26,6 +26,7 @@ from audiosr_fx.errors import AudioSRError, MessageError, name_of
 from audiosr_fx.jobs.request import read_json, request_from_dict
 from audiosr_fx.jobs.service import Service
 from audiosr_fx.jobs.states import State
+from audiosr_fx.wording import joined
 
 ADDRESS_FILE: Final = "door.json"
 MAX_LINE: Final = 128 * 1024
@@ -275,7 +276,7 @@ def _states(names: Any) -> list[State]:
 
 
 def _error(error: AudioSRError) -> dict[str, Any]:
-    return {"error": name_of(error), "text": " ".join(str(error).split())}
+    return {"error": name_of(error), "text": joined(str(error))}
 
 
 def _bytes(text: str) -> bytes:
