@@ -82,14 +82,18 @@ class Board(Rack):
 
         Raises:
             AudioFormatError: a file that cannot be read, or a destination that cannot be written.
-            ParameterError: settings that do not fit the rate, a region beyond the end, or an effect that
-                cannot travel.
+            ParameterError: an argument of another kind, settings that do not fit the rate, a region beyond
+                the end, or an effect that cannot travel.
             PluginError: a plugin that cannot be loaded, failed, crashed or hung.
             RenderCancelled: should_cancel said so; nothing is left behind.
         """
         from audiosr_fx.cache import chosen_cache
         from audiosr_fx.file_job import FileJob, run_job, run_job_apart
+        from audiosr_fx.params import check_seconds, check_switch
 
+        check_switch("isolated", isolated)
+        if timeout_s is not None:
+            check_seconds("timeout_s", timeout_s)
         job = FileJob(
             source=Path(source),
             destination=Path(destination),

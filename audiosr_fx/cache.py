@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from platformdirs import user_cache_dir
 
 from audiosr_fx.errors import ParameterError
+from audiosr_fx.wording import brief
 
 FOLDER_VARIABLE: Final = "AUDIOSR_FX_CACHE"
 SIZE_VARIABLE: Final = "AUDIOSR_FX_CACHE_GB"
@@ -199,10 +200,25 @@ def default_cache() -> RenderCache | None:
 
 
 def chosen_cache(choice: RenderCache | bool) -> RenderCache | None:
-    """A cache as a caller asks for it: that one, the user's, or none."""
+    """A cache as a caller asks for it: that one, the user's, or none.
+
+    Raises:
+        ParameterError: as ``check_cache``, or as ``default_cache``.
+    """
+    check_cache(choice)
     if isinstance(choice, RenderCache):
         return choice
     return default_cache() if choice else None
+
+
+def check_cache(choice: RenderCache | bool) -> None:
+    """Refuse what names no cache.
+
+    Raises:
+        ParameterError: neither True, False nor a ``RenderCache``.
+    """
+    if not isinstance(choice, (bool, RenderCache)):
+        raise ParameterError(f"cache is {brief(choice)}; expected True, False or a RenderCache")
 
 
 @functools.lru_cache(maxsize=8)

@@ -34,7 +34,7 @@ class EffectList(MutableSequence[Effect]):
         Raises:
             ParameterError: something that is no effect, or an instrument.
         """
-        self._effects: list[Effect] = [self._checked(effect) for effect in plugins or ()]
+        self._effects: list[Effect] = [] if plugins is None else self._all_checked(plugins)
 
     @overload
     def __getitem__(self, index: int) -> Effect: ...
@@ -55,7 +55,7 @@ class EffectList(MutableSequence[Effect]):
 
     def __setitem__(self, index: int | slice, value: Any) -> None:
         if isinstance(index, slice):
-            self._effects[index] = [self._checked(effect) for effect in value]
+            self._effects[index] = self._all_checked(value)
         else:
             self._effects[index] = self._checked(value)
 
@@ -74,7 +74,7 @@ class EffectList(MutableSequence[Effect]):
 
     def extend(self, values: Iterable[Effect]) -> None:
         """Append several: all of them, or none where one is no effect."""
-        self._effects.extend([self._checked(effect) for effect in values])
+        self._effects.extend(self._all_checked(values))
 
     def copy(self) -> Self:
         """A new list of the same effects, which are not copied; ``copy.deepcopy`` makes new ones."""
@@ -106,6 +106,13 @@ class EffectList(MutableSequence[Effect]):
     def __repr__(self) -> str:
         count = len(self)
         return f"<{type(self).__name__} with {count} plugin{'' if count == 1 else 's'}: {self._effects!r}>"
+
+    def _all_checked(self, effects: Any) -> list[Effect]:
+        if not isinstance(effects, Iterable):
+            raise EffectTypeError(
+                f"{effects!r} is no list of effects; expected one, as in {type(self).__name__}([AudioSR()])"
+            )
+        return [self._checked(effect) for effect in effects]
 
     def _checked(self, effect: Any) -> Effect:
         """The effect itself, if it is one that may stand here."""

@@ -240,7 +240,10 @@ class Engine:
 
 
 def load_engine(
-    model: str = "mini", device: str = "auto", dtype: str = "auto", batch_size: int | None = None
+    model: str = "mini",
+    device: str | torch.device = "auto",
+    dtype: str = "auto",
+    batch_size: int | None = None,
 ) -> Engine:
     """An engine by the name or path of its model; the last two stay in memory, until their files change.
 

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,11 +17,12 @@ from audiosr_fx.atomic import folder_beside, publish
 from audiosr_fx.bounce import Bounce
 from audiosr_fx.child_voice import Message
 from audiosr_fx.contract import check_rate_type, is_offline
-from audiosr_fx.errors import AudioFormatError, NameTaken
+from audiosr_fx.errors import AudioFormatError, NameTaken, ParameterError
 from audiosr_fx.files import AudioInfo, FileSource, read_info
 from audiosr_fx.history import board_records
 from audiosr_fx.metadata import Metadata, moved, read_metadata
 from audiosr_fx.meters import Levels
+from audiosr_fx.params import check_switch
 from audiosr_fx.part import region_at_rate
 from audiosr_fx.progress import OnEvent, ProgressEvent, ShouldCancel
 from audiosr_fx.settings import Region
@@ -54,6 +56,16 @@ class FileJob:
     cache: RenderCache | None = None
     decoded: DecodedFile | None = None
     small_batches: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("overwrite", "keep_metadata", "skip_untouched", "small_batches"):
+            check_switch(name, getattr(self, name))
+        for name in ("format", "subtype", "preset"):
+            text = getattr(self, name)
+            if not isinstance(text, (str, NoneType)):
+                raise ParameterError(f"{name} is {text!r}; expected a name")
+        if not isinstance(self.region, (Region, NoneType)):
+            raise ParameterError(f"region is {self.region!r}; expected a Region, as parse_region() gives it")
 
     def rate(self, of_source: int) -> int:
         """Of the session, in Hz."""

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from audiosr_fx.cache import RenderCache, chosen_cache
+from audiosr_fx.cache import RenderCache, check_cache, chosen_cache
 from audiosr_fx.checked_settings import Setting, describe_settings
 from audiosr_fx.contract import AudioTypeError, check_call, check_rate_type
 from audiosr_fx.errors import AudioFormatError, ParameterError
@@ -18,6 +18,7 @@ from audiosr_fx.part import Part
 from audiosr_fx.render import OnEvent, RenderStream, ShouldCancel, render, render_array
 from audiosr_fx.settings import RenderSettings, Spacing, session_rate
 from audiosr_fx.sources import Audio, Source, check_audio, position_at_rate
+from audiosr_fx.wording import brief
 
 if TYPE_CHECKING:
     from audiosr_fx.engine import Engine
@@ -58,7 +59,7 @@ class AudioSR:
         engine: one that is loaded already; ``model`` and ``device`` are then its own.
 
     Raises:
-        ParameterError: a control outside its range.
+        ParameterError: a control outside its range, or an argument of another kind.
         CheckpointError: no model has that name. One that is known but not here is told at the first call.
     """
 
@@ -108,9 +109,11 @@ class AudioSR:
         mix: float = 1.0,
         deess_db: float = 0.0,
         cache: RenderCache | bool = False,
-        device: str = "auto",
+        device: str | torch.device = "auto",
         engine: Engine | None = None,
     ) -> None:
+        if engine is not None and not hasattr(engine, "config"):
+            raise ParameterError(f"engine is {brief(engine)}; expected one that load_engine() gave")
         self.settings = RenderSettings(
             model=model if engine is None else engine.config.name,
             quality=quality,
@@ -131,6 +134,9 @@ class AudioSR:
         )
         if engine is None:
             check_name(model)
+        check_cache(cache)
+        if not isinstance(device, (str, torch.device)):
+            raise ParameterError(f"device is {brief(device)}; expected auto, cpu, cuda, cuda:1 or mps")
         self.cache = cache
         self._device = device
         self._engine = engine

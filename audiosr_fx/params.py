@@ -342,3 +342,25 @@ def find_control(name: str) -> Control:
         return _BY_NAME[name]
     except KeyError:
         raise ParameterError(f"there is no control {name!r}; there are: {', '.join(_BY_NAME)}") from None
+
+
+def check_switch(name: str, value: object) -> None:
+    """Refuse what is neither True nor False: a text that says no would count as yes.
+
+    Raises:
+        ParameterError: the text names it.
+    """
+    if not isinstance(value, bool):
+        raise ParameterError(f"{name} is {value!r}; expected True or False")
+
+
+def check_seconds(name: str, value: object, most: float = math.inf) -> None:
+    """Refuse what is no time to wait.
+
+    Raises:
+        ParameterError: no number, or not above 0 and up to the most; the text names it.
+    """
+    number: Any = value
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0.0 < number <= most:
+        limit = "" if math.isinf(most) else f", up to {most:g}"
+        raise ParameterError(f"{name} is {value!r}; expected seconds above 0{limit}")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from audiosr_fx.errors import ParameterError
+from audiosr_fx.params import check_seconds
 
 ParameterValue: TypeAlias = float | int | bool | str
 
@@ -40,12 +41,15 @@ class VST3Settings:
     load_timeout_s: float = 10.0
 
     def __post_init__(self) -> None:
+        for name in ("path", "plugin_name", "state", "preset"):
+            text = getattr(self, name)
+            if not isinstance(text, str) and (text is not None or name == "path"):
+                raise ParameterError(f"{name} is {text!r}; expected a text")
         if self.path == "" or "\0" in self.path:
             raise ParameterError(f"path is {self.path!r}; expected the path of a .vst3 plugin")
         if self.state is not None and self.preset is not None:
             raise ParameterError(f"state is {self.state!r} and preset {self.preset!r}; expected one of them")
-        if not 0.0 < self.load_timeout_s <= 600.0:
-            raise ParameterError(f"load_timeout_s is {self.load_timeout_s}; expected up to 600 s")
+        check_seconds("load_timeout_s", self.load_timeout_s, 600.0)
         if not isinstance(self.parameters, Mapping):
             raise ParameterError(f"parameters is {self.parameters!r}; expected values by name")
         values = {name: _plain(name, value) for name, value in self.parameters.items()}

@@ -5,6 +5,7 @@ A mono plugin is hosted once per channel, and a plugin that takes stereo only ta
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -64,10 +65,10 @@ class VST3:
         load_timeout_s: float = 10.0,
     ) -> None:
         self.settings = VST3Settings(
-            path=str(path),
+            path=_text(path),
             parameters={} if parameters is None else parameters,
-            preset=None if preset is None else str(preset),
-            state=None if state is None else str(state),
+            preset=None if preset is None else _text(preset),
+            state=None if state is None else _text(state),
             plugin_name=plugin_name,
             load_timeout_s=load_timeout_s,
         )
@@ -276,3 +277,8 @@ def _dealt(audio: Audio, width: int) -> list[Audio]:
 def _counted(widths: list[int]) -> str:
     listed = " or ".join(str(width) for width in widths) or "no number that could be found"
     return f"{listed} channel{'' if widths == [1] else 's'}"
+
+
+def _text(path: FilePath) -> str:
+    """A path for settings, which refuse what is none."""
+    return os.fspath(path) if isinstance(path, os.PathLike) else path

@@ -41,6 +41,7 @@ from pedalboard import (
 
 from audiosr_fx.board import Board
 from audiosr_fx.errors import AudioFormatError, ParameterError, PluginError
+from audiosr_fx.mix import Mix
 from audiosr_fx.native import clone_native, parameter_names
 from audiosr_fx.sources import Audio
 
@@ -350,6 +351,16 @@ def test_what_is_no_effect_is_refused_at_once(thing: object) -> None:
             change(thing)  # type: ignore[arg-type]
         with pytest.raises(TypeError):
             change(thing)  # type: ignore[arg-type]
+    assert len(board) == 1
+
+
+@pytest.mark.parametrize("thing", [5, Gain(1), lambda audio, rate: audio])
+def test_what_is_no_list_of_effects_is_refused_at_once(thing: object) -> None:
+    board = Board([Gain(1)])
+    for change in (Board, Mix, board.extend, lambda it: board.__setitem__(slice(0, 1), it)):
+        for error in (ParameterError, TypeError):
+            with pytest.raises(error, match=r"is no list of effects; expected one, as in (Board|Mix)\(\["):
+                change(thing)  # type: ignore[arg-type, operator]
     assert len(board) == 1
 
 

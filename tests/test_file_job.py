@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pedalboard
@@ -129,6 +130,31 @@ def test_audiosr_reads_its_input_in_blocks_wherever_it_stands(
         assert np.array_equal(load(done.path), board(audio, RATE))
         assert [verdict.process for verdict in done.verdicts] == [True]
         assert done.verdicts[0].cutoff_hz == pytest.approx(6000, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("argument", "words"),
+    [
+        ({"overwrite": "no"}, "overwrite is 'no'; expected True or False"),
+        ({"keep_metadata": None}, "keep_metadata is None; expected True or False"),
+        ({"skip_untouched": 1}, "skip_untouched is 1; expected True or False"),
+        ({"isolated": "no"}, "isolated is 'no'; expected True or False"),
+        ({"small_batches": "no"}, "small_batches is 'no'; expected True or False"),
+        ({"cache": "no"}, "cache is 'no'; expected True, False or a RenderCache"),
+        ({"timeout_s": "5"}, "timeout_s is '5'; expected seconds above 0"),
+        ({"timeout_s": 0}, "timeout_s is 0; expected seconds above 0"),
+        ({"region": "1-2"}, "region is '1-2'; expected a Region"),
+        ({"format": 3}, "format is 3; expected a name"),
+        ({"preset": 3}, "preset is 3; expected a name"),
+    ],
+)
+def test_arguments_of_another_kind_are_refused(argument: dict[str, Any], words: str, make: Made) -> None:
+    source = make()
+    out = source.with_name("out.wav")
+    out.write_bytes(b"mine")
+    with pytest.raises(ParameterError, match=words):
+        Board([Gain(1)]).render_file(source, out, **{"overwrite": True, **argument})
+    assert out.read_bytes() == b"mine"
 
 
 @pytest.mark.parametrize("rate", [8000, 44_100, 96_000])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import inspect
+from typing import Any
 
 import numpy as np
 import pedalboard
@@ -173,6 +174,22 @@ def test_controls_are_checked_when_a_node_is_made() -> None:
         AudioSR("superb")
     with pytest.raises(TypeError):
         AudioSR(wetness=1.0)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("argument", "words"),
+    [
+        ({"cache": "yes"}, "cache is 'yes'; expected True, False or a RenderCache"),
+        ({"cache": None}, "cache is None"),
+        ({"device": 3}, "device is 3; expected auto, cpu, cuda"),
+        ({"engine": "mini"}, "engine is 'mini'; expected one that load_engine"),
+    ],
+)
+def test_arguments_of_another_kind_are_refused_when_a_node_is_made(
+    argument: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ParameterError, match=words):
+        AudioSR(**argument)
 
 
 def test_the_seed_of_a_node_matters(engine: Engine, signals: type) -> None:

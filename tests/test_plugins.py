@@ -80,11 +80,17 @@ def test_settings_are_plain_values_and_travel() -> None:
         ({"parameters": ["gain"]}, "parameters is"),
         ({"state": "a", "preset": "b"}, "expected one of them"),
         ({"load_timeout_s": 0.0}, "load_timeout_s is 0.0"),
+        ({"load_timeout_s": "5"}, "load_timeout_s is '5'"),
+        ({"path": 5}, "path is 5; expected a text"),
+        ({"plugin_name": 5}, "plugin_name is 5; expected a text"),
+        ({"state": 5}, "state is 5; expected a text"),
     ],
 )
 def test_settings_check_themselves(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(ParameterError, match=words):
         VST3Settings(**{"path": "a.vst3", **changes})
+    with pytest.raises(ParameterError, match=words):
+        VST3(**{"path": "a.vst3", **changes})
 
 
 @pytest.mark.parametrize(
