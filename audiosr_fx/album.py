@@ -159,8 +159,8 @@ class Album:
         return AlbumDecision(
             measured_lufs=measured,
             gain_db=gain_db,
-            summary=f"one gain of {gain_db:+.2f} dB for the set of {len(found)}, which has"
-            f" {'no loudness' if measured is None else f'{measured:.2f} LUFS'}{limited}",
+            summary=f"one gain of {gain_db:+.2f} dB for the set of {len(found)},"
+            f" which {_loudness_text(measured)}{limited}",
         )
 
     def _meters(
@@ -202,6 +202,12 @@ class Album:
         if stream is not None:
             meter.write(stream.flush())
         return meter
+
+
+def _loudness_text(lufs: float | None) -> str:
+    if lufs is None:
+        return "has no loudness"
+    return f"has {lufs:.2f} LUFS" if math.isfinite(lufs) else "is silent"
 
 
 @dataclass(frozen=True, slots=True)

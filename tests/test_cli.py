@@ -580,6 +580,10 @@ def test_inspect_takes_silence_and_crumbs(run: Run) -> None:
     assert silence["loudness_lufs"] is None
     assert crumb["loudness_lufs"] is None
     assert crumb["duration_s"] == 1 / RATE
+    text = run("inspect", "silence.wav").stdout
+    assert "loudness silent, " in text
+    assert "peak silent, true peak silent" in text
+    assert "inf" not in text
 
 
 def test_inspect_draws_all_files_into_one_picture(run: Run, dull: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -62,7 +63,7 @@ class Inspection:
             f"  loudness {_shown(self.loudness_lufs, 'LUFS')}, range {_shown(self.loudness_range_lu, 'LU')}, "
             f"most in 3 s {_shown(self.max_short_term_lufs, 'LUFS')}, "
             f"in 0.4 s {_shown(self.max_momentary_lufs, 'LUFS')}\n"
-            f"  peak {self.sample_peak_dbfs:.1f} dBFS, true peak {self.true_peak_dbtp:.1f} dBTP"
+            f"  peak {_shown(self.sample_peak_dbfs, 'dBFS')}, true peak {_shown(self.true_peak_dbtp, 'dBTP')}"
         ) + "".join(f"\n  {line}" for line in self._about())
 
     def _about(self) -> list[str]:
@@ -186,7 +187,9 @@ def _clock(seconds: float) -> str:
 
 
 def _shown(level: float | None, unit: str) -> str:
-    return "undefined" if level is None else f"{level:.1f} {unit}"
+    if level is None:
+        return "undefined"
+    return f"{level:.1f} {unit}" if math.isfinite(level) else "silent"
 
 
 def _draw(path: Path) -> Panel:

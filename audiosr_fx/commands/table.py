@@ -97,7 +97,10 @@ class Summary:
             f"{self.files} files: {told}; {_clock(self.duration_s)} of audio in {_clock(self.wall_s)},"
             f" {speed_text(self.speed)} real time"
         )
-        return text if self.album_lufs is None else f"{text}; the album has {_level(self.album_lufs)} LUFS"
+        if self.album_lufs is None:
+            return text
+        loudness = f"has {self.album_lufs:.1f} LUFS" if math.isfinite(self.album_lufs) else "is silent"
+        return f"{text}; the album {loudness}"
 
 
 def table_text(outcomes: Sequence[Outcome]) -> str:
@@ -159,7 +162,7 @@ def _tail(name: str, length: int) -> str:
 def _level(value: float | None) -> str:
     if value is None:
         return ""
-    return f"{value:.1f}" if math.isfinite(value) else "-inf"
+    return f"{value:.1f}" if math.isfinite(value) else "silent"
 
 
 def _clock(seconds: float) -> str:

@@ -132,6 +132,10 @@ def test_an_album_of_nothing_but_silence_has_no_loudness(run: Run, songs: Path, 
     files, summary = told(result)
     assert len(files) == 3
     assert summary["album_lufs"] is None
+    assert "for the set of 3, which is silent" in result.stderr
+    result = run("render", songs, "-o", "again", "--preset", levels, "--album")
+    assert result.stdout.rstrip().endswith("; the album is silent")
+    assert "inf" not in result.output
 
 
 def test_an_album_keeps_its_balance_with_loudness_inside_a_board(
