@@ -50,6 +50,17 @@ def folder_beside(path: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Give an error of the system inside, which names no file where a number was written to, this name."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
+
+
 def write_through(path: Path, content: bytes, mode: int = 0o666) -> None:
     """Write a new file of that name and make sure that the disk has it.
 
@@ -59,9 +70,10 @@ def write_through(path: Path, content: bytes, mode: int = 0o666) -> None:
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode)
     try:
         left = memoryview(content)
-        while left:
-            left = left[os.write(descriptor, left) :]
-        os.fsync(descriptor)
+        with naming(path):
+            while left:
+                left = left[os.write(descriptor, left) :]
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
@@ -128,7 +140,7 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    with replacing(path) as temporary:
+    with replacing(path) as temporary, naming(path):
         temporary.write_text(text, encoding="utf-8")
 
 

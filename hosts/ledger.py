@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from audiosr_fx.errors import JobError, StorageError
+from audiosr_fx.jobs.database import is_disk_full
 from audiosr_fx.wording import one_line, shown
 from hosts.asks import Ask, ask_from_dict
 from hosts.log_room import make_room
@@ -109,7 +110,7 @@ class Ledger:
             self._connection.executescript(_SCHEMA)
             make_room(folder / f"{FILE_NAME}-wal", _LOG_BYTES)
         except sqlite3.Error as cause:
-            raise StorageError(f"{shown(self._path)}: cannot be used ({one_line(cause)})") from cause
+            raise self._failure("used", cause) from cause
 
     def close(self) -> None:
         """Let go of the file."""
@@ -231,7 +232,7 @@ class Ledger:
             try:
                 yield
             except sqlite3.Error as cause:
-                raise StorageError(f"{shown(self._path)}: cannot be read ({one_line(cause)})") from cause
+                raise self._failure("read", cause) from cause
 
     @contextmanager
     def _changing(self, *, is_known_elsewhere: bool = False) -> Iterator[None]:
@@ -250,10 +251,15 @@ class Ledger:
                 try:
                     yield
                 except BaseException:
-                    self._connection.execute("ROLLBACK")
+                    with suppress(sqlite3.Error):  # a full disk has ended it already
+                        self._connection.execute("ROLLBACK")
                     raise
                 self._connection.execute("COMMIT")
             except sqlite3.Error as cause:
                 with suppress(sqlite3.Error):
                     self._connection.execute("ROLLBACK")
-                raise StorageError(f"{shown(self._path)}: cannot be written ({one_line(cause)})") from cause
+                raise self._failure("written", cause) from cause
+
+    def _failure(self, done: str, cause: sqlite3.Error) -> StorageError:
+        way_out = f"; make room in {shown(self._path.parent)}" if is_disk_full(cause) else ""
+        return StorageError(f"{shown(self._path)}: cannot be {done} ({one_line(cause)}){way_out}")

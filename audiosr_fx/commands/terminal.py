@@ -15,6 +15,7 @@ from pathlib import Path
 import typer
 
 from audiosr_fx.errors import (
+    NO_ROOM,
     AudioFormatError,
     AudioSRError,
     CheckpointError,
@@ -94,7 +95,7 @@ def _describe(error: BaseException) -> str:
             return "cancelled"
         case OSError() if error.strerror:
             where = f"{error.filename}: " if error.filename else ""
-            return f"{where}{error.strerror}"
+            return f"{where}{error.strerror}{_way_out(error)}"
         case NameTaken():
             return one_line(error).replace(NameTaken.WAY_OUT, "add --overwrite")
         case AudioSRError() | OSError():
@@ -103,6 +104,12 @@ def _describe(error: BaseException) -> str:
             return (
                 f"unexpected {type(error).__name__}: {one_line(error)} (audiosr-fx --debug ... shows where)"
             )
+
+
+def _way_out(error: OSError) -> str:
+    if error.errno not in NO_ROOM:
+        return ""
+    return f"; make room in {Path(error.filename).parent}" if error.filename else "; make room on the disk"
 
 
 def say_error(text: str) -> None:

@@ -118,7 +118,10 @@ def storage_errors(path: Path) -> Iterator[None]:
     except sqlite3.Error as cause:
         code = getattr(cause, "sqlite_errorcode", None)
         if code is not None and code & 0xFF in (*_STORAGE, *_BROKEN, sqlite3.SQLITE_BUSY):
-            raise StorageError(f"{path}: the job database cannot be used just now ({cause})") from cause
+            way_out = f"; make room in {path.parent}" if _says_full(cause) else ""
+            raise StorageError(
+                f"{path}: the job database cannot be used just now ({cause}){way_out}"
+            ) from cause
         raise
 
 

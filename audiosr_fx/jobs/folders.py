@@ -7,7 +7,7 @@ import os
 import threading
 from pathlib import Path
 
-from audiosr_fx.atomic import sync
+from audiosr_fx.atomic import naming, sync
 
 
 class FolderList:
@@ -38,7 +38,9 @@ class FolderList:
             line = f"\n{json.dumps(str(folder))}\n".encode("ascii")
             descriptor = os.open(self._path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
             try:
-                if os.write(descriptor, line) != len(line):
+                with naming(self._path):
+                    written = os.write(descriptor, line)
+                if written != len(line):
                     raise OSError(f"{self._path}: only part of a line could be written")
             finally:
                 os.close(descriptor)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -30,3 +31,16 @@ def test_a_name_that_is_taken_names_the_option_not_the_argument(tmp_path: Path) 
         AudioWriter(path, 48_000, 1)
     assert describe_error(caught.value) == f"{path}: exists already; choose another name, or add --overwrite"
     assert exit_code_of(caught.value) is ExitCode.OUTPUT
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("/queue/door", "/queue/door: No space left on device; make room in /queue"),
+        (None, "No space left on device; make room on the disk"),
+    ],
+)
+def test_a_full_disk_is_told_with_the_way_out(name: str | None, words: str) -> None:
+    error = OSError(errno.ENOSPC, "No space left on device", name)
+    assert describe_error(error) == words
+    assert exit_code_of(error) is ExitCode.OUTPUT

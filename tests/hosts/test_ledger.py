@@ -49,6 +49,13 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
     opened.close()
 
 
+def test_a_full_disk_is_told_with_the_folder(ledger: Ledger, tmp_path: Path) -> None:
+    ledger._connection.execute("PRAGMA max_page_count=1")
+    large = replace(ASK, preset="x" * 100_000)
+    with pytest.raises(StorageError, match=rf"cannot be written \(.* is full\); make room in {tmp_path}$"):
+        ledger.enter(large, PEER, large.digest)
+
+
 def test_what_was_entered_is_there_after_a_restart(tmp_path: Path) -> None:
     first = Ledger(tmp_path)
     number = first.enter(ASK, PEER, ASK.digest)[0].number

@@ -16,11 +16,20 @@ import pytest
 import soundfile
 from job_orders import new_order
 
+from audiosr_fx.atomic import write_through
 from audiosr_fx.errors import AudioFormatError, JobError, NoRoom, StorageError
 from audiosr_fx.jobs import database, lock, schema
 from audiosr_fx.jobs.child import classify
 from audiosr_fx.jobs.client import Client
-from audiosr_fx.jobs.database import FILE_NAME, filesystem_of, is_disk_full, open_database, open_to_read
+from audiosr_fx.jobs.database import (
+    FILE_NAME,
+    filesystem_of,
+    is_disk_full,
+    open_database,
+    open_to_read,
+    storage_errors,
+)
+from audiosr_fx.jobs.folders import FolderList
 from audiosr_fx.jobs.lock import FolderLock
 from audiosr_fx.jobs.states import State
 from audiosr_fx.jobs.store import JobStore
@@ -250,6 +259,30 @@ def test_a_full_database_is_a_full_disk() -> None:
         connection.executescript("CREATE TABLE a (b); CREATE TABLE c (d);")
     assert is_disk_full(full.value)
     connection.close()
+
+
+def test_a_full_database_says_where_to_make_room(tmp_path: Path) -> None:
+    connection, _ = open_database(tmp_path)
+    connection.execute("PRAGMA max_page_count=1")
+    with (
+        pytest.raises(StorageError, match=rf"is full\); make room in {tmp_path}$"),
+        storage_errors(tmp_path / FILE_NAME),
+    ):
+        connection.execute("CREATE TABLE a (b)")
+    connection.close()
+
+
+def test_a_list_of_folders_that_finds_no_room_names_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OSError, match=f"'{tmp_path / 'folders.jsonl'}'"):
+        FolderList(tmp_path / "folders.jsonl").add(tmp_path)
+    with pytest.raises(OSError, match=f"'{tmp_path / 'door'}'"):
+        write_through(tmp_path / "door", b"content")
 
 
 @pytest.mark.parametrize(
