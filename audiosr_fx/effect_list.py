@@ -11,7 +11,7 @@ import pedalboard
 
 from audiosr_fx.contract import Effect
 from audiosr_fx.errors import ParameterError
-from audiosr_fx.native import clone_native
+from audiosr_fx.native import PackedNative, clone_native
 
 
 class EffectTypeError(ParameterError, TypeError):
@@ -99,8 +99,9 @@ class EffectList(MutableSequence[Effect]):
         """The same with new effects, set alike: pedalboard's own plugins too, which it cannot copy."""
         return type(self)([_second(effect, memo) for effect in self._effects])
 
-    def __reduce__(self) -> tuple[type[Self], tuple[list[Effect]]]:
-        return type(self), (list(self._effects),)
+    def __reduce__(self) -> tuple[type[Self], tuple[list[Effect | PackedNative]]]:
+        """For ``pickle``; a plugin of pedalboard's that cannot travel is a ParameterError."""
+        return type(self), ([_portable(effect) for effect in self._effects],)
 
     @recursive_repr()
     def __repr__(self) -> str:
@@ -128,6 +129,10 @@ class EffectList(MutableSequence[Effect]):
         if isinstance(effect, EffectList) and _reaches(effect, self):
             raise ParameterError(f"a {type(self).__name__} cannot hold itself; give it a copy()")
         return effect
+
+
+def _portable(effect: Effect) -> Effect | PackedNative:
+    return PackedNative(effect) if isinstance(effect, pedalboard.Plugin) else effect
 
 
 def _second(effect: Effect, memo: dict[int, Any]) -> Effect:

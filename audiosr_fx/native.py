@@ -97,6 +97,21 @@ def build_native(kind: str, arguments: dict[str, Any]) -> pedalboard.Plugin:
     return plugin
 
 
+class PackedNative:
+    """A built-in plugin on its way through ``pickle``, which cannot take it: out comes another, set alike."""
+
+    def __init__(self, plugin: pedalboard.Plugin) -> None:
+        self._plugin = plugin
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Raises as ``describe_native``."""
+        kind, arguments = describe_native(self._plugin)
+        if isinstance(self._plugin, _CONTAINERS):
+            inner = (None if plugin is None else PackedNative(plugin) for plugin in arguments["plugins"])
+            arguments = {"plugins": list(inner)}
+        return build_native, (kind, arguments)
+
+
 def clone_native(plugin: pedalboard.Plugin) -> pedalboard.Plugin:
     """Another of a built-in plugin, set alike; raises as ``describe_native``."""
     kind, arguments = describe_native(plugin)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import pickle
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -277,6 +278,16 @@ def test_a_deep_copy_has_effects_of_its_own(stereo: Audio) -> None:
     assert Board([board, second])(stereo, RATE).shape == stereo.shape
     with pytest.raises(ParameterError, match="Convolution holds an array"):
         copy.deepcopy(Board([Convolution(IMPULSE_RESPONSE, 0.5, RATE)]))
+
+
+def test_a_board_can_be_pickled_with_pedalboards_plugins(stereo: Audio) -> None:
+    native = Pedalboard([Reverb(room_size=0.25), pedalboard.Mix([Pedalboard(), Gain(-6)]), None])
+    board = Board([Gain(3), native, Mix([Board([HighpassFilter(40)])]), None])
+    second = pickle.loads(pickle.dumps(board))
+    assert (type(second), len(second)) == (Board, 4)
+    assert np.array_equal(second(stereo, RATE), board(stereo, RATE))
+    with pytest.raises(ParameterError, match="Convolution holds an array"):
+        pickle.dumps(Board([Convolution(IMPULSE_RESPONSE, 0.5, RATE)]))
 
 
 def test_effects_may_be_changed_and_exchanged_between_calls(stereo: Audio) -> None:
