@@ -11,6 +11,7 @@ import queue
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
+from contextvars import copy_context
 from dataclasses import asdict, replace
 
 from audiosr_fx.atomic import folder_beside, publish
@@ -35,7 +36,7 @@ def render_apart(
     Raises: as ``render_each``.
     """
     pool = _Pool(tasks, recipe, progress, threads or max(1, _cores() // jobs))
-    drivers = [threading.Thread(target=pool.drive) for _ in range(jobs)]
+    drivers = [threading.Thread(target=copy_context().run, args=(pool.drive,)) for _ in range(jobs)]
     try:
         for driver in drivers:
             driver.start()

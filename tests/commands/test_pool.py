@@ -11,7 +11,7 @@ from recipes import ByName
 
 from audiosr_fx.commands.batch import render_each
 from audiosr_fx.commands.job import Failure, Job, Outcome, Result
-from audiosr_fx.commands.outputs import OutputFormat, Task
+from audiosr_fx.commands.outputs import OutputFormat, Task, without_empty_folders
 from audiosr_fx.commands.progress import RenderProgress
 from audiosr_fx.commands.terminal import ExitCode
 from audiosr_fx.errors import CheckpointError
@@ -88,6 +88,15 @@ def test_what_all_files_need_and_is_not_there_ends_the_batch(render: Render, tmp
         with pytest.raises(CheckpointError, match="the weights are missing"):
             render("a", "b", recipe=ByName(needs="weights"), jobs=jobs)
     assert names(tmp_path) == []
+
+
+def test_a_folder_to_which_nothing_came_does_not_stay_whichever_thread_made_it(tmp_path: Path) -> None:
+    tasks = [*tasks_named(tmp_path / "made" / "a", "damaged"), *tasks_named(tmp_path / "made" / "b", "fine")]
+    with without_empty_folders():
+        failed, _ = render_each(tasks, ByName(), RenderProgress(files=2, quiet=True), jobs=2)
+        assert (tmp_path / "made" / "a").is_dir()
+    assert isinstance(failed, Failure)
+    assert names(tmp_path / "made") == ["b"]
 
 
 def test_an_output_that_is_taken_is_not_replaced(render: Render, tmp_path: Path) -> None:
