@@ -76,12 +76,12 @@ Stages: TypeAlias = dict[int, tuple[Effect, ...]]
 """What takes the place of some effects of a board, by their place ``in_series``."""
 
 
-def in_series(board: Board) -> Board:
-    """The same board without boards in it: what they hold stands in their place, and sounds the same."""
+def in_series(board: Board) -> list[Effect]:
+    """What a board holds, without boards: what those hold stands in their place, and sounds the same."""
     series: list[Effect] = []
     for effect in board:
         series += in_series(effect) if _is_plain(effect) else [effect]
-    return Board(series)
+    return series
 
 
 def _is_plain(effect: Effect) -> TypeGuard[Board]:
@@ -90,8 +90,11 @@ def _is_plain(effect: Effect) -> TypeGuard[Board]:
 
 def with_stages(board: Board, stages: Stages) -> Board:
     """A board in series with some effects replaced."""
-    series = in_series(board)
-    return Board([new for place, old in enumerate(series) for new in stages.get(place, (old,))])
+    return Board(_replaced(in_series(board), stages))
+
+
+def _replaced(series: Sequence[Effect], stages: Stages) -> list[Effect]:
+    return [new for place, old in enumerate(series) for new in stages.get(place, (old,))]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,9 +123,9 @@ class Album:
             RenderCancelled: should_cancel said so.
         """
         stages: Stages = {}
-        board = in_series(board)
-        for place, effect in enumerate(board):
-            before = list(with_stages(board[:place], stages))
+        series = in_series(board)
+        for place, effect in enumerate(series):
+            before = _replaced(series[:place], stages)
             if isinstance(effect, LoudnessNormalize):
                 stages[place] = (AlbumGain(self._decide(before, effect.settings, None, should_cancel)),)
             elif isinstance(effect, MasterTo):
