@@ -5,6 +5,7 @@ Source: the informal standards of id3.org, ID3v2.4.0 structure and native frames
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -13,22 +14,25 @@ from typing import Final
 from audiosr_fx.headers import id3_size
 from audiosr_fx.metadata.findings import MAX_CHUNKS, Findings
 from audiosr_fx.metadata.parts import Marker, Picture, Tag
-from audiosr_fx.metadata.tags import ID3, ID3_OF_TAG, check_tag, grouped
+from audiosr_fx.metadata.tags import ID3, ID3_GENRES, ID3_OF_TAG, check_tag, grouped
 
 _FROM_2_2: Final = {
     "TT2": "TIT2", "TP1": "TPE1", "TAL": "TALB", "TP2": "TPE2", "TCM": "TCOM", "TCO": "TCON", "TRK": "TRCK",
     "TPA": "TPOS", "TRC": "TSRC", "TCR": "TCOP", "TPB": "TPUB", "TEN": "TENC", "TBP": "TBPM", "TKE": "TKEY",
     "TLA": "TLAN", "TT1": "TIT1", "TT3": "TIT3", "TXT": "TEXT", "TP3": "TPE3", "TP4": "TPE4", "TYE": "TYER",
-    "TXX": "TXXX", "COM": "COMM", "ULT": "USLT", "PIC": "APIC",
+    "TXX": "TXXX", "COM": "COMM", "ULT": "USLT", "PIC": "APIC", "TDA": "TDAT", "TOR": "TDOR", "TCP": "TCMP",
+    "TSA": "TSOA", "TSP": "TSOP", "TST": "TSOT", "TS2": "TSO2", "TSC": "TSOC",
 }  # fmt: skip
-_TO_2_4: Final = {"TYER": "TDRC", "IPLS": "TIPL"}
+_TO_2_4: Final = {"TYER": "TDRC", "TORY": "TDOR", "IPLS": "TIPL"}
 _POINT_INTO_THE_STREAM: Final = {
     "ASPI", "CHAP", "CTOC", "EQU2", "EQUA", "ETCO", "MLLT", "POSS", "RGAD", "RVA2", "RVAD", "SEEK", "SYLT",
-    "SYTC", "TDAT", "TDLY", "TIME", "TLEN", "TRDA", "TSIZ",
+    "SYTC", "TDLY", "TIME", "TLEN", "TRDA", "TSIZ",
 }  # fmt: skip
-"""Positions in an encoded stream, measured levels and halves of dates: of no use in another file."""
+"""Positions in an encoded stream, measured levels and a time of day: of no use in another file."""
 _ENCODINGS: Final = ("latin-1", "utf-16", "utf-16-be", "utf-8")
 _PICTURE_FORMATS: Final = {"JPG": "image/jpeg", "PNG": "image/png"}
+_GENRE: Final = re.compile(r"\((\d{1,3}|RX|CR)\)")
+_GENRES: Final = {**{str(i): name for i, name in enumerate(ID3_GENRES)}, "RX": "Remix", "CR": "Cover"}
 _ID3V1_FIELDS: Final = (("TITLE", 3, 33), ("ARTIST", 33, 63), ("ALBUM", 63, 93), ("DATE", 93, 97))
 
 
@@ -64,16 +68,20 @@ def parse_id3(payload: bytes, findings: Findings) -> Id3:
     pictures: list[Picture] = []
     chapters: list[tuple[float, float, str]] = []
     others: list[tuple[str, bytes]] = []
+    day_and_month = ""
     for name, data in _whole_frames(payload[:size], findings):
         with findings.dropping(f"an ID3 frame {name}"):
             if name == "CHAP":
                 chapters.append(_chapter(data, payload[3]))
             elif name == "APIC":
                 pictures.append(_picture(data, is_old=payload[3] == 2))
+            elif name == "TDAT":
+                day_and_month = _text(data)
             elif name in ID3 or name in ("TXXX", "COMM", "USLT"):
                 tags += _texts(name, data)
             elif name not in _POINT_INTO_THE_STREAM:
                 others.append((name, data))
+    tags = [(name, _date(text, day_and_month) if name == "DATE" else text) for name, text in tags]
     return Id3(tags=tuple(tags), pictures=tuple(pictures), chapters=tuple(chapters), frames=tuple(others))
 
 
@@ -91,7 +99,8 @@ def parse_id3v1(payload: bytes) -> Id3:
     ]
     remark = check_tag("COMMENT", payload[97:125].partition(b"\0")[0].decode("latin-1"))
     number = check_tag("TRACKNUMBER", str(payload[126])) if payload[125] == 0 and payload[126] > 0 else None
-    return Id3(tags=tuple(tag for tag in (*found, remark, number) if tag is not None))
+    genre = check_tag("GENRE", ID3_GENRES[payload[127]]) if payload[127] < len(ID3_GENRES) else None
+    return Id3(tags=tuple(tag for tag in (*found, remark, number, genre) if tag is not None))
 
 
 def build_id3(tags: Iterable[Tag], pictures: Iterable[Picture], frames: Iterable[tuple[str, bytes]]) -> bytes:
@@ -179,8 +188,33 @@ def _extended_header(body: bytes, version: int) -> int:
     return _syncsafe(size) if version == 4 else 4 + int.from_bytes(size, "big")
 
 
+def _text(data: bytes) -> str:
+    return _decoded(data[1:], _encoding(data))
+
+
+def _encoding(data: bytes) -> str:
+    return _ENCODINGS[data[0]] if data[0] < len(_ENCODINGS) else "latin-1"
+
+
+def _date(text: str, day_and_month: str) -> str:
+    """A year with the day and month that version 2.3 has in another frame, as ``DDMM``."""
+    if re.fullmatch(r"\d{4}", text) and re.fullmatch(r"[0-3]\d[01]\d", day_and_month):
+        return f"{text}-{day_and_month[2:]}-{day_and_month[:2]}"
+    return text
+
+
+def _genres(text: str) -> list[str]:
+    """Genres by name: version 2.3 has numbers of version 1 in brackets, with words behind; 2.4 plain ones."""
+    found = []
+    while match := _GENRE.match(text):
+        found.append(_GENRES.get(match[1], match[0]))
+        text = text[match.end() :]
+    text = text[1:] if text.startswith("((") else text
+    return list(dict.fromkeys([*found, _GENRES.get(text, text)]))
+
+
 def _texts(name: str, data: bytes) -> list[Tag]:
-    encoding = _ENCODINGS[data[0]] if data[0] < len(_ENCODINGS) else "latin-1"
+    encoding = _encoding(data)
     if name in ("COMM", "USLT"):
         about, text = _split(data[4:], encoding)
         label = "LYRICS" if name == "USLT" else "COMMENT"
@@ -192,7 +226,9 @@ def _texts(name: str, data: bytes) -> list[Tag]:
         about, rest = _split(data[1:], encoding)
         found = [check_tag(about, text) for text in _decoded(rest, encoding).split("\0")]
         return [tag for tag in found if tag is not None]
-    texts = _decoded(data[1:], encoding).split("\0")
+    texts = _text(data).split("\0")
+    if name == "TCON":
+        texts = [genre for text in texts for genre in _genres(text)]
     if name in ("TRCK", "TPOS") and "/" in texts[0]:
         number, total = texts[0].split("/", 1)
         pair = [
@@ -220,7 +256,7 @@ def _decoded(data: bytes, encoding: str) -> str:
 
 
 def _picture(data: bytes, *, is_old: bool) -> Picture:
-    encoding = _ENCODINGS[data[0]] if data[0] < len(_ENCODINGS) else "latin-1"
+    encoding = _encoding(data)
     if is_old:
         mime, rest = _PICTURE_FORMATS.get(data[1:4].decode("latin-1").upper(), ""), data[4:]
     else:

@@ -58,8 +58,30 @@ ID3: Final = {
     "TPE4": "REMIXER",
     "TMED": "MEDIUM",
     "TSSE": "ENCODER",
+    "TDOR": "ORIGINALDATE",
+    "TSST": "DISCSUBTITLE",
+    "TCMP": "COMPILATION",
+    "TSOA": "ALBUMSORT",
+    "TSOP": "ARTISTSORT",
+    "TSOT": "TITLESORT",
+    "TSO2": "ALBUMARTISTSORT",
+    "TSOC": "COMPOSERSORT",
 }
-"""Text frames of ID3v2.4. Other fields stand in TXXX frames by their names."""
+"""Text frames of ID3v2.4, and those of iTunes. Other fields stand in TXXX frames by their names."""
+
+ID3_GENRES: Final = (
+    "Blues", "Classic Rock", "Country", "Dance", "Disco", "Funk", "Grunge", "Hip-Hop", "Jazz", "Metal",
+    "New Age", "Oldies", "Other", "Pop", "R&B", "Rap", "Reggae", "Rock", "Techno", "Industrial",
+    "Alternative", "Ska", "Death Metal", "Pranks", "Soundtrack", "Euro-Techno", "Ambient", "Trip-Hop",
+    "Vocal", "Jazz+Funk", "Fusion", "Trance", "Classical", "Instrumental", "Acid", "House", "Game",
+    "Sound Clip", "Gospel", "Noise", "Alt. Rock", "Bass", "Soul", "Punk", "Space", "Meditative",
+    "Instrumental Pop", "Instrumental Rock", "Ethnic", "Gothic", "Darkwave", "Techno-Industrial",
+    "Electronic", "Pop-Folk", "Eurodance", "Dream", "Southern Rock", "Comedy", "Cult", "Gangsta Rap",
+    "Top 40", "Christian Rap", "Pop/Funk", "Jungle", "Native American", "Cabaret", "New Wave",
+    "Psychedelic", "Rave", "Showtunes", "Trailer", "Lo-Fi", "Tribal", "Acid Punk", "Acid Jazz", "Polka",
+    "Retro", "Musical", "Rock & Roll", "Hard Rock",
+)  # fmt: skip
+"""Genres by their numbers in ID3v1, to which version 2 points."""
 
 AIFF: Final = {b"NAME": "TITLE", b"AUTH": "ARTIST", b"(c) ": "COPYRIGHT", b"ANNO": "COMMENT"}
 """Text chunks of AIFF."""

@@ -15,6 +15,7 @@ from mutagen.id3 import (
     PRIV,
     RVA2,
     TALB,
+    TCON,
     TDRC,
     TIT2,
     TLEN,
@@ -29,6 +30,7 @@ from audiosr_fx.headers import id3_size
 from audiosr_fx.metadata import Marker, Picture
 from audiosr_fx.metadata.findings import Findings
 from audiosr_fx.metadata.id3 import Id3, build_id3, parse_id3, parse_id3v1
+from audiosr_fx.metadata.tags import ID3_GENRES
 
 TAGS = (
     ("TITLE", "Tëst 試験"),
@@ -82,7 +84,7 @@ def test_tags_that_others_wrote_are_read(version: int, encoding: Encoding) -> No
         ("ARTIST", "One"),
         ("ARTIST", "Two"),
         ("ALBUM", "Älbum"),
-        ("DATE", "2019-03-04" if version == 4 else "2019"),
+        ("DATE", "2019-03-04"),
         ("TRACKNUMBER", "3"),
         ("TRACKTOTAL", "12"),
         ("MOOD", "dull"),
@@ -221,14 +223,48 @@ def test_version_1_is_read() -> None:
     payload = (
         b"TAG" + b"Title".ljust(30) + b"Me".ljust(30, b"\0") + bytes(30) + b"1999" + b"words".ljust(28, b"\0")
     )
-    payload += b"\0\x07\xff"
-    assert parse_id3v1(payload).tags == (
+    payload += b"\0\x07"
+    tags = (
         ("TITLE", "Title"),
         ("ARTIST", "Me"),
         ("DATE", "1999"),
         ("COMMENT", "words"),
         ("TRACKNUMBER", "7"),
     )
+    assert parse_id3v1(payload + b"\xff").tags == tags
+    assert parse_id3v1(payload + b"\x11").tags == (*tags, ("GENRE", "Rock"))
+
+
+def test_genres_are_those_of_others() -> None:
+    assert list(ID3_GENRES) == TCON.GENRES[: len(ID3_GENRES)]
+
+
+@pytest.mark.parametrize(
+    ("text", "genres"),
+    [
+        ("Rock", ["Rock"]),
+        ("(17)", ["Rock"]),
+        ("(17)Rock", ["Rock"]),
+        ("(4)Eurodisco", ["Disco", "Eurodisco"]),
+        ("(51)(39)", ["Techno-Industrial", "Noise"]),
+        ("17", ["Rock"]),
+        ("(RX)", ["Remix"]),
+        ("(240)", ["(240)"]),
+        ("((Foot) Work", ["(Foot) Work"]),
+        ("(Live)", ["(Live)"]),
+    ],
+)
+def test_genres_that_are_told_by_number_get_their_names(text: str, genres: list[str]) -> None:
+    payload = build_id3((), (), [("TCON", b"\x03" + text.encode())])
+    assert parsed(payload)[0].tags == tuple(("GENRE", genre) for genre in genres)
+
+
+def test_what_players_sort_by_is_read_and_written_in_its_own_frame() -> None:
+    tags = (("COMPILATION", "1"), ("ARTISTSORT", "Beatles, The"), ("ORIGINALDATE", "1966"))
+    payload = build_id3(tags, (), ())
+    assert parsed(payload)[0].tags == tags
+    theirs = ID3(io.BytesIO(payload), load_v1=False)
+    assert [str(theirs[name]) for name in ("TCMP", "TSOP", "TDOR")] == [text for _, text in tags]
 
 
 def test_the_size_of_a_tag_counts_header_and_footer() -> None:
