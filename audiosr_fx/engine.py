@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from audiosr_fx import recipe
+from audiosr_fx import cache_key
 from audiosr_fx.errors import ParameterError
 from audiosr_fx.model.audiosr import SamplerSettings
 from audiosr_fx.model.noise import CONDITION_STREAM, START_STREAM, STEP_STREAM, NoiseField
@@ -90,13 +90,17 @@ class Engine:
     @property
     def fingerprint(self) -> str:
         """A hash of all that moves a bit of what it makes: weights, code, precision, device, threads."""
-        return recipe.digest(
-            self.config, self._weights_digest, recipe.code_digest(), recipe.machine(self.device), self.dtype
+        return cache_key.digest(
+            self.config,
+            self._weights_digest,
+            cache_key.code_digest(),
+            cache_key.machine(self.device),
+            self.dtype,
         )
 
     @functools.cached_property
     def _weights_digest(self) -> str:
-        return recipe.weights_digest(self.model)
+        return cache_key.weights_digest(self.model)
 
     def describe(self) -> EngineInfo:
         """What runs where."""

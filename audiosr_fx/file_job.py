@@ -19,12 +19,12 @@ from audiosr_fx.child_voice import Message
 from audiosr_fx.contract import check_rate_type, is_offline
 from audiosr_fx.errors import AudioFormatError, NameTaken, ParameterError
 from audiosr_fx.files import AudioInfo, FileSource, read_info
-from audiosr_fx.history import board_records
 from audiosr_fx.metadata import Metadata, moved, read_metadata
 from audiosr_fx.meters import Levels
 from audiosr_fx.params import check_switch
 from audiosr_fx.part import region_at_rate
 from audiosr_fx.progress import OnEvent, ProgressEvent, ShouldCancel
+from audiosr_fx.render_records import board_records
 from audiosr_fx.settings import Region
 from audiosr_fx.sources import Audio, ResampledSource, Source, position_at_rate
 from audiosr_fx.wording import one_line, shown, taken

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from audiosr_fx import deesser
 from audiosr_fx.band_tone import pad_taps, toned_highpass
 from audiosr_fx.bandwidth import apply_fir
+from audiosr_fx.cache_key import digest
 from audiosr_fx.deesser import Deesser, Levels, hop_powers
 from audiosr_fx.meltrack import HOP, SAMPLE_RATE, BandPlan, MelTrack, read_mirrored
 from audiosr_fx.progress import stop_if_asked
 from audiosr_fx.recent import Recent
-from audiosr_fx.recipe import digest
 from audiosr_fx.sources import Audio, GridSource, Source
 
 if TYPE_CHECKING:

@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiosr_fx.bandwidth import Crossover, apply_fir, highpass_fir, lowpass_fir
+from audiosr_fx.cache_key import digest
 from audiosr_fx.model.noise import NoiseField
 from audiosr_fx.progress import stop_if_asked
 from audiosr_fx.recent import Recent
-from audiosr_fx.recipe import digest
 from audiosr_fx.sources import Audio, Source
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias, TypeVar
 
 from audiosr_fx.errors import AudioFormatError, PluginError
 from audiosr_fx.files import AudioInfo
-from audiosr_fx.looking import read_info_apart
+from audiosr_fx.header_look import read_info_apart
 from audiosr_fx.wording import shown
 
 KEPT: Final = 1000

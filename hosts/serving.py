@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from audiosr_fx.errors import ParameterError, PluginError
+from audiosr_fx.header_look import get_ready_to_look
 from audiosr_fx.jobs.service import Service
-from audiosr_fx.looking import get_ready_to_look
 from hosts.bridge import Bridge
 from hosts.ledger import Ledger
 from hosts.midi import MidiFront, MidiSettings

@@ -13,7 +13,7 @@ import mido
 import numpy as np
 import soundfile
 
-from audiosr_fx import looking
+from audiosr_fx import header_look
 from audiosr_fx.jobs.service import Service
 from audiosr_fx.jobs.store import JobStore
 from hosts.client import OscClient
@@ -112,7 +112,7 @@ def studio(
 
 if __name__ == "__main__":
     with studio(Path(sys.argv[1]), port=int(sys.argv[2])):
-        idle = [child._process for child in list(looking._idle)]  # none where what was left is looked at
+        idle = [child._process for child in list(header_look._idle)]  # none where what was left is looked at
         waiting = idle[-1] if idle else None
         print("ready", waiting.pid if waiting else 0, flush=True)  # for the first look
         threading.Event().wait()

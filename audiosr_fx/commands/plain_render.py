@@ -173,8 +173,8 @@ def _metadata(
     source: FileSource, stream: RenderStream, settings: RenderSettings, region: Region | None
 ) -> Metadata:
     """What the source says beside its audio, for the part that is rendered, and how that was made."""
-    from audiosr_fx.history import model_record
     from audiosr_fx.metadata import moved, read_metadata
+    from audiosr_fx.render_records import model_record
 
     metadata = read_metadata(source.info.path, info=source.info)
     if region is not None:

@@ -20,7 +20,7 @@ from osc_packets import mutated_packets
 from ports import port_to_tell
 from studio import Studio, studio
 
-from audiosr_fx import looking
+from audiosr_fx import header_look
 from audiosr_fx.errors import ParameterError
 from hosts.bridge import Bridge
 from hosts.client import NoAnswer, OscClient, render_message
@@ -110,7 +110,7 @@ def test_a_fault_of_its_own_silences_nobody(
 def test_a_file_that_hangs_holds_up_its_own_sender_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(looking, "LOOK_S", 300.0)
+    monkeypatch.setattr(header_look, "LOOK_S", 300.0)
     with studio(tmp_path) as desk, OscClient(port=desk.port, give_up_s=120.0) as other:
         with first_look_hangs():
             said = [render_message(str(desk.stem(f"{word}.wav")), request=word) for word in ("stuck", "next")]
@@ -127,7 +127,7 @@ def test_a_file_that_hangs_holds_up_its_own_sender_only(
 def test_a_request_is_cancelled_while_its_file_is_looked_at(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(looking, "LOOK_S", 300.0)
+    monkeypatch.setattr(header_look, "LOOK_S", 300.0)
     with studio(tmp_path) as desk:
         said = render_message(str(desk.stem("away.wav")), request="away", options=("receipt=yes",))
         with first_look_hangs():
@@ -144,7 +144,7 @@ def test_a_request_is_cancelled_while_its_file_is_looked_at(
 @contextlib.contextmanager
 def first_look_hangs() -> Iterator[None]:
     """Stop the process that waits for the first look, as a file does that hangs its decoder."""
-    process = looking._idle[-1]._process
+    process = header_look._idle[-1]._process
     assert process is not None
     os.kill(process.pid, signal.SIGSTOP)
     try:

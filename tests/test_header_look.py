@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from audio_kinds import write_kind
 
-from audiosr_fx import looking
+from audiosr_fx import header_look
 from audiosr_fx.audio import read_info
 from audiosr_fx.errors import AudioFormatError
-from audiosr_fx.looking import read_info_apart
+from audiosr_fx.header_look import read_info_apart
 
 
 def test_a_look_apart_says_what_a_look_here_says(tmp_path: Path) -> None:
@@ -29,11 +29,11 @@ def test_a_look_is_bounded_in_memory_and_computing(tmp_path: Path, monkeypatch: 
         pytest.skip("this system tells nobody of another process's bounds")
     path = write_kind(tmp_path / "a.wav", "pcm16.wav")
     for cpu_s in (100.0, 10.0, 50.0):  # each look gets its computing anew
-        monkeypatch.setattr(looking, "CPU_S", cpu_s)
+        monkeypatch.setattr(header_look, "CPU_S", cpu_s)
         read_info_apart(path)
-        process = looking._idle[-1]._process
+        process = header_look._idle[-1]._process
         assert process is not None
-        assert resource.prlimit(process.pid, resource.RLIMIT_AS)[0] == looking.MEMORY_BYTES
+        assert resource.prlimit(process.pid, resource.RLIMIT_AS)[0] == header_look.MEMORY_BYTES
         assert cpu_s < resource.prlimit(process.pid, resource.RLIMIT_CPU)[0] < cpu_s + 30.0
 
 
@@ -44,11 +44,11 @@ def test_what_is_no_audio_is_told_and_a_child_that_died_is_replaced(
     path.write_bytes(b"RIFF")
     with pytest.raises(AudioFormatError, match=r"noise\.wav"):
         read_info_apart(path)
-    process = looking._idle[-1]._process
+    process = header_look._idle[-1]._process
     assert process is not None
     os.kill(process.pid, signal.SIGSTOP)  # as a file does that hangs the decoder
     with monkeypatch.context() as patch:
-        patch.setattr(looking, "LOOK_S", 0.2)
+        patch.setattr(header_look, "LOOK_S", 0.2)
         with pytest.raises(AudioFormatError, match=r"its decoder hangs.*the file is damaged"):
             read_info_apart(path)
     whole = write_kind(tmp_path / "a.wav", "pcm16.wav")
@@ -56,15 +56,15 @@ def test_what_is_no_audio_is_told_and_a_child_that_died_is_replaced(
 
 
 def test_a_look_that_hangs_holds_up_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(looking, "LOOK_S", 300.0)
+    monkeypatch.setattr(header_look, "LOOK_S", 300.0)
     path = write_kind(tmp_path / "a.wav", "pcm16.wav")
-    looking.get_ready_to_look()
-    process = looking._idle[-1]._process
+    header_look.get_ready_to_look()
+    process = header_look._idle[-1]._process
     assert process is not None
     os.kill(process.pid, signal.SIGSTOP)
     with ThreadPoolExecutor(1) as pool:
         hanging = pool.submit(read_info_apart, path)
-        while process in [child._process for child in looking._idle]:
+        while process in [child._process for child in header_look._idle]:
             time.sleep(0.001)
         assert read_info_apart(path).channels == 1
         assert not hanging.done()
