@@ -17,6 +17,7 @@ from scipy.signal import get_window
 from audiosr_fx.errors import AudioFormatError
 from audiosr_fx.quality.embed import write_whole
 from audiosr_fx.sources import Source
+from audiosr_fx.wording import printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -109,7 +110,7 @@ def draw_spectrogram(panels: Sequence[Panel]) -> bytes:
             vmin=FLOOR_DB,
             vmax=max(loudest_db, FLOOR_DB + 1.0),
         )
-        axes.set_title(panel.title, loc="left", fontsize=10, parse_math=False)
+        axes.set_title(printable(panel.title), loc="left", fontsize=10, parse_math=False)
         axes.set_ylabel("kHz")
     all_axes[0].set_xlim(0.0, max(panel.duration_s for panel in panels))
     all_axes[0].set_ylim(0.0, max(panel.nyquist_hz for panel in panels) / 1000.0)

@@ -34,9 +34,11 @@ def test_a_long_recording_has_a_bounded_number_of_columns() -> None:
     assert panel.duration_s == 60.0
 
 
-@pytest.mark.parametrize("samples", [1, 64, 65, 8193])
-def test_short_recordings_can_be_drawn(samples: int, tmp_path: Path) -> None:
-    panel = measure_panel(ArraySource(np.zeros((1, samples), np.float32), RATE), "silence $ %")
+@pytest.mark.parametrize(
+    ("samples", "title"), [(1, "silence $ %"), (64, "a\nb"), (65, "not UTF-8 \udcff"), (8193, "\x1b")]
+)
+def test_short_recordings_of_any_name_can_be_drawn(samples: int, title: str, tmp_path: Path) -> None:
+    panel = measure_panel(ArraySource(np.zeros((1, samples), np.float32), RATE), title)
     save_spectrogram(tmp_path / "silence.png", [panel])
     assert (tmp_path / "silence.png").read_bytes().startswith(b"\x89PNG\r\n")
 
