@@ -137,7 +137,9 @@ def _means_folder(out: Path) -> bool:
 def _format_of_file(out: Path, chosen: OutputFormat | None) -> OutputFormat:
     named = _SUFFIXES.get(out.suffix.lower())
     if named is None:
-        raise ParameterError(f"output is {out}; expected a name in .wav, .flac or .aiff")
+        raise ParameterError(
+            f"output is {out}; expected a name in .wav, .flac or .aiff, or a folder that is there"
+        )
     if chosen not in (None, named):
         raise ParameterError(f"output is {out}, but the format is {chosen}; change one of them")
     return named
