@@ -11,6 +11,7 @@ from typing import Final
 
 from platformdirs import user_data_dir
 
+from audiosr_fx.atomic import publish, temporary_beside, write_through
 from audiosr_fx.errors import ParameterError, PresetError
 from audiosr_fx.files import FilePath
 from audiosr_fx.preset import Preset, parse_preset
@@ -101,7 +102,7 @@ def renamed(text: str, name: str) -> str:
 
 
 def write_preset(name: str, text: str) -> Path:
-    """Put a preset's text into the user's folder, as it is, comments included; returns its file.
+    """Put a preset's text into the user's folder as it is, whole or not at all; returns its file.
 
     Raises:
         ParameterError: a name that is no good one for a file.
@@ -113,9 +114,12 @@ def write_preset(name: str, text: str) -> Path:
     path = user_folder() / f"{name}{_SUFFIX}"
     parse_preset(text, str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_beside(path)
     try:
-        with path.open("xb") as stream:
-            stream.write(text.encode("utf-8"))
+        write_through(temporary, text.encode("utf-8"))
+        publish(temporary, path, overwrite=False)
     except FileExistsError as cause:
         raise PresetError(f"{shown(path)}: exists already; choose another name") from cause
+    finally:
+        temporary.unlink(missing_ok=True)
     return path

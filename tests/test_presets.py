@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 import tomllib
@@ -348,6 +350,16 @@ def test_a_users_preset_takes_the_place_of_a_shipped_one() -> None:
     assert tuple(find_presets()) == SHIPPED
     with pytest.raises(PresetError, match="exists already"):
         write_preset("podcast", f'{HEAD}[[chain]]\ntype = "Gain"')
+
+
+def test_a_new_preset_is_there_whole_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "no room")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="no room"):
+        write_preset("mine", f'{HEAD}[[chain]]\ntype = "Gain"')
+    assert list(user_folder().iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["", "..", "a/b", "A", "a b", "x" * 65, "a\n"])

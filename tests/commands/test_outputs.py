@@ -57,7 +57,9 @@ def test_two_inputs_of_one_name_are_refused_before_anything_is_rendered() -> Non
 
 
 def test_names_we_cannot_write_and_contradictions_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ParameterError, match=r"expected a name in \.wav, \.flac or \.aiff, or a folder that is there"):
+    with pytest.raises(
+        ParameterError, match=r"expected a name in \.wav, \.flac or \.aiff, or a folder that is there"
+    ):
         plan_outputs([Input(Path("a.wav"))], tmp_path / "a.mp3", None)
     with pytest.raises(ParameterError, match="but the format is flac"):
         plan_outputs([Input(Path("a.wav"))], tmp_path / "b.wav", OutputFormat.FLAC)
