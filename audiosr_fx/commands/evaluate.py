@@ -250,4 +250,5 @@ def _numbers(name: str, text: str | None, kind: Callable[[str], T]) -> tuple[T, 
     try:
         return tuple(kind(word) for word in words)
     except ValueError as error:
-        raise ParameterError(f"{name} is {text!r}; expected numbers with commas between") from error
+        numbers = "whole numbers" if kind is int else "numbers"
+        raise ParameterError(f"{name} is {text!r}; expected {numbers} with commas between") from error

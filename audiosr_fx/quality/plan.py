@@ -10,6 +10,9 @@ from audiosr_fx.errors import ParameterError
 from audiosr_fx.quality.metrics import METRIC_NAMES
 from audiosr_fx.quality.tables import DEFAULT_METRICS
 
+_NEVER_EMPTY = ("samplers", "steps", "guidance", "seeds", "variants", "families", "hiss", "tones")
+"""Where nothing is asked for, every row or column would be left out without a word."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
@@ -57,6 +60,9 @@ class Plan:
             raise ParameterError(f"limit is {self.limit}; expected 1 or more")
         if not self.metrics:
             raise ParameterError(f"metrics is empty; expected one or more of {', '.join(METRIC_NAMES)}")
+        for name in _NEVER_EMPTY:
+            if not getattr(self, name):
+                raise ParameterError(f"{name} is empty; expected one or more, or leave it away")
         for metric in self.metrics:
             if metric not in METRIC_NAMES:
                 raise ParameterError(f"metric is {metric!r}; expected one of {', '.join(METRIC_NAMES)}")

@@ -349,6 +349,8 @@ def test_experiments_are_plans_that_can_be_changed(run: Run) -> None:
     [
         (["nowhere"], ExitCode.BAD_AUDIO, "no such folder"),
         (["clips", "--cutoffs", "4000,x"], ExitCode.USAGE, "cutoffs is '4000,x'; expected numbers"),
+        (["clips", "--steps", "1.5"], ExitCode.USAGE, "steps is '1.5'; expected whole numbers with commas"),
+        (["clips", "--seeds", ","], ExitCode.USAGE, "seeds is empty; expected one or more"),
         (["clips", "--cutoffs", "400"], ExitCode.USAGE, "cutoff_hz is 400"),
         (["clips", "--cutoffs", ""], ExitCode.USAGE, "neither cutoffs nor codecs"),
         (

@@ -43,6 +43,9 @@ def test_what_is_asked_for_counts_more_than_the_experiment() -> None:
         ({"metrics": ("beauty",)}, "metric is 'beauty'; expected one of lsd,"),
         ({"metrics": ()}, "metrics is empty; expected one or more of lsd,"),
         ({"tilts_db_per_octave": (6.0,)}, "tilt is 6; expected -60 to 0"),
+        ({"seeds": ()}, "seeds is empty; expected one or more, or leave it away"),
+        ({"hiss": ()}, "hiss is empty; expected one or more"),
+        ({"families": ()}, "families is empty; expected one or more"),
     ],
 )
 def test_a_plan_that_makes_no_sense_says_what_is_allowed(values: dict[str, Any], message: str) -> None:
