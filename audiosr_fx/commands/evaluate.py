@@ -30,36 +30,68 @@ def evaluate(
         typer.Option(
             "--experiment",
             metavar="NAME",
-            help="A prepared comparison: readme, low-band, bandwidth, codecs, noise, steps or domains; "
-            "what is given beside it counts instead.",
+            help="A prepared comparison with defaults of its own: readme, low-band, bandwidth, codecs, noise,"
+            " steps or domains; what is given beside it counts instead.",
         ),
     ] = None,
     models: Annotated[
         str | None,
         typer.Option(
-            "--models", metavar="NAME,...", help="Names or .safetensors files.", rich_help_panel=_ROWS
+            "--models",
+            metavar="NAME,...",
+            help="Names or .safetensors files.",
+            show_default="mini",
+            rich_help_panel=_ROWS,
         ),
     ] = None,
     qualities: Annotated[
         str | None,
-        typer.Option("--qualities", metavar="NAME,...", help="draft, standard, best.", rich_help_panel=_ROWS),
+        typer.Option(
+            "--qualities",
+            metavar="NAME,...",
+            help="Of models.",
+            show_default="draft,standard,best",
+            rich_help_panel=_ROWS,
+        ),
     ] = None,
     samplers: Annotated[
         str | None,
-        typer.Option("--samplers", metavar="NAME,...", help="ddim, dpmpp_2m.", rich_help_panel=_ROWS),
+        typer.Option(
+            "--samplers",
+            metavar="NAME,...",
+            help="ddim, dpmpp_2m.",
+            show_default="the quality's",
+            rich_help_panel=_ROWS,
+        ),
     ] = None,
     steps: Annotated[
         str | None,
-        typer.Option("--steps", metavar="N,...", help="Sampling steps.", rich_help_panel=_ROWS),
+        typer.Option(
+            "--steps",
+            metavar="N,...",
+            help="Sampling steps.",
+            show_default="the quality's",
+            rich_help_panel=_ROWS,
+        ),
     ] = None,
     guidance: Annotated[
         str | None,
-        typer.Option("--guidance", metavar="X,...", help="Guidance scales.", rich_help_panel=_ROWS),
+        typer.Option(
+            "--guidance",
+            metavar="X,...",
+            help="Guidance scales.",
+            show_default="the model's",
+            rich_help_panel=_ROWS,
+        ),
     ] = None,
     seeds: Annotated[
         str | None,
         typer.Option(
-            "--seeds", metavar="N,...", help="The spread over them is shown.", rich_help_panel=_ROWS
+            "--seeds",
+            metavar="N,...",
+            help="The spread over them is shown.",
+            show_default="0",
+            rich_help_panel=_ROWS,
         ),
     ] = None,
     variants: Annotated[
@@ -68,25 +100,36 @@ def evaluate(
             "--variants",
             metavar="NAME,...",
             help="plain (told the cutoff), found, junk (what lies above is kept), low-band (made anew).",
+            show_default="plain",
             rich_help_panel=_ROWS,
         ),
     ] = None,
     baselines: Annotated[
         bool | None,
         typer.Option(
-            "--baselines/--no-baselines", help="Unprocessed, folding and noise.", rich_help_panel=_BOUNDS
+            "--baselines/--no-baselines",
+            help="Unprocessed, folding and noise.",
+            show_default="baselines",
+            rich_help_panel=_BOUNDS,
         ),
     ] = None,
     tilts: Annotated[
         str | None,
         typer.Option(
-            "--tilts", metavar="DB,...", help="Of folding and noise, per octave.", rich_help_panel=_BOUNDS
+            "--tilts",
+            metavar="DB,...",
+            help="Of folding and noise, per octave.",
+            show_default="-12",
+            rich_help_panel=_BOUNDS,
         ),
     ] = None,
     predictor: Annotated[
         bool | None,
         typer.Option(
-            "--predictor/--no-predictor", help="A model's first stage, with noise.", rich_help_panel=_BOUNDS
+            "--predictor/--no-predictor",
+            help="A model's first stage, with noise.",
+            show_default="predictor",
+            rich_help_panel=_BOUNDS,
         ),
     ] = None,
     vocoder_bound: Annotated[
@@ -94,6 +137,7 @@ def evaluate(
         typer.Option(
             "--vocoder-bound/--no-vocoder-bound",
             help="The true mel through each vocoder, and the true envelope with noise.",
+            show_default="no-vocoder-bound",
             rich_help_panel=_BOUNDS,
         ),
     ] = None,
@@ -102,13 +146,20 @@ def evaluate(
         typer.Option(
             "--outputs",
             metavar="NAME=FOLDER",
-            help="Files that another system wrote, named as the originals; may be repeated.",
+            help="Files that another system wrote, named as the originals; of several columns in sub-folders"
+            " called as those of --audio. May be repeated.",
             rich_help_panel=_ROWS,
         ),
     ] = None,
     cutoffs: Annotated[
         str | None,
-        typer.Option("--cutoffs", metavar="HZ,...", help="Of low-pass filters.", rich_help_panel=_COLUMNS),
+        typer.Option(
+            "--cutoffs",
+            metavar="HZ,...",
+            help="Of low-pass filters.",
+            show_default="4000",
+            rich_help_panel=_COLUMNS,
+        ),
     ] = None,
     families: Annotated[
         str | None,
@@ -116,11 +167,13 @@ def evaluate(
             "--families",
             metavar="NAME,...",
             help="chebyshev, elliptic, butterworth, bessel, boxcar.",
+            show_default="chebyshev",
             rich_help_panel=_COLUMNS,
         ),
     ] = None,
     order: Annotated[
-        int | None, typer.Option("--order", help="Of the filters.", rich_help_panel=_COLUMNS)
+        int | None,
+        typer.Option("--order", help="Of the filters.", show_default="8", rich_help_panel=_COLUMNS),
     ] = None,
     codecs: Annotated[
         str | None,
@@ -137,12 +190,19 @@ def evaluate(
             "--hiss",
             metavar="X,...",
             help="White noise of this amplitude in recordings that peak at 0.5, before filter or codec.",
+            show_default="0",
             rich_help_panel=_COLUMNS,
         ),
     ] = None,
     tones: Annotated[
         str | None,
-        typer.Option("--tones", metavar="X,...", help="A tone of 1 kHz, likewise.", rich_help_panel=_COLUMNS),
+        typer.Option(
+            "--tones",
+            metavar="X,...",
+            help="A tone of 1 kHz, likewise.",
+            show_default="0",
+            rich_help_panel=_COLUMNS,
+        ),
     ] = None,
     everything: Annotated[
         bool,
@@ -151,15 +211,21 @@ def evaluate(
         ),
     ] = False,
     limit: Annotated[
-        int | None, typer.Option("--limit", metavar="N", help="Clips per kind, spread over sources.")
+        int | None,
+        typer.Option("--limit", metavar="N", help="Clips per kind, spread over sources.", show_default="all"),
     ] = None,
     seconds: Annotated[
-        float | None, typer.Option("--seconds", help="Of each clip, from its middle. [default: 5.12]")
+        float | None, typer.Option("--seconds", help="Of each clip, from its middle.", show_default="5.12")
     ] = None,
     metrics: Annotated[
         str | None,
         typer.Option(
-            "--metrics", metavar="NAME,...", help="What tables show; a CSV has all.", rich_help_panel=_RESULTS
+            "--metrics",
+            metavar="NAME,...",
+            help="What tables show: lsd, lsd_low, lsd_high, envelope_db, flatness_db, tonality_db,"
+            " log_mel_db, multi_resolution, lsd_paper, low_si_sdr_db, pesq, stoi. A CSV has all.",
+            show_default="lsd,envelope_db,flatness_db",
+            rich_help_panel=_RESULTS,
         ),
     ] = None,
     csv: Annotated[

@@ -8,10 +8,12 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
+import typer
 from tiny import WITH_PREDICTOR, tiny_model
 from typer.testing import CliRunner, Result
 
@@ -20,6 +22,8 @@ from audiosr_fx.commands.terminal import ExitCode
 from audiosr_fx.engine import Engine
 from audiosr_fx.model.checkpoint import save_model
 from audiosr_fx.quality.cases import choose_clips
+from audiosr_fx.quality.metrics import METRIC_NAMES
+from audiosr_fx.quality.plan import EXPERIMENTS, Plan
 from audiosr_fx.training.folders import scan_folder
 from audiosr_fx.training.trained_on import TrainedOn
 
@@ -342,6 +346,24 @@ def test_experiments_are_plans_that_can_be_changed(run: Run) -> None:
     result = run("clips", "--experiment", "low-band", "--seconds", "0.3")
     assert result.exit_code == ExitCode.SOME_FAILED
     assert "mini standard, low band made anew: keep_low_band is False" in result.stderr
+
+
+def test_help_states_the_defaults_and_names_every_metric() -> None:
+    command: Any = typer.main.get_command(app)
+    options = {option.name: option for option in command.commands["evaluate"].params}
+    fields = {"cutoffs": "cutoffs_hz", "tilts": "tilts_db_per_octave"}
+    plan = Plan()
+    for name, option in options.items():
+        value = getattr(plan, fields.get(name, name), None)
+        if isinstance(value, bool):
+            expected = name.replace("_", "-") if value else f"no-{name.replace('_', '-')}"
+            assert option.show_default == expected, name
+        elif value is not None and value not in ((), (None,)):
+            values = value if isinstance(value, tuple) else (value,)
+            shown = ",".join(word if isinstance(word, str) else f"{word:g}" for word in values)
+            assert option.show_default == shown, name
+    assert all(metric in options["metrics"].help for metric in METRIC_NAMES)
+    assert all(experiment in options["experiment"].help for experiment in EXPERIMENTS)
 
 
 @pytest.mark.parametrize(
