@@ -7,7 +7,7 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cache
-from itertools import count, zip_longest
+from itertools import combinations, count, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,10 +59,12 @@ class Results:
 
         Raises:
             OutputError: a name that is taken, or a folder that is not there.
-            ParameterError: audio among the originals, or two results in one file.
+            ParameterError: audio among the originals, or two results in one place.
         """
-        if self.csv and self.markdown and self.csv.resolve() == self.markdown.resolve():
-            raise ParameterError(f"csv and markdown are both {self.csv}; expected two files")
+        given = {name: getattr(self, name) for name in ("csv", "markdown", "plots", "audio")}
+        for (name, path), (other, taken) in combinations(((n, p) for n, p in given.items() if p), 2):
+            if path.resolve() == taken.resolve() and name in ("csv", "markdown"):
+                raise ParameterError(f"{name} and {other} are both {path}; expected two places")
         for path in (self.csv, self.markdown):
             if path is not None:
                 with output_errors():

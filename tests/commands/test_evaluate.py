@@ -391,6 +391,7 @@ def test_help_states_the_defaults_and_names_every_metric() -> None:
         (["clips", "--csv", "no/where.csv"], ExitCode.OUTPUT, "there is no folder no"),
         (["clips", "--audio", "clips/kept"], ExitCode.USAGE, "outside the originals"),
         (["clips", "--csv", "a", "--markdown", "./a"], ExitCode.USAGE, "csv and markdown are both a"),
+        (["clips", "--markdown", "a", "--plots", "./a"], ExitCode.USAGE, "markdown and plots are both a"),
         (
             ["clips", "--no-baselines", "--no-predictor", "--qualities", ""],
             ExitCode.USAGE,
