@@ -42,6 +42,7 @@ HELD_OUT_SOURCES = frozenset(
 )
 
 UPSAMPLED_LIMIT_HZ = 21_000.0  # of 44.1 kHz: higher up converters have begun to fall
+SHORTEST_S = 0.02  # in less there is nothing to learn or to measure
 _CHANNELS_USED = 2  # of a file; of surround sound the others are seldom full-band
 _SECOND_CHANNEL = "#2"
 _VALIDATION_CLIPS = 64
@@ -194,11 +195,13 @@ def clips_of_file(
     """One clip for each of the first two channels of ``folder / name``, of which only the header is read.
 
     Raises:
-        AudioFormatError: no audio that can be read, or less than its header promises.
+        AudioFormatError: no audio that can be read, less than its header promises, or less than 20 ms.
     """
     info = read_info(folder / name)
-    if info.frames == 0 or info.is_truncated:
-        raise AudioFormatError(info.warning or f"{folder / name}: holds no samples")
+    if info.is_truncated:
+        raise AudioFormatError(info.warning or f"{shown(folder / name)}: is truncated")
+    if info.duration_s < SHORTEST_S:
+        raise AudioFormatError(f"{shown(folder / name)}: is shorter than {SHORTEST_S * 1000:.0f} ms")
     limit_hz = min(limit_hz, info.sample_rate / 2.0)
     return [
         Clip(

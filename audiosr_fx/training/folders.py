@@ -23,6 +23,7 @@ from audiosr_fx.spectrum import LongTermSpectrum
 from audiosr_fx.training.data import (
     INDEX_NAME,
     SAMPLE_RATE,
+    SHORTEST_S,
     UPSAMPLED_LIMIT_HZ,
     Clip,
     DataFolder,
@@ -38,7 +39,6 @@ logger = logging.getLogger(__name__)
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".w64", ".rf64")
 
-_SHORTEST_S = 0.02
 _JUDGED_S = 20.0  # from the middle of a file
 _TRUSTED_SHARE = 0.975  # of a cutoff whose flank was not measured
 _NYQUIST_SHARE = 22_000.0 / 22_050.0
@@ -143,8 +143,8 @@ def measure_limit_hz(path: Path) -> float:
         AudioFormatError: it cannot be read, is shorter than 20 ms, or silent.
     """
     with FileSource(path) as source:
-        if source.frames < _SHORTEST_S * source.sample_rate:
-            raise AudioFormatError(f"{shown(path)}: is shorter than {_SHORTEST_S * 1000:.0f} ms")
+        if source.frames < SHORTEST_S * source.sample_rate:
+            raise AudioFormatError(f"{shown(path)}: is shorter than {SHORTEST_S * 1000:.0f} ms")
         length = min(source.frames, round(_JUDGED_S * source.sample_rate))
         start = (source.frames - length) // 2
         stretch = source.read(start, start + length)

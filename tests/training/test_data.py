@@ -36,7 +36,7 @@ def test_what_a_lower_rate_could_not_hold_is_not_trusted(tmp_path: Path) -> None
     rows = [f"a{number}.wav,speech,{rate}" for number, rate in enumerate(rates)]
     (tmp_path / "INDEX.csv").write_text("\n".join(["file,kind,original_sample_rate", *rows]))
     for number in range(len(rates)):
-        soundfile.write(tmp_path / f"a{number}.wav", np.zeros(480), 48_000)
+        soundfile.write(tmp_path / f"a{number}.wav", np.zeros(960), 48_000)
     assert [round(clip.limit_hz, 1) for clip in load_corpus(tmp_path)] == list(rates.values())
 
 
@@ -122,6 +122,17 @@ def test_a_sample_that_is_no_number_is_silence(tmp_path: Path) -> None:
     read = FileSamples(tmp_path / "a.wav", channel=0, sample_rate=48_000, frames=4_800)[:]
     assert np.isfinite(read).all()
     assert (read == 0).sum() == 3
+
+
+def test_clips_of_an_index_that_are_too_short_to_measure_are_skipped(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for samples in (0, 1, 959, 960):
+        soundfile.write(tmp_path / f"{samples}.wav", np.full(samples, 0.25), 48_000)
+    rows = "".join(f"{samples}.wav,drums\n" for samples in (0, 1, 959, 960))
+    (tmp_path / "INDEX.csv").write_text(f"file,kind\n{rows}")
+    assert [clip.name for clip in load_corpus(tmp_path)] == ["960.wav"]
+    assert caplog.text.count("is shorter than 20 ms") == 3
 
 
 def test_clips_of_an_index_that_are_missing_or_cut_short_are_skipped(
