@@ -36,7 +36,7 @@ def listen(
         typer.Argument(
             metavar="DIR|RESULTS",
             help="A folder with one sub-folder per system, files of the same names in each; with --summary,"
-            " files of results.",
+            " files of results, or the folder they are in.",
         ),
     ],
     out: Annotated[
@@ -334,13 +334,20 @@ def _summarise(
     raise typer.Exit(ExitCode.SOME_FAILED if failed or is_empty else ExitCode.OK)
 
 
+def _files(paths: list[Path]) -> Iterator[Path]:
+    """The files of results: a folder stands for those in it, as not every shell unfolds a pattern."""
+    for path in paths:
+        found = sorted(path.glob("*.json")) if path.is_dir() else []
+        yield from found or [path]
+
+
 def _read_all(paths: list[Path]) -> tuple[list[Results], bool]:
     """All results that can be used, and whether some could not: each of those has had its line."""
     from audiosr_fx.quality.listen_results import pool_results, read_results
 
     results: list[tuple[Path, Results]] = []
     failed = False
-    for path in paths:
+    for path in _files(paths):
         try:
             results.append((path, read_results(path)))
         except (AudioSRError, OSError) as error:

@@ -128,6 +128,14 @@ def test_the_summary_leaves_out_who_fails_and_says_so(run: Run, results: list[Pa
     assert next(line for line in everyone.stdout.splitlines() if line.startswith("mini")).split()[1] == "46.7"
 
 
+def test_a_folder_stands_for_the_results_in_it(run: Run, results: list[Path], tmp_path: Path) -> None:
+    done = run("--summary", tmp_path)
+    assert done.exit_code == 0, done.output
+    assert done.stdout == run("--summary", *results).stdout
+    (tmp_path / "empty").mkdir()
+    assert "empty: cannot be read (" in run("--summary", tmp_path, tmp_path / "empty").stderr
+
+
 def test_the_summary_as_records(run: Run, results: list[Path]) -> None:
     records = [json.loads(line) for line in run("--summary", "--json", *results).stdout.splitlines()]
     assert records[0]["record"] == "test"
