@@ -272,9 +272,15 @@ def _described(out: Path, test: ListeningTest) -> str:
 
 
 def _refuse_taken(path: Path, *, overwrite: bool) -> None:
-    """Say that a name is taken before the work, not after it; what listeners said is never replaced."""
+    """Say what keeps a name from being written before the work, not after it; what listeners said is never
+    replaced.
+    """
     with output_errors():
         refuse_special(path)
+    if path.is_dir():
+        raise OutputError(f"{path}: is a folder; expected the name of a file")
+    if not path.absolute().parent.is_dir():
+        raise OutputError(f"{path}: there is no folder {path.parent}")
     if not path.exists():
         return
     if not overwrite:

@@ -83,7 +83,7 @@ def test_nothing_is_overwritten_without_being_asked(run: Run, tmp_path: Path) ->
         (("systems", "-o", "a.html", "--anchor", "lowpass:99999"), 2, "expected 200 to 16000 Hz"),
         (("systems", "-o", "a.html", "--seconds", "0.1"), 2, "seconds is 0.1; expected 0.5 or more"),
         (("systems", "-o", "a.html", "--reference", "nobody"), 2, "reference is 'nobody'"),
-        (("systems", "-o", "none/a.html"), 5, "none/a.html: cannot be written"),
+        (("systems", "-o", "none/a.html"), 5, "none/a.html: there is no folder none"),
         (("systems", "-o", "a.html", "--csv", "a.csv"), 2, "go with --summary; add it"),
         (("systems", "-o", "a.html", "--summary"), 2, "with --summary expected none"),
     ],
@@ -134,6 +134,28 @@ def test_a_folder_stands_for_the_results_in_it(run: Run, results: list[Path], tm
     assert done.stdout == run("--summary", *results).stdout
     (tmp_path / "empty").mkdir()
     assert "empty: cannot be read (" in run("--summary", tmp_path, tmp_path / "empty").stderr
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [("none/a", "none/a{}: there is no folder none"), ("folder", "folder{}: is a folder; expected the name")],
+)
+def test_where_nothing_can_be_written_is_told_before_the_work(
+    run: Run, results: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, message: str
+) -> None:
+    make_systems(tmp_path / "systems")
+    for ending in (".html", ".csv"):
+        (tmp_path / f"folder{ending}").mkdir()
+    monkeypatch.setattr("audiosr_fx.quality.listen.build_test", lambda *_: pytest.fail("worked"))
+    monkeypatch.setattr("audiosr_fx.quality.listen_summary.summarise", lambda *_: pytest.fail("worked"))
+    for ending, command in (
+        (".html", ("systems", "-o", f"{place}.html")),
+        (".csv", ("--summary", *results, "--csv", f"{place}.csv")),
+        (".csv", ("--summary", *results, "--answers", f"{place}.csv")),
+    ):
+        done = run(*command, "--overwrite")
+        assert done.exit_code == 5
+        assert message.format(ending) in done.stderr
 
 
 def test_the_summary_as_records(run: Run, results: list[Path]) -> None:
