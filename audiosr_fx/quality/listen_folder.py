@@ -13,7 +13,7 @@ import numpy as np
 from audiosr_fx.errors import AudioFormatError
 from audiosr_fx.files import FileSource
 from audiosr_fx.quality.lag import find_lag
-from audiosr_fx.sources import Audio, ResampledSource
+from audiosr_fx.sources import Audio, ResampledSource, check_finite
 from audiosr_fx.wording import shown
 
 SAMPLE_RATE: Final = 48_000
@@ -92,8 +92,8 @@ def read_excerpts(paths: Sequence[Path], seconds: float | None = None) -> list[A
         float32 (channels, samples), mono or stereo, all of one shape.
 
     Raises:
-        AudioFormatError: a file that cannot be read or has more than two channels, or files that differ in
-            channels or in length. Where rates differ a sample more or less is no difference.
+        AudioFormatError: a file that cannot be read, has more than two channels or holds NaN or Inf, or files
+            that differ in channels or in length. Where rates differ a sample more or less is no difference.
     """
     excerpts = [_read(path, seconds) for path in paths]
     lengths = [audio.shape[1] for audio, _ in excerpts]
@@ -155,4 +155,6 @@ def _read(path: Path, seconds: float | None) -> tuple[Audio, int]:
             )
         resampled = ResampledSource(source, SAMPLE_RATE)
         frames = resampled.frames if seconds is None else min(resampled.frames, round(seconds * SAMPLE_RATE))
-        return resampled.read(0, frames), math.ceil(SAMPLE_RATE / source.sample_rate)
+        audio = resampled.read(0, frames)
+        check_finite(audio, f"{shown(path)}: holds")
+        return audio, math.ceil(SAMPLE_RATE / source.sample_rate)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from listening import make_systems, noise, save
 
 from audiosr_fx.errors import AudioFormatError
@@ -103,3 +104,14 @@ def test_recordings_in_step_stay_as_they_are() -> None:
     cut, lags = bring_in_step([sound, -0.5 * sound, noise(0.7)[:, ::-1]])
     assert lags == [0, 0, 0]
     assert np.array_equal(cut[0], sound)
+
+
+def test_what_is_no_number_is_named_with_its_file(tmp_path: Path) -> None:
+    make_systems(tmp_path, systems=("a", "b"), items=("one",))
+    broken = noise()
+    broken[0, 7] = np.nan
+    soundfile.write(tmp_path / "b" / "one.wav", broken.T, SAMPLE_RATE, subtype="FLOAT")
+    with pytest.raises(
+        AudioFormatError, match=r"one\.wav: holds nan at sample 7 of channel 0; expected finite"
+    ):
+        read_excerpts([tmp_path / "a" / "one.flac", tmp_path / "b" / "one.wav"])
