@@ -105,6 +105,26 @@ def test_recordings_that_end_below_the_top_say_what_is_there_where_a_recipe_says
     assert ((pull[centre_hz > 20_000.0] > 0.0) == (weight > 0.0)).all()
 
 
+def test_only_what_is_above_a_frequency_learns_where_a_recipe_says_so(
+    make_stage: Callable[..., Stage], tmp_path: Path
+) -> None:
+    recipe = recipe_of(WITH_PREDICTOR, steps=4, validate_every=4)
+    settings = replace(recipe.predictor, only_above_hz=10_000.0, weight_decay=0.0)
+    stage = make_stage("predictor", replace(recipe, predictor=settings))
+    before = {name: value.clone() for name, value in stage.module.state_dict().items()}
+    assert Trainer(stage, settings, tmp_path).run()
+    learned = torch.from_numpy(mel_band_edges_hz(WITH_PREDICTOR.mel)[1:-1] > 10_000.0)
+    for weights in (stage.module.state_dict(), read_stage(tmp_path, "predictor")["average"]):
+        moved = {name for name, value in weights.items() if not torch.equal(value, before[name])}
+        assert moved == {"project_out.weight", "project_out.bias"}
+        for name in moved:
+            rows = (weights[name] != before[name]).reshape(len(learned), -1).any(dim=1)
+            assert not rows[~learned].any()
+            assert rows[learned].sum() > 0.5 * learned.sum()
+    with pytest.raises(ParameterError, match=r"weight_decay is 0\.01, .* set it to 0"):
+        replace(recipe.predictor, only_above_hz=10_000.0, weight_decay=0.01)
+
+
 def _loss_on_a_fixed_batch(stage: Stage) -> dict[str, float]:
     place, batch = next(Batches(stage.maker, batch_size=4, parts=1, seed=9, rank=0).between(0, 1, 0))
     torch.manual_seed(0)
