@@ -25,6 +25,7 @@ from audiosr_fx.training.validation import SHOWN, figures_per_cutoff, mean_figur
 _TOP_HZ = 20_000.0
 _LAST_HZ = (3_000.0, 1_000.0)
 _LOWEST_LIMIT_HZ = 17_000.0
+_TRUE_TOP_HZ = 22_000.0
 _FALL_DB_PER_KHZ = 1.3
 """The corpus's recordings at 48 kHz fall by 7.4 dB from the mean of 17 to 19 kHz to 23.6 kHz (median)."""
 
@@ -40,8 +41,9 @@ class PredictorSettings(TrainSettings):
             too soft: where it cannot know, L1 on logarithms says the median, whose mean power is some dB low.
         flatness_weight: of the error of the flatness of bands above the cutoff, frame by frame: how far they
             stand apart, whichever is loud.
-        top_weight: of bands above 20 kHz in recordings that say nothing of them, which then fall on as of
-            :func:`falling_on`; with 0 they are free. Few recordings reach so high; most are noise.
+        top_weight: of bands above 20 kHz in recordings that end below 22, which then fall on as of
+            :func:`falling_on`; with 0 they count as far as they are trusted. Few recordings reach so high,
+            and most are noise.
         only_above_hz: 0, or where the bands begin that alone learn, by their rows of the last layer: all else
             stays as it is to the bit. It takes a ``weight_decay`` of 0.
     """
@@ -102,7 +104,7 @@ class PredictorStage(Stage):
         wanted, counted = target, trusted
         if self._settings.top_weight:
             wanted, guessed = falling_on(target, self.band.centre_hz, batch.limit_hz)
-            counted = trusted + self._settings.top_weight * guessed * self.band.weight
+            counted = torch.where(guessed, self._settings.top_weight * self.band.weight, trusted)
         error = weighted_mean((predicted - wanted).abs(), counted[:, None, :] * frames[:, :, None])
         parts, total = {"frames": error}, error
         if self._settings.level_weight:
@@ -153,10 +155,11 @@ def learn_only(predictor: Predictor, bands: Tensor) -> None:
 
 
 def falling_on(log_mel: Tensor, centre_hz: Tensor, limit_hz: Tensor) -> tuple[Tensor, Tensor]:
-    """What bands from 20 kHz up and above a recording's limit are taken to be: its last ones, falling evenly.
+    """What bands above 20 kHz of a recording that ends below 22 are taken to be: its last, falling evenly.
 
-    The last ones are those from 3 to 1 kHz below the limit, before a codec or a converter rolls off. Only
-    where the limit is at 17 kHz or above; from further down a straight line is no guess to learn from.
+    There a codec or a converter rolls off, so the last ones are those from 3 to 1 kHz below the limit or
+    below 20 kHz. Only where the limit is at 17 kHz or above; from further down a straight line is no guess to
+    learn from.
 
     Args:
         log_mel: (B, L, M)
@@ -164,7 +167,7 @@ def falling_on(log_mel: Tensor, centre_hz: Tensor, limit_hz: Tensor) -> tuple[Te
         limit_hz: (B,), up to where ``log_mel`` is true.
 
     Returns:
-        ``log_mel`` with what they are taken to be in place of those bands, and 1.0 for these, (B, M).
+        ``log_mel`` with what they are taken to be in place of those bands, and True for these, (B, M).
     """
     limit_hz = limit_hz[:, None]
     first_hz, last_hz = (limit_hz.clamp(max=_TOP_HZ) - below for below in _LAST_HZ)
@@ -172,8 +175,8 @@ def falling_on(log_mel: Tensor, centre_hz: Tensor, limit_hz: Tensor) -> tuple[Te
     level = (log_mel * last[:, None, :]).sum(dim=2) / last.sum(dim=1).clamp(min=1.0)[:, None]
     above_khz = (centre_hz - 0.5 * (first_hz + last_hz)) / 1000.0
     fallen = level[:, :, None] - above_khz[:, None, :] * (_FALL_DB_PER_KHZ / DB_PER_NEPER)
-    there = (centre_hz > limit_hz.clamp(min=_TOP_HZ)) & (limit_hz >= _LOWEST_LIMIT_HZ)
-    return torch.where(there[:, None, :], fallen, log_mel), there.float()
+    there = (centre_hz > _TOP_HZ) & (limit_hz >= _LOWEST_LIMIT_HZ) & (limit_hz < _TRUE_TOP_HZ)
+    return torch.where(there[:, None, :], fallen, log_mel), there
 
 
 def level_error(predicted: Tensor, target: Tensor, weight: Tensor) -> Tensor:
