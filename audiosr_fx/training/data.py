@@ -42,7 +42,7 @@ HELD_OUT_SOURCES = frozenset(
 )
 
 UPSAMPLED_LIMIT_HZ = 21_000.0  # of 44.1 kHz: higher up converters have begun to fall
-SHORTEST_S = 0.02  # in less there is nothing to learn or to measure
+_SHORTEST_S = 0.02  # in less there is nothing to learn or to measure
 _CHANNELS_USED = 2  # of a file; of surround sound the others are seldom full-band
 _SECOND_CHANNEL = "#2"
 _VALIDATION_CLIPS = 64
@@ -180,6 +180,16 @@ def log_skipped(name: str, error: Exception) -> None:
     logger.warning("skipped: %s", error if told in str(error) else f"{told}: {error}")
 
 
+def check_length(path: Path, duration_s: float) -> None:
+    """Refuse a recording too short to learn or to measure anything from.
+
+    Raises:
+        AudioFormatError: it has less than 20 ms.
+    """
+    if duration_s < _SHORTEST_S:
+        raise AudioFormatError(f"{shown(path)}: is shorter than {_SHORTEST_S * 1000:.0f} ms")
+
+
 def clips_of_file(
     folder: Path,
     name: str,
@@ -200,8 +210,7 @@ def clips_of_file(
     info = read_info(folder / name)
     if info.is_truncated:
         raise AudioFormatError(info.warning or f"{shown(folder / name)}: is truncated")
-    if info.duration_s < SHORTEST_S:
-        raise AudioFormatError(f"{shown(folder / name)}: is shorter than {SHORTEST_S * 1000:.0f} ms")
+    check_length(folder / name, info.duration_s)
     limit_hz = min(limit_hz, info.sample_rate / 2.0)
     return [
         Clip(

@@ -23,10 +23,10 @@ from audiosr_fx.spectrum import LongTermSpectrum
 from audiosr_fx.training.data import (
     INDEX_NAME,
     SAMPLE_RATE,
-    SHORTEST_S,
     UPSAMPLED_LIMIT_HZ,
     Clip,
     DataFolder,
+    check_length,
     clips_of_file,
     load_corpus,
     log_skipped,
@@ -143,8 +143,7 @@ def measure_limit_hz(path: Path) -> float:
         AudioFormatError: it cannot be read, is shorter than 20 ms, or silent.
     """
     with FileSource(path) as source:
-        if source.frames < SHORTEST_S * source.sample_rate:
-            raise AudioFormatError(f"{shown(path)}: is shorter than {SHORTEST_S * 1000:.0f} ms")
+        check_length(path, source.frames / source.sample_rate)
         length = min(source.frames, round(_JUDGED_S * source.sample_rate))
         start = (source.frames - length) // 2
         stretch = source.read(start, start + length)
