@@ -66,12 +66,13 @@ class Results:
             if path.resolve() == taken.resolve() and name in ("csv", "markdown"):
                 raise ParameterError(f"{name} and {other} are both {path}; expected two places")
         for path in (self.csv, self.markdown):
-            if path is not None:
-                with output_errors():
-                    refuse_special(path)
-            if path is not None and path.exists() and not self.overwrite:
+            if path is None:
+                continue
+            with output_errors():
+                refuse_special(path)
+            if path.exists() and not self.overwrite:
                 raise OutputError(f"{path}: exists; choose another name, or say --overwrite")
-            if path is not None and not path.absolute().parent.is_dir():
+            if not path.absolute().parent.is_dir():
                 raise OutputError(f"{path}: there is no folder {path.parent}")
         for folder, pattern in ((self.plots, "*.png"), (self.audio, "*")):
             if folder is None:

@@ -98,10 +98,13 @@ def _check_order(phase: TrainRequest, config: ModelConfig) -> None:
 
 def _check_starts(phase: TrainRequest) -> None:
     """Stages of one folder begin from the same weights, else they add up to no model."""
+    paths = {name: phase.runs / f"{name}.pt" for name in STAGES}
+    there = {name: path for name, path in paths.items() if path.is_file()}
+    if phase.init is None or not there:
+        return
     now = start_record(phase.init)
-    for name in STAGES if phase.init is not None else ():
-        path = phase.runs / f"{name}.pt"
-        before = read_record(path) if path.is_file() else {}
+    for name, path in there.items():
+        before = read_record(path)
         if before.get("init") or name in phase.stages:
             check_start(path, before, now)
 
