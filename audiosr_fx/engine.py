@@ -88,6 +88,12 @@ class Engine:
         return int(self.model.vocoder_context)
 
     @property
+    def cleaner_context(self) -> int:
+        """Mel frames on each side of a cleaned stretch that are not exact; for models with a cleaner."""
+        assert self.model.cleaner is not None
+        return self.model.cleaner.context_frames
+
+    @property
     def fingerprint(self) -> str:
         """A hash of all that moves a bit of what it makes: weights, code, precision, device, threads."""
         return cache_key.digest(
@@ -199,6 +205,19 @@ class Engine:
                 done.append(_array(waveform)[:count])
         return np.concatenate(done)
 
+    def clean(self, waveform: Array) -> Array:
+        """Take steady tones and hiss away, for models with a cleaner.
+
+        Args:
+            waveform: (B, 480 L), each with its loudest sample in the whole recording at 0.5.
+
+        Returns:
+            (B, 480 L), exact but for ``cleaner_context`` frames on each side.
+        """
+        assert self.model.cleaner is not None
+        with self._ready():
+            return np.concatenate([_array(self.model.cleaner(self._tensor(row[None]))) for row in waveform])
+
     def sampling(self, settings: RenderSettings) -> SamplerSettings:
         """What the settings mean for this model: its row of ``QUALITIES``, then what was set by hand.
 
@@ -210,10 +229,10 @@ class Engine:
         steps = _given(settings.steps, quality.steps)
         if steps == 0 and not has_predictor:
             raise ParameterError(f"steps is 0; the model {self.config.name} expects 1 or more")
-        if not settings.keep_low_band and not self.config.makes_low_band:
+        if not settings.keep_low_band and not self.config.cleans:
             raise ParameterError(
                 f"keep_low_band is False; the model {self.config.name} makes nothing below the cutoff and"
-                " cannot clean it: keep the low band, or take a model such as basic"
+                " cannot clean it: keep the low band, or take a model such as mini or basic"
             )
         return SamplerSettings(
             sampler=_given(settings.sampler, quality.sampler),
@@ -222,7 +241,7 @@ class Engine:
             guidance_scale=_given(settings.guidance_scale, self.config.guidance_scale),
             eta=settings.eta,
             detail=_given(settings.detail, quality.detail),
-            keep_low_band=settings.keep_low_band,
+            keep_low_band=settings.keep_low_band or self.config.cleaner is not None,
         )
 
     def _draw(self, noise: NoiseField, places: list[tuple[int, int]], stream: int) -> Tensor:

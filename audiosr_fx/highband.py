@@ -246,6 +246,11 @@ def distance_to_sound(audio: Audio) -> NDArray[np.int64]:
     return distance
 
 
+def fade_to_silence(audio: Audio) -> Audio:
+    """A gain for each sample: one on sound, zero in digital silence more than 2 ms away from any."""
+    return _fade(distance_to_sound(audio))
+
+
 def _fade(distance: NDArray[np.int64]) -> Audio:
     """One on sound, zero 2 ms away from it, a raised cosine between."""
     return (0.5 + 0.5 * np.cos(np.pi * np.minimum(distance, _FADE) / _FADE)).astype(np.float32)

@@ -2,7 +2,7 @@
 
 The input stays what it is: below the crossover it passes through, its level and length are kept, and only
 what ``HighBand`` generates is added to it. Memory does not grow with the length. Where the low band is not to
-be kept, what ``FullBand`` generates takes the input's place.
+be kept, what ``CleanBand`` leaves of the input, or what ``FullBand`` generates, takes its place.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiosr_fx.bandwidth import Verdict, crossover, judge
+from audiosr_fx.cleanband import CleanBand
 from audiosr_fx.errors import AudioFormatError
 from audiosr_fx.fullband import FullBand
 from audiosr_fx.highband import HighBand
@@ -133,7 +134,7 @@ def render(
         )
     engine.sampling(settings)  # settings that cannot work fail before the file is read
     peaks = measure_peaks(recent)
-    verdict = _verdict(recent, settings, rate_out)
+    verdict = _verdict(recent, settings, rate_out, engine)
     return RenderStream(
         recent,
         settings,
@@ -250,7 +251,7 @@ class RenderStream:
         self._block = max(1, round(_PASS_BLOCK_S * sample_rate))
         if verdict.process and self.frames > 0:
             plan = BandPlan(crossover=crossover(verdict), gains=gains)
-            band = (HighBand if settings.keep_low_band else FullBand)(
+            band = _band_kind(settings, engine)(
                 self._base if sample_rate == SAMPLE_RATE else _at_rate(source, SAMPLE_RATE, engine),
                 engine,
                 settings,
@@ -337,7 +338,14 @@ def measure_peaks(source: Source) -> NDArray[np.float32]:
     return peaks
 
 
-def _verdict(source: Source, settings: RenderSettings, rate_out: int) -> Verdict:
+def _band_kind(settings: RenderSettings, engine: Engine) -> type[HighBand]:
+    """What is made of an input: something to add to it, or to take its place."""
+    if settings.keep_low_band:
+        return HighBand
+    return FullBand if engine.config.cleaner is None else CleanBand
+
+
+def _verdict(source: Source, settings: RenderSettings, rate_out: int, engine: Engine) -> Verdict:
     """Judge a source; what a result at that rate, or the model, has no room for is not generated."""
     sample_rate = min(rate_out, SAMPLE_RATE)
     verdict = judge(source, cutoff_hz=settings.cutoff_hz)
@@ -352,7 +360,8 @@ def _verdict(source: Source, settings: RenderSettings, rate_out: int) -> Verdict
     if verdict.process and settings.mix == 0.0:
         return replace(verdict, process=False, reason=f"{verdict.reason}; mix is 0, so nothing is added")
     if verdict.process and not settings.keep_low_band:
-        return replace(verdict, reason=f"{verdict.reason}; below it the input is not kept but made anew")
+        what = "made anew" if engine.config.cleaner is None else "cleaned of steady tones and hiss"
+        return replace(verdict, reason=f"{verdict.reason}; below it the input is not kept but {what}")
     return verdict
 
 

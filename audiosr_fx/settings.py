@@ -38,8 +38,8 @@ class RenderSettings:
         spacing: timestep spacing, ``reference`` or ``trailing``.
         eta: fresh noise per step, 0 (none) to 1.
         detail: how much of the sampled residual is added to the prediction, for models with a predictor.
-        keep_low_band: False replaces the input below the cutoff too by what the model makes of it, for models
-            that were trained to clean; only those whose vocoder makes the whole band can.
+        keep_low_band: False takes steady tones and hiss out of the input before anything is made of it, by
+            models with a cleaner such as ``mini``; those whose vocoder makes the whole band make that anew.
         brightness_db: gain of the new band; this and what follows touch nothing below the crossover.
         tilt_db_per_octave: slope of the new band, from the crossover up.
         ceiling_hz: where the new band ends, softly.

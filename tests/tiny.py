@@ -9,6 +9,7 @@ import torch
 from audiosr_fx.engine import Engine
 from audiosr_fx.model.audiosr import AudioSRModel
 from audiosr_fx.model.config import (
+    CleanerConfig,
     ExciterConfig,
     HiFiGANConfig,
     ModelConfig,
@@ -35,7 +36,10 @@ TINY = ModelConfig(
 )
 
 WITH_PREDICTOR = replace(
-    TINY, predictor=PredictorConfig(width=16, depth=1), vocoder=ExciterConfig(width=16, depth=1)
+    TINY,
+    predictor=PredictorConfig(width=16, depth=1),
+    vocoder=ExciterConfig(width=16, depth=1),
+    cleaner=CleanerConfig(width=16, depth=1, kernel_size=9),
 )
 """The stages of the embedded model."""
 

@@ -99,7 +99,7 @@ def evaluate(
         typer.Option(
             "--variants",
             metavar="NAME,...",
-            help="plain (told the cutoff), found, junk (what lies above is kept), low-band (made anew).",
+            help="plain (told the cutoff), found, junk (what lies above is kept), low-band (not kept).",
             show_default="plain",
             rich_help_panel=_ROWS,
         ),

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from audiosr_fx.errors import ParameterError
+from audiosr_fx.model.cleaner import Cleaner
 from audiosr_fx.model.config import HiFiGANConfig, ModelConfig
 from audiosr_fx.model.diffusion import Schedule, guided_denoiser
 from audiosr_fx.model.exciter import Exciter
@@ -60,9 +61,10 @@ class AudioSRModel(nn.Module):
     """Log-mel in, completed log-mel out, and a waveform from that.
 
     State dict: ``vae.``, ``unet.``, ``vocoder.``, ``scale_factor``; ``conditioner.`` where the condition
-    encoder has weights of its own; ``predictor.`` and ``condition_scale`` for models with a predictor.
+    encoder has weights of its own; ``predictor.`` and ``condition_scale`` for models with a predictor;
+    ``cleaner.`` for those that can clean a recording first.
 
-    Source: AudioSR (Liu et al. 2023, arXiv 2309.07314); the predictor in front is this project's.
+    Source: AudioSR (Liu et al. 2023, arXiv 2309.07314); predictor and cleaner in front are this project's.
     """
 
     scale_factor: Tensor
@@ -79,6 +81,7 @@ class AudioSRModel(nn.Module):
         self.unet = UNet(config.unet)
         self.vocoder = _vocoder(config)
         self.predictor = None if config.predictor is None else Predictor(config.predictor, config.mel)
+        self.cleaner = None if config.cleaner is None else Cleaner(config.cleaner, config.mel)
         self.register_buffer("scale_factor", torch.ones(()))
         # The published network scales its condition as its latents; a residual's scale says nothing about it.
         self.register_buffer("condition_scale", torch.ones(()), persistent=config.predictor is not None)

@@ -99,12 +99,22 @@ class PredictorConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CleanerConfig:
+    """What takes tones and hiss out of a recording (see ``cleaner.py``)."""
+
+    width: int = 16
+    depth: int = 9
+    kernel_size: int = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelConfig:
     """One model: its stages and the settings it renders best with.
 
     ``predictor`` is None for the published models, whose diffusion starts from the
-    low-passed mel alone. ``guidance_scale`` 1.0 needs no unconditional pass. ``shared_encoder``
-    is False only for checkpoints whose condition encoder differs from the autoencoder's own.
+    low-passed mel alone. ``cleaner`` is None for models that take no noise away from what they hear.
+    ``guidance_scale`` 1.0 needs no unconditional pass. ``shared_encoder`` is False only for checkpoints
+    whose condition encoder differs from the autoencoder's own.
     """
 
     name: str
@@ -114,6 +124,7 @@ class ModelConfig:
     diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
     vocoder: HiFiGANConfig | ExciterConfig = field(default_factory=HiFiGANConfig)
     predictor: PredictorConfig | None = None
+    cleaner: CleanerConfig | None = None
     guidance_scale: float = 3.5
     shared_encoder: bool = True
 
@@ -121,6 +132,11 @@ class ModelConfig:
     def makes_low_band(self) -> bool:
         """Whether the band below the cutoff can come from the model: not from a predictor or an Exciter."""
         return self.predictor is None and isinstance(self.vocoder, HiFiGANConfig)
+
+    @property
+    def cleans(self) -> bool:
+        """Whether the low band need not stay as it is: it is cleaned, or made anew."""
+        return self.cleaner is not None or self.makes_low_band
 
 
 BASIC = ModelConfig(name="basic")
@@ -146,6 +162,7 @@ MINI = ModelConfig(
     ),
     vocoder=ExciterConfig(),
     predictor=PredictorConfig(kernel_size=49),
+    cleaner=CleanerConfig(),
     guidance_scale=1.0,
 )
 """The embedded model: trained by this project, small enough to ship."""

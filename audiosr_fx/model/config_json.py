@@ -9,6 +9,7 @@ from typing import Any
 
 from audiosr_fx.errors import CheckpointError
 from audiosr_fx.model.config import (
+    CleanerConfig,
     DiffusionConfig,
     ExciterConfig,
     HiFiGANConfig,
@@ -45,6 +46,7 @@ def config_from_json(text: str) -> ModelConfig:
         vocoder = dict(values["vocoder"])
         vocoder_class = {"hifigan": HiFiGANConfig, "exciter": ExciterConfig}[vocoder.pop("kind")]
         predictor = values["predictor"]
+        cleaner = values.get("cleaner")  # which files of before it was thought of lack
         if not isinstance(values["name"], str) or not isinstance(values["shared_encoder"], bool):
             raise ValueError("name or shared_encoder of the wrong kind")
         return ModelConfig(
@@ -57,6 +59,7 @@ def config_from_json(text: str) -> ModelConfig:
                 "diffusion": _stage(DiffusionConfig, values["diffusion"]),
                 "vocoder": _stage(vocoder_class, vocoder),
                 "predictor": None if predictor is None else _stage(PredictorConfig, predictor),
+                "cleaner": None if cleaner is None else _stage(CleanerConfig, cleaner),
             }
         )
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:

@@ -23,6 +23,7 @@ from torch.nn import functional
 from audiosr_fx.model.config import ExciterConfig, MelConfig
 from audiosr_fx.model.convnext import LOG_MEL_CENTRE, LOG_MEL_SPREAD, ConvNeXtBlock
 from audiosr_fx.model.mel import mel_band_edges_hz, mel_filterbank
+from audiosr_fx.model.stft import ShortTime, interpolation
 
 _EPSILON = 1e-8
 _EXCITATIONS = 3  # copied up, harmonics, noise
@@ -36,8 +37,6 @@ class Exciter(nn.Module):
     mel_to_bins: Tensor
     mix_to_bins: Tensor
     log_band_sum: Tensor
-    window: Tensor
-    overlap_gain: Tensor
     bins_hz: Tensor
     upper_edges_hz: Tensor
 
@@ -51,18 +50,16 @@ class Exciter(nn.Module):
         bins_hz = torch.arange(config.n_fft // 2 + 1) * (mel.sample_rate / config.n_fft)
         edges_hz = torch.from_numpy(mel_band_edges_hz(mel)).float()
         mix_hz = (torch.arange(_MIX_BANDS) + 0.5) * (mel.sample_rate / 2 / _MIX_BANDS)
-        window = torch.hann_window(config.n_fft)
         constants = {
             "bins_hz": bins_hz,
             "upper_edges_hz": edges_hz[2:].clone(),
-            "mel_to_bins": _interpolation(edges_hz[1:-1], bins_hz),
-            "mix_to_bins": _interpolation(mix_hz, bins_hz),
+            "mel_to_bins": interpolation(edges_hz[1:-1], bins_hz),
+            "mix_to_bins": interpolation(mix_hz, bins_hz),
             "log_band_sum": torch.from_numpy(mel_filterbank(mel)).sum(dim=1).log(),
-            "window": window,
-            "overlap_gain": _overlap_gain(window, config.hop_length),
         }
         for name, value in constants.items():
             self.register_buffer(name, value, persistent=False)
+        self.stft = ShortTime(config.n_fft, config.hop_length)
         features = 2 * mel.n_mels + _EXCITATIONS - 1
         self.project_in = nn.Conv1d(features, config.width, 3, padding=1)
         self.blocks = nn.ModuleList(
@@ -102,18 +99,18 @@ class Exciter(nn.Module):
         spectrum = torch.zeros_like(excitations[0])
         for weight, excitation in zip(mix, excitations, strict=True):
             spectrum = spectrum + excitation * weight
-        return self._inverse(torch.where(above, spectrum * gain, torch.zeros_like(spectrum)))
+        return self.stft.inverse(torch.where(above, spectrum * gain, torch.zeros_like(spectrum)))
 
     def _excitations(
         self, lowpass: Tensor, cutoff_bin: Tensor, noise: Tensor, start_frame: int
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Three whitened complex spectra (B, J, K) of about unit power above the cutoff."""
-        low = self._spectrum(lowpass)
+        low = self.stft.spectrum(lowpass)
         below = torch.arange(low.shape[-1], device=low.device) < cutoff_bin[:, None, None]
         copied = self._copy_up(self._whiten(low, below), cutoff_bin, start_frame)
-        bent = self._whiten(self._spectrum(_bend(lowpass, self.mel_config.hop_length)), ~below)
+        bent = self._whiten(self.stft.spectrum(_bend(lowpass, self.mel_config.hop_length)), ~below)
         phase = copied / (copied.abs() + _EPSILON)
-        white = self._spectrum(noise) / self.window.square().sum().sqrt()
+        white = self.stft.spectrum(noise) / self.stft.window.square().sum().sqrt()
         return copied, bent, white * phase
 
     def _copy_up(self, whitened: Tensor, cutoff_bin: Tensor, start_frame: int) -> Tensor:
@@ -155,44 +152,6 @@ class Exciter(nn.Module):
         powers = logits.unflatten(-1, (_EXCITATIONS, _MIX_BANDS)).softmax(dim=-2)
         mix = [(powers[..., i, :] @ self.mix_to_bins + _EPSILON).sqrt() for i in range(_EXCITATIONS)]
         return gain, mix
-
-    def _spectrum(self, waveform: Tensor) -> Tensor:
-        """STFT whose frame j is centred on the middle of hop j: (B, T) -> complex (B, T / hop, K)."""
-        left = (self.config.n_fft - self.config.hop_length) // 2
-        padded = functional.pad(waveform, (left, self.config.n_fft - self.config.hop_length - left))
-        frames = padded.unfold(-1, self.config.n_fft, self.config.hop_length)
-        spectrum: Tensor = torch.fft.rfft(frames * self.window)
-        return spectrum
-
-    def _inverse(self, spectrum: Tensor) -> Tensor:
-        n_fft, hop = self.config.n_fft, self.config.hop_length
-        frames = torch.fft.irfft(spectrum, n_fft) * self.window
-        length = hop * (frames.shape[1] - 1) + n_fft
-        summed = functional.fold(frames.transpose(1, 2), (1, length), (1, n_fft), stride=(1, hop))
-        left = (n_fft - hop) // 2
-        kept = summed[:, 0, 0, left : left + hop * frames.shape[1]]
-        waveform: Tensor = kept * self.overlap_gain.repeat(frames.shape[1])
-        return waveform
-
-
-def _interpolation(from_hz: Tensor, to_hz: Tensor) -> Tensor:
-    """Matrix (len(from), len(to)) that interpolates linearly between the centres ``from_hz``."""
-    position = torch.searchsorted(from_hz, to_hz).clamp(1, len(from_hz) - 1)
-    low, high = from_hz[position - 1], from_hz[position]
-    share = ((to_hz - low) / (high - low)).clamp(0.0, 1.0)
-    columns = torch.arange(len(to_hz))
-    matrix = torch.zeros(len(from_hz), len(to_hz))
-    matrix[position - 1, columns] = 1.0 - share
-    matrix[position, columns] += share
-    return matrix
-
-
-def _overlap_gain(window: Tensor, hop_length: int) -> Tensor:
-    """One hop of the inverse of the overlapping squared windows, starting where a frame's hop starts."""
-    left = (len(window) - hop_length) // 2
-    offsets = torch.arange(len(window)) - left
-    total = torch.zeros(hop_length).index_add_(0, offsets % hop_length, window.square())
-    return 1.0 / total
 
 
 def _bend(lowpass: Tensor, smoothing: int) -> Tensor:

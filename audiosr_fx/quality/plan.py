@@ -92,7 +92,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         ),
     ),
     "low-band": Experiment(
-        question="What does it cost to let the model make the low band anew?",
+        question="What does it cost not to keep the low band, but to clean it or make it anew?",
         plan=replace(
             _STANDARD,
             variants=("plain", "low-band"),

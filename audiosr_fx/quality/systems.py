@@ -28,13 +28,13 @@ Restore = Callable[[Case], Waveform]
 TILT_DB_PER_OCTAVE = -12.0
 VARIANTS = ("plain", "found", "junk", "low-band")
 """How a model is used: told the cutoff; left to find it; told, but what the input has above it is kept; told,
-and the low band made anew too."""
+and the low band not kept, but cleaned or made anew."""
 
 _NOTES = {
     "plain": "",
     "found": ", cutoff found",
     "junk": ", no low-pass",
-    "low-band": ", low band made anew",
+    "low-band": ", low band not kept",
 }
 
 

@@ -18,8 +18,10 @@ from audiosr_fx.model.config import HiFiGANConfig, ModelConfig
 from audiosr_fx.model.config_json import config_from_json
 from audiosr_fx.model.places import place_of
 from audiosr_fx.training.checkpoints import is_same_start, read_checkpoint
+from audiosr_fx.training.cleaner import CleanerStage
 from audiosr_fx.training.data import Clip
 from audiosr_fx.training.device_segments import DeviceSegmentMaker
+from audiosr_fx.training.grow import grown
 from audiosr_fx.training.hifigan import HiFiGANStage
 from audiosr_fx.training.ldm import LatentDenoiser, LatentStage
 from audiosr_fx.training.predictor import PredictorStage
@@ -29,7 +31,6 @@ from audiosr_fx.training.stage import BatchMaker, Stage
 from audiosr_fx.training.trained_on import join_records
 from audiosr_fx.training.vae import VAEStage
 from audiosr_fx.training.vocoder import ExciterStage
-from audiosr_fx.training.widen import widened
 from audiosr_fx.wording import shortened
 
 
@@ -37,8 +38,8 @@ def starting_model(recipe: Recipe, init: str | None) -> AudioSRModel:
     """The model a run starts from: that of ``init`` (see :func:`load_start`), else a fresh one of the recipe.
 
     Raises:
-        ParameterError: the recipe has no model and ``init`` is None, or the two differ in more than how far
-            the predictor looks (see ``widen.py``).
+        ParameterError: the recipe has no model and ``init`` is None, or the two differ in more than
+            ``grow.py`` adds.
         CheckpointError: no such weights.
     """
     if init is None:
@@ -52,14 +53,14 @@ def starting_model(recipe: Recipe, init: str | None) -> AudioSRModel:
 
 
 def fitted_model(model: AudioSRModel, recipe: Recipe, init: str) -> AudioSRModel:
-    """Weights to start from as the recipe goes on with them: its predictor may look further.
+    """Weights to start from as the recipe goes on with them: it may look further, or clean (see ``grow.py``).
 
     Raises:
         ParameterError: the recipe has a model, and the one of ``init`` is made otherwise.
     """
     if recipe.model is None:
         return model
-    model = widened(model, recipe.model)
+    model = grown(model, recipe.model)
     if _shape(recipe.model) != _shape(model.config):
         raise ParameterError(
             f"the model of recipe {recipe.name!r} is made otherwise than {init!r};"
@@ -155,8 +156,8 @@ def build_stage(
         ParameterError: no such stage, or one that the model or the recipe does not have.
     """
     settings: Any = recipe.settings(name)
-    if name == "predictor" and model.config.predictor is None:
-        raise ParameterError(f"model {model.config.name!r} has no predictor to train")
+    if name not in stages_of(model.config):
+        raise ParameterError(f"model {model.config.name!r} has no {name} to train")
     build: Callable[..., Stage] = stage_kind(name, model.config)
     model = model.to(device).requires_grad_(False)
     weights = recipe.data.kind_weights
@@ -177,6 +178,7 @@ def stage_kind(name: str, config: ModelConfig) -> type[Stage]:
         "vae": VAEStage,
         "vocoder": HiFiGANStage if isinstance(config.vocoder, HiFiGANConfig) else ExciterStage,
         "ldm": LatentStage,
+        "cleaner": CleanerStage,
     }
     return kinds[name]
 
@@ -188,7 +190,8 @@ def needed_stages(name: str, config: ModelConfig) -> list[str]:
 
 def stages_of(config: ModelConfig) -> list[str]:
     """The stages that a model of this config has."""
-    return [name for name in STAGES if name != "predictor" or config.predictor is not None]
+    lacking = {name for name in ("predictor", "cleaner") if getattr(config, name) is None}
+    return [name for name in STAGES if name not in lacking]
 
 
 def read_stage(folder: Path, name: str) -> dict[str, Any]:
@@ -267,7 +270,7 @@ def trained_model(
     if start is not None:
         model, before = trained_model(Path(start)) if is_run(start) else (load_model(start), {})
         for config in configs:
-            model = widened(model, config_from_json(config))
+            model = grown(model, config_from_json(config))
         if before:
             twice = before.keys() & records.keys()
             joined = {name: join_records(before[name], records[name]) for name in twice}

@@ -98,6 +98,7 @@ _command("predictor", "Train the envelope predictor: bright log-mel from dull lo
 _command("vae", "Train the autoencoder of log-mels.")
 _command("vocoder", "Train the vocoder; the light one hears the predictor's mels once that is trained.")
 _command("ldm", "Train the latent diffusion; needs the autoencoder, and the predictor if the model has one.")
+_command("cleaner", "Train the cleaner, which takes steady tones and hiss away before anything is restored.")
 _command("all", "Train every stage of the recipe in turn.")
 
 

@@ -13,6 +13,7 @@ from audiosr_fx.errors import ParameterError
 from audiosr_fx.model.config import BASIC, MINI, SPEECH, ExciterConfig, HiFiGANConfig, ModelConfig
 from audiosr_fx.toml_tables import check_is_table, check_keys, read_table
 from audiosr_fx.toml_text import faults_of, parse_toml, read_text
+from audiosr_fx.training.cleaner import CleanerSettings
 from audiosr_fx.training.data import SAMPLE_RATE
 from audiosr_fx.training.ldm import LDMSettings
 from audiosr_fx.training.predictor import PredictorSettings
@@ -24,7 +25,7 @@ from audiosr_fx.wording import shown
 
 CONFIGS: Mapping[str, ModelConfig] = {config.name: config for config in (MINI, BASIC, SPEECH)}
 
-STAGES = ("predictor", "vae", "vocoder", "ldm")
+STAGES = ("predictor", "vae", "vocoder", "ldm", "cleaner")
 """In the order in which ``train all`` takes them."""
 
 NEEDS: Mapping[str, tuple[str, ...]] = {"vocoder": ("predictor",), "ldm": ("predictor", "vae")}
@@ -75,10 +76,10 @@ class Recipe:
         name: of the recipe.
         description: one line.
         model: what is built; None takes that of the weights a run starts from.
-        stages: those that ``train all`` trains.
+        stages: those that ``train all`` trains; where a file does not say, those it has tables for.
         then: recipe that ``train all`` goes on with from what this one trained, in a folder of its name
             within the run's; "" ends there. A file is looked for beside the file of this one.
-        data, predictor, vae, vocoder, ldm: the tables of the file; a stage may be missing.
+        data, predictor, vae, vocoder, ldm, cleaner: the tables of the file; a stage may be missing.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Recipe:
     vae: VAESettings | None = None
     vocoder: VocoderSettings | None = None
     ldm: LDMSettings | None = None
+    cleaner: CleanerSettings | None = None
 
     def settings(self, stage: str) -> TrainSettings:
         """The settings of a stage.
@@ -164,7 +166,7 @@ def read_recipe(table: Mapping[str, Any], name: str) -> Recipe:
     """A recipe from the tables of its file.
 
     ``[augment]`` holds for every stage; a stage's own ``augment`` table comes on top. ``[model]`` is a
-    ``base`` (``mini`` or ``basic``) and what differs from it.
+    ``base`` (``mini`` or ``basic``) and what differs from it; without ``[cleaner]`` it has none.
 
     Raises:
         ParameterError: an unknown key or a value that does not fit.
@@ -177,6 +179,7 @@ def read_recipe(table: Mapping[str, Any], name: str) -> Recipe:
         "vae": VAESettings,
         "vocoder": VocoderSettings,
         "ldm": LDMSettings,
+        "cleaner": CleanerSettings,
     }
     values: dict[str, Any] = {key: value for key, value in table.items() if key not in (*kinds, "augment")}
     stages: dict[str, Any] = {
@@ -184,7 +187,10 @@ def read_recipe(table: Mapping[str, Any], name: str) -> Recipe:
         for stage, kind in kinds.items()
         if stage in table
     }
+    values.setdefault("stages", [name for name in STAGES if name in stages] or list(STAGES))
     model = _read_model(values.pop("model")) if "model" in values else None
+    if model is not None and "cleaner" not in stages:
+        model = replace(model, cleaner=None)
     recipe = read_table(Recipe, {"name": name, **values})
     for stage in recipe.stages:
         if stage not in STAGES:

@@ -174,7 +174,8 @@ def warn_of_noise_that_stays(model: AudioSRModel, settings: TrainSettings) -> No
     degrade = settings.augment.degrade
     if not model.config.makes_low_band and max(degrade.tone_probability, degrade.hiss_probability) > 0.0:
         logger.warning(
-            "model %s never makes the low band, so it will not clean it; go on from basic or speech for that",
+            "model %s never makes the low band, so this cleans nothing; train its cleaner (recipe clean), or"
+            " go on from basic or speech",
             model.config.name,
         )
 

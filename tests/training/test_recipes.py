@@ -132,7 +132,7 @@ def test_a_fault_is_named_with_the_way_out(text: str, message: str, tmp_path: Pa
 
 
 def test_recipes_that_are_not_there_are_named(tmp_path: Path) -> None:
-    with pytest.raises(ParameterError, match="recipe is 'maxi'; expected one of basic, finetune,"):
+    with pytest.raises(ParameterError, match="recipe is 'maxi'; expected one of basic, clean, finetune,"):
         load_recipe("maxi")
     with pytest.raises(PresetError, match="No such file"):
         load_recipe(str(tmp_path / "gone.toml"))
@@ -156,10 +156,20 @@ def test_a_model_is_a_base_and_what_differs(tmp_path: Path) -> None:
         guidance_scale=2.0,
         unet=replace(MINI.unet, base_channels=64),
         vocoder=replace(MINI.vocoder, width=256),
+        cleaner=None,
     )
     other = load_recipe(write(tmp_path, '[model.vocoder]\nkind = "hifigan"\nbase_channels = 64\n')).model
     assert other is not None
     assert other.vocoder == HiFiGANConfig(base_channels=64)
+
+
+def test_a_file_trains_what_it_has_tables_for_unless_it_says_otherwise(tmp_path: Path) -> None:
+    tables = "[vae]\nsteps = 1\n[predictor]\nsteps = 1\n"
+    assert load_recipe(write(tmp_path, tables)).stages == ("predictor", "vae")
+    assert load_recipe(write(tmp_path, 'stages = ["vae"]\n' + tables)).stages == ("vae",)
+    cleaning = load_recipe(write(tmp_path, "[model]\n[cleaner]\nsteps = 1\n"))
+    assert cleaning.stages == ("cleaner",)
+    assert cleaning.model == MINI
 
 
 def test_augmentation_of_all_stages_and_of_one(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from audiosr_fx.training.assemble import (
     module_of,
     needed_stages,
     read_stage,
+    stages_of,
     starting_model,
     trained_model,
 )
@@ -196,7 +197,7 @@ def test_trained_stages_add_up_to_a_model_that_exports(
     config: ModelConfig, make_stage: Callable[..., Stage], tmp_path: Path
 ) -> None:
     recipe = recipe_of(config, steps=2, validate_every=100)
-    for name in STAGES if config.predictor else STAGES[1:]:
+    for name in stages_of(config):
         model = fresh_model(config)
         load_stages(model, tmp_path, needed_stages(name, config))
         Trainer(make_stage(name, recipe, model), recipe.settings(name), tmp_path).run()

@@ -13,12 +13,12 @@ from tiny_training import recipe_of
 from audiosr_fx.errors import ParameterError
 from audiosr_fx.model.audiosr import AudioSRModel
 from audiosr_fx.model.checkpoint import save_model
-from audiosr_fx.model.config import ModelConfig, PredictorConfig
+from audiosr_fx.model.config import CleanerConfig, ModelConfig, PredictorConfig
 from audiosr_fx.model.config_json import config_to_json
 from audiosr_fx.training.assemble import build_stage, starting_model, trained_model
 from audiosr_fx.training.data import Clip
+from audiosr_fx.training.grow import grown
 from audiosr_fx.training.trainer import Trainer
-from audiosr_fx.training.widen import widened
 
 SHORT = replace(WITH_PREDICTOR, predictor=PredictorConfig(width=16, depth=2))
 LONG = replace(SHORT, predictor=PredictorConfig(width=16, depth=2, kernel_size=21))
@@ -26,7 +26,7 @@ LONG = replace(SHORT, predictor=PredictorConfig(width=16, depth=2, kernel_size=2
 
 def test_a_wider_predictor_says_what_it_said() -> None:
     model = tiny_model(config=SHORT)
-    wide = widened(model, LONG)
+    wide = grown(model, LONG)
     assert wide.config == LONG
     assert not wide.training
     mel, cutoff_hz = torch.randn(2, 64, 256) - 6.0, torch.tensor([4000.0, 9000.0])
@@ -49,7 +49,7 @@ def test_a_wider_predictor_says_what_it_said() -> None:
 )
 def test_nothing_else_is_changed(config: ModelConfig) -> None:
     model = tiny_model(config=SHORT)
-    assert widened(model, config) is model
+    assert grown(model, config) is model
 
 
 def test_a_run_goes_on_wider_and_is_exported_so(clips: list[Clip], tmp_path: Path) -> None:
@@ -72,3 +72,15 @@ def _predicted(model: AudioSRModel, mel: torch.Tensor, cutoff_hz: torch.Tensor) 
     with torch.inference_mode():
         predicted: torch.Tensor = model.predictor(mel, cutoff_hz)
     return predicted
+
+
+def test_a_model_gets_a_cleaner_that_leaves_all_as_it_is_and_keeps_one_it_has() -> None:
+    model = tiny_model(config=replace(SHORT, cleaner=None))
+    cleaning = grown(model, SHORT)
+    assert cleaning.config == SHORT
+    assert cleaning.cleaner is not None
+    assert not cleaning.cleaner.project_out.weight.any(), "all bands are open"
+    for name, weight in model.state_dict().items():
+        assert torch.equal(cleaning.state_dict()[name], weight), name
+    assert grown(cleaning, replace(SHORT, cleaner=None)) is cleaning
+    assert grown(cleaning, replace(SHORT, cleaner=CleanerConfig(width=24))) is cleaning

@@ -1,0 +1,191 @@
+"""Train the cleaner: recordings with tones and hiss on top, against the recordings as they were."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from audiosr_fx.errors import ParameterError
+from audiosr_fx.model.audiosr import AudioSRModel
+from audiosr_fx.model.config import ModelConfig
+from audiosr_fx.training.data import SAMPLE_RATE, Clip
+from audiosr_fx.training.impairments import Noise, add_noise
+from audiosr_fx.training.ranges import check_range
+from audiosr_fx.training.segments import Batch
+from audiosr_fx.training.stage import BatchMaker, Example, Stage, TrainSettings
+from audiosr_fx.training.validation import SHOWN, mean_figure, validation_batches
+
+_COMPRESSION = 0.3
+_VALIDATION_NOISES = {
+    "clean": None,
+    "tone": Noise(tone_hz=1_500.0, tone_amplitude=0.02),
+    "hiss": Noise(hiss_amplitude=0.005),
+}
+_INAUDIBLE = 1e-5  # of the power of a recording: what is off by less is not looked at
+_LEAST_DB = -80.0  # of what may be left of a clip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CleanerSettings(TrainSettings):
+    """How the cleaner is trained. Amplitudes are of a recording whose peak is 0.5, drawn evenly over octaves.
+
+    Attributes:
+        tone_probability: of examples that get a steady tone.
+        tone_hz_range: its frequency, drawn evenly over octaves.
+        tone_amplitude_range: its peak.
+        hiss_probability: of examples that get noise, drawn beside that of tones.
+        hiss_amplitude_range: its RMS.
+        hiss_slope_db_range: of its spectrum, in dB per octave: what hisses is seldom white.
+        distortion_weight: of what is done to the recording itself, beside what is left of the noise.
+    """
+
+    tone_probability: float = 0.5
+    tone_hz_range: tuple[float, float] = (100.0, 15_000.0)
+    tone_amplitude_range: tuple[float, float] = (0.001, 0.2)
+    hiss_probability: float = 0.6
+    hiss_amplitude_range: tuple[float, float] = (0.001, 0.02)
+    hiss_slope_db_range: tuple[float, float] = (-6.0, 3.0)
+    distortion_weight: float = 0.005
+
+    def __post_init__(self) -> None:
+        TrainSettings.__post_init__(self)
+        check_range(self, "tone_probability", 0.0, 1.0)
+        check_range(self, "hiss_probability", 0.0, 1.0)
+        check_range(self, "distortion_weight", 0.0, 1e3)
+        for name in ("tone_hz_range", "tone_amplitude_range", "hiss_amplitude_range"):
+            low, high = getattr(self, name)
+            if not 0.0 < low <= high:
+                raise ParameterError(f"{name} is {(low, high)}; expected two rising values above 0")
+        low, high = self.hiss_slope_db_range
+        if not -24.0 <= low <= high <= 24.0:
+            raise ParameterError(f"hiss_slope_db_range is {(low, high)}; expected two rising values of ±24")
+
+
+class CleanerStage(Stage):
+    """A dull recording with noise on top in, the recording out; judged by what is left of the noise."""
+
+    name = "cleaner"
+
+    def __init__(
+        self,
+        model: AudioSRModel,
+        settings: CleanerSettings,
+        maker: BatchMaker,
+        validation: Sequence[Clip],
+        device: torch.device,
+    ) -> None:
+        super().__init__(maker, device, settings.precision)
+        if model.cleaner is None:
+            raise ParameterError(f"model {model.config.name!r} has no cleaner to train")
+        self._cleaner = model.cleaner.requires_grad_(True)
+        self.module: nn.Module = self._cleaner
+        self._settings = settings
+        self._mel = model.mel
+        self._validation = [batch for _, batch in validation_batches(validation)][:1]
+
+    def loss(self, batch: Batch, random: np.random.Generator, step: int) -> Mapping[str, Tensor]:
+        clean = self.move(batch).dull
+        noisy = clean + draw_noise(random, clean.shape, self._settings).to(self.device)
+        with torch.no_grad():
+            magnitude, wanted = (self._cleaner.stft.spectrum(sound).abs() for sound in (noisy, clean))
+        with self.autocast():
+            log_gain = self._cleaner.log_gain(magnitude)
+        parts = {
+            "compressed": compressed_error(magnitude, log_gain.float(), wanted),
+            "distortion": distortion(magnitude, log_gain.float(), wanted),
+        }
+        return {
+            "total": parts["compressed"] + self._settings.distortion_weight * parts["distortion"],
+            **parts,
+        }
+
+    @classmethod
+    def figures(cls, config: ModelConfig) -> tuple[str, ...]:
+        return ("residual_db", *(f"residual_db_{name}" for name in _VALIDATION_NOISES))
+
+    def validate(self, module: nn.Module) -> Mapping[str, float]:
+        residuals_db = {}
+        for batch in self._validation:
+            for name, noise in _VALIDATION_NOISES.items():
+                clean, noisy = batch.dull, _with_noise(batch.dull, noise)
+                residuals_db[f"residual_db_{name}"] = residual_db(module(noisy.to(self.device)).cpu(), clean)
+        return mean_figure(residuals_db, "residual_db")
+
+    def examples(self, module: nn.Module) -> Iterator[Example]:
+        for batch in self._validation:
+            clean = batch.dull[:SHOWN]
+            for name, noise in _VALIDATION_NOISES.items():
+                noisy = _with_noise(clean, noise)
+                made = module(noisy.to(self.device)).cpu()
+                for index in range(len(clean)):
+                    sounds = {"noisy": noisy[index], "cleaned": made[index], "true": clean[index]}
+                    mels = {
+                        title: self._mel(sound[None].to(self.device)).log_mel[0].cpu()
+                        for title, sound in sounds.items()
+                    }
+                    yield Example(name=f"{name}, clip {index + 1}", mels=mels, sounds=sounds)
+
+
+def draw_noise(random: np.random.Generator, shape: Sequence[int], settings: CleanerSettings) -> Tensor:
+    """Tones and hiss as the settings say, float32 of ``shape`` (B, T), zeros where neither was drawn."""
+    size, length = shape
+    seconds = torch.arange(length, dtype=torch.float64) / SAMPLE_RATE
+
+    def evenly(bounds: tuple[float, float]) -> Tensor:
+        low, high = math.log(bounds[0]), math.log(bounds[1])
+        return torch.exp(torch.as_tensor(random.uniform(low, high, (size, 1))))
+
+    def chosen(probability: float) -> Tensor:
+        return torch.as_tensor(random.random((size, 1)) < probability)
+
+    tone_hz, tone = evenly(settings.tone_hz_range), evenly(settings.tone_amplitude_range)
+    phase = torch.as_tensor(random.random((size, 1)))
+    tones = tone * torch.sin(2.0 * math.pi * (tone_hz * seconds + phase)) * chosen(settings.tone_probability)
+    slope_db = torch.as_tensor(random.uniform(*settings.hiss_slope_db_range, (size, 1)))
+    spectrum = torch.fft.rfft(torch.from_numpy(random.standard_normal((size, length))))
+    octaves = torch.log2(torch.fft.rfftfreq(length, 1.0 / SAMPLE_RATE).clamp(min=50.0) / 1_000.0)
+    hiss = torch.fft.irfft(spectrum * torch.pow(10.0, slope_db * octaves / 20.0), length)
+    hiss = hiss / hiss.square().mean(dim=1, keepdim=True).sqrt()
+    hiss = hiss * evenly(settings.hiss_amplitude_range) * chosen(settings.hiss_probability)
+    noise: Tensor = (tones + hiss).float()
+    return noise
+
+
+def compressed_error(magnitude: Tensor, log_gain: Tensor, wanted: Tensor) -> Tensor:
+    """Squared distance of magnitudes, one with gains in nepers, to the power of 0.3: three (B, L, K) -> ().
+
+    Compressed, what is soft counts nearly as much as what is loud.
+
+    Source: Ephrat et al. 2018, "Looking to Listen at the Cocktail Party", for the power of 0.3.
+    """
+    cleaned = magnitude.pow(_COMPRESSION) * torch.exp(_COMPRESSION * log_gain)
+    return (cleaned - wanted.pow(_COMPRESSION)).square().mean()
+
+
+def distortion(magnitude: Tensor, log_gain: Tensor, wanted: Tensor) -> Tensor:
+    """The power by which magnitudes are off over that of ``wanted``, in tens of dB: three (B, L, K) -> ().
+
+    It counts what is loud, so that a recording is not spoilt for a little less hiss.
+    """
+    error = (magnitude * torch.exp(log_gain) - wanted).square().sum(dim=(1, 2))
+    share = error / wanted.square().sum(dim=(1, 2)).clamp(min=1e-6)
+    return torch.log10(share + _INAUDIBLE).mean()
+
+
+def residual_db(estimate: Tensor, target: Tensor) -> float:
+    """Power of what differs from ``target`` over that of ``target`` in dB, the mean over a batch (B, T)."""
+    power = target.square().sum(dim=1).clamp(min=1e-12)
+    share = (estimate - target).square().sum(dim=1) / power
+    return float((10.0 * torch.log10(share.clamp(min=10.0 ** (_LEAST_DB / 10.0)))).mean())
+
+
+def _with_noise(clean: Tensor, noise: Noise | None) -> Tensor:
+    if noise is None:
+        return clean
+    noisy = [add_noise(sound, noise) for sound in clean.numpy()]
+    return torch.from_numpy(np.stack(noisy)).float()

@@ -1,0 +1,158 @@
+"""Renders that clean: the recording as the cleaner leaves it, and the new band made from that."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import pytest
+import torch
+from scipy import signal
+from tiny import WITH_PREDICTOR, tiny_model
+
+from audiosr_fx.cache import RenderCache
+from audiosr_fx.cleanband import CleanedSource
+from audiosr_fx.engine import Engine
+from audiosr_fx.errors import RenderCancelled
+from audiosr_fx.highband import BLOCK_FRAMES
+from audiosr_fx.meltrack import HOP, normalising_gains
+from audiosr_fx.model.audiosr import AudioSRModel
+from audiosr_fx.render import Region, RenderSettings, render_array
+from audiosr_fx.sources import ArraySource, Audio
+
+RATE = 48_000
+KEPT = RenderSettings(cutoff_hz=6000.0, quality="draft")
+CLEANED = replace(KEPT, keep_low_band=False)
+
+
+def halving(model: AudioSRModel) -> AudioSRModel:
+    """Its cleaner turns every band down by 6 dB, whatever it hears."""
+    assert model.cleaner is not None
+    halved = mock.Mock(side_effect=lambda magnitude: torch.full_like(magnitude, -math.log(2.0)))
+    model.cleaner.log_gain = halved  # type: ignore[method-assign]
+    return model
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    return Engine(halving(tiny_model(config=WITH_PREDICTOR)), "cpu")
+
+
+@pytest.fixture(scope="module")
+def music(signals: type) -> Audio:
+    """Eleven seconds, three blocks, of stereo noise; the right channel is 20 dB softer."""
+    audio = signals.noise(11 * RATE, RATE, cutoff_hz=5800.0, channels=2)
+    return (audio * [[1.0], [0.1]]).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def cleaned(music: Audio, engine: Engine) -> Audio:
+    return render_array(music, RATE, CLEANED, engine=engine).audio
+
+
+def low(audio: Audio, sample_rate: int = RATE) -> Audio:
+    return np.asarray(signal.sosfiltfilt(signal.butter(8, 4000.0, fs=sample_rate, output="sos"), audio))
+
+
+def test_the_recording_comes_out_as_the_cleaner_leaves_it(music: Audio, cleaned: Audio) -> None:
+    inner = slice(RATE, -RATE)
+    halves = low(music)[:, inner] / 2.0
+    error = low(cleaned)[:, inner] - halves
+    assert (np.sqrt(np.mean(error**2, axis=1)) < 0.01 * np.sqrt(np.mean(halves**2, axis=1))).all()
+
+
+def test_blocks_fit_exactly(engine: Engine, music: Audio) -> None:
+    gains = normalising_gains(np.abs(music).max(axis=1))
+    blocks = CleanedSource(ArraySource(music, RATE), engine, gains)
+    joint = BLOCK_FRAMES * HOP
+    around = slice(joint - 2 * RATE, joint + 2 * RATE)
+    [alone] = engine.clean(music[:1, around] * gains[0]) / gains[0]
+    context = engine.cleaner_context * HOP
+    np.testing.assert_allclose(
+        blocks.read(around.start, around.stop)[0, context:-context], alone[context:-context], atol=1e-6
+    )
+
+
+def test_the_new_band_is_made_from_what_was_cleaned(music: Audio, engine: Engine, cleaned: Audio) -> None:
+    gains = normalising_gains(np.abs(music).max(axis=1))
+    first = CleanedSource(ArraySource(music, RATE), engine, gains).read(0, music.shape[1])
+    again = render_array(first, RATE, KEPT, engine=engine).audio
+    high = signal.butter(8, 8000.0, "highpass", fs=RATE, output="sos")
+    one, other = (signal.sosfilt(high, audio)[:, RATE:-RATE] for audio in (cleaned, again))
+    assert np.sqrt(np.mean(one**2)) > 1e-4
+    np.testing.assert_allclose(np.std(one, axis=1), np.std(other, axis=1), rtol=0.1)
+
+
+@pytest.mark.parametrize("rate", [16_000, 44_100, 48_000, 96_000])
+@pytest.mark.parametrize("samples", [1, 100, 8_193, 30_001])
+def test_the_length_is_exact(rate: int, samples: int, engine: Engine, signals: type) -> None:
+    audio = signals.noise(samples, rate, channels=2)
+    rendered = render_array(audio, rate, CLEANED, engine=engine, sample_rate_out=rate)
+    assert rendered.audio.shape == audio.shape
+    assert np.isfinite(rendered.audio).all()
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0, 70_001), (200_000, 310_123), (480_000, 11 * RATE)])
+def test_a_region_is_that_part_of_the_whole(
+    start: int, stop: int, music: Audio, engine: Engine, cleaned: Audio
+) -> None:
+    part = render_array(music, RATE, CLEANED, engine=engine, region=Region(start, stop)).audio
+    np.testing.assert_array_equal(part, cleaned[:, start:stop])
+
+
+def test_half_of_the_mix_is_half_the_recording(music: Audio, engine: Engine, cleaned: Audio) -> None:
+    half = render_array(music, RATE, replace(CLEANED, mix=0.5), engine=engine).audio
+    np.testing.assert_allclose(half, 0.5 * music + 0.5 * cleaned, atol=1e-6)
+
+
+def test_a_file_is_cleaned_up_to_its_ends(engine: Engine, signals: type) -> None:
+    audio = signals.noise(2 * RATE + 77, RATE)
+    source = CleanedSource(ArraySource(audio, RATE), engine, np.float32([1.0]))
+    out = source.read(-100, audio.shape[1] + 100)
+    assert not out[:, :100].any()
+    assert not out[:, -100:].any()
+    np.testing.assert_allclose(out[:, 100:-100], audio / 2.0, atol=0.02)
+
+
+def test_digital_silence_stays(engine: Engine, music: Audio) -> None:
+    gapped = music.copy()
+    gapped[:, 3 * RATE : 5 * RATE] = 0.0
+    gapped[1] = 0.0
+    out = render_array(gapped, RATE, CLEANED, engine=engine).audio
+    assert not out[1].any()
+    assert not out[:, 3 * RATE + 1000 : 5 * RATE - 1000].any()
+    assert out[0, 2 * RATE : 3 * RATE].any()
+
+
+def test_a_verdict_says_what_happens_to_the_low_band(music: Audio, engine: Engine) -> None:
+    said = render_array(music[:, :RATE], RATE, CLEANED, engine=engine).verdict.reason
+    assert (
+        said == "cutoff given: 6000 Hz; below it the input is not kept but cleaned of steady tones and hiss"
+    )
+
+
+def test_a_second_render_takes_all_of_the_band_from_the_cache(
+    music: Audio, engine: Engine, cleaned: Audio, tmp_path: Path
+) -> None:
+    first, second = (
+        render_array(music, RATE, CLEANED, engine=engine, cache=RenderCache(folder=tmp_path))
+        for _ in range(2)
+    )
+    assert (first.blocks_made, first.blocks_reused) == (3, 0)
+    assert (second.blocks_made, second.blocks_reused) == (0, 3)
+    np.testing.assert_array_equal(first.audio, cleaned)
+    np.testing.assert_array_equal(second.audio, cleaned)
+
+
+def test_it_can_be_cancelled(music: Audio, engine: Engine) -> None:
+    asked = []
+
+    def after_a_while() -> bool:
+        asked.append(True)
+        return len(asked) > 5
+
+    with pytest.raises(RenderCancelled):
+        render_array(music, RATE, CLEANED, engine=engine, should_cancel=after_a_while)

@@ -1,0 +1,89 @@
+"""The cleaner's training: the noise it hears, what it is judged by, and that it learns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from tiny import WITH_PREDICTOR
+from tiny_training import recipe_of
+
+from audiosr_fx.errors import ParameterError
+from audiosr_fx.training.assemble import build_stage, fresh_model, stages_of
+from audiosr_fx.training.cleaner import CleanerSettings, compressed_error, draw_noise, residual_db
+from audiosr_fx.training.data import Clip
+
+RATE = 48_000
+WITHOUT = replace(WITH_PREDICTOR, cleaner=None)
+QUIET = CleanerSettings(steps=1, tone_probability=0.0, hiss_probability=0.0)
+
+
+def drawn(size: int, **changes: object) -> np.ndarray:
+    settings = replace(QUIET, **changes)  # type: ignore[arg-type]
+    return draw_noise(np.random.default_rng(0), (size, RATE), settings).numpy()
+
+
+def test_only_what_was_asked_for_is_there() -> None:
+    assert not drawn(4).any()
+    assert drawn(4, hiss_probability=1.0).any(axis=1).all()
+    some = drawn(200, tone_probability=0.25).any(axis=1)
+    assert 0.15 < some.mean() < 0.35
+
+
+def test_a_tone_is_one_line_of_the_amplitude_drawn() -> None:
+    noise = drawn(20, tone_probability=1.0, tone_amplitude_range=(0.1, 0.1), tone_hz_range=(1e3, 8e3))
+    spectrum = np.abs(np.fft.rfft(noise * np.hanning(RATE))) / (0.25 * RATE)
+    peaks = spectrum.argmax(axis=1)  # bins of 1 Hz
+    assert ((peaks >= 1_000) & (peaks <= 8_000)).all()
+    assert len(set(peaks)) == 20
+    np.testing.assert_allclose(np.abs(noise).max(axis=1), 0.1, atol=1e-3)
+
+
+@pytest.mark.parametrize("slope_db", [-6.0, 0.0, 3.0])
+def test_hiss_has_the_level_and_the_slope_drawn(slope_db: float) -> None:
+    [noise] = drawn(
+        1, hiss_probability=1.0, hiss_amplitude_range=(0.01, 0.01), hiss_slope_db_range=(slope_db, slope_db)
+    )
+    assert np.sqrt(np.mean(noise**2)) == pytest.approx(0.01, rel=1e-3)
+    power = np.abs(np.fft.rfft(noise)) ** 2
+    octaves_db = 10.0 * np.log10(power[4_000:8_000].mean() / power[1_000:2_000].mean()) / 2.0
+    assert octaves_db == pytest.approx(slope_db, abs=0.3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"tone_probability": 1.5}, "tone_probability is 1.5"),
+        ({"hiss_amplitude_range": (0.02, 0.01)}, "hiss_amplitude_range is .*two rising values"),
+        ({"tone_hz_range": (0.0, 100.0)}, "tone_hz_range is .*above 0"),
+        ({"hiss_slope_db_range": (3.0, -3.0)}, "hiss_slope_db_range is .*two rising values"),
+    ],
+)
+def test_settings_out_of_range_are_refused(changes: dict[str, object], words: str) -> None:
+    with pytest.raises(ParameterError, match=words):
+        replace(QUIET, **changes)  # type: ignore[arg-type]
+
+
+def test_the_error_is_least_where_the_gain_undoes_the_noise() -> None:
+    wanted = torch.rand(1, 5, 9) + 0.1
+    noisy = 4.0 * wanted
+    right, half, none = (
+        float(compressed_error(noisy, torch.full_like(noisy, gain), wanted))
+        for gain in (-np.log(4.0), -np.log(2.0), 0.0)
+    )
+    assert right < 1e-10 < half < none
+
+
+def test_the_residual_is_in_db_of_the_recording() -> None:
+    target = torch.randn(2, 1000, generator=torch.Generator().manual_seed(0))
+    assert residual_db(1.1 * target, target) == pytest.approx(-20.0, abs=0.01)
+    assert residual_db(target, target) == -80.0
+
+
+def test_only_models_that_have_one_train_it(clips: list[Clip]) -> None:
+    assert "cleaner" not in stages_of(WITHOUT)
+    assert stages_of(WITH_PREDICTOR)[-1] == "cleaner"
+    with pytest.raises(ParameterError, match="has no cleaner to train"):
+        build_stage("cleaner", fresh_model(WITHOUT), recipe_of(WITHOUT), clips, clips)
