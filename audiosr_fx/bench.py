@@ -133,6 +133,9 @@ def bench_engine(engine: Engine, quality: str, seconds: float, clock: Clock) -> 
         stages["sampler, all steps"] = lambda: model.sample(windows.latent, sampling, windows.latent)
     lowpass = windows.waveform[:, : WINDOW_FRAMES * model.config.mel.hop_length]
     stages["vocoder"] = lambda: model.vocode(windows.mel, lowpass, cutoff_hz=CUTOFF_HZ, start_frame=0, seed=0)
+    if model.cleaner is not None:
+        cleaner = model.cleaner
+        stages["cleaner"] = lambda: cleaner(lowpass)
     with torch.inference_mode():
         for stage, work in stages.items():
             yield Row(column=column, stage=stage, work_s=clock.measure(work), audio_s=audio_s)
@@ -248,6 +251,7 @@ _STAGES = [
     "U-Net, one step",
     "sampler, all steps",
     "vocoder",
+    "cleaner",
     "whole render",
 ]
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from audiosr_fx.cache_key import digest
 from audiosr_fx.highband import BLOCK_FRAMES, HighBand, fade_to_silence
 from audiosr_fx.meltrack import HOP, SAMPLE_RATE, BandPlan, read_mirrored
-from audiosr_fx.progress import stop_if_asked
 from audiosr_fx.sources import Audio, GridSource, Source, speakers_of
 
 if TYPE_CHECKING:
@@ -34,7 +34,9 @@ class CleanedSource(GridSource):
         source: Source,
         engine: Engine,
         gains: NDArray[np.float32],
+        *,
         should_cancel: Callable[[], bool] | None = None,
+        cache: RenderCache | None = None,
     ) -> None:
         """``gains`` (channels,) bring each channel's peak in the whole file to that the cleaner knows."""
         super().__init__(
@@ -42,26 +44,33 @@ class CleanedSource(GridSource):
             channels=source.channels,
             frames=source.frames,
             block_frames=BLOCK_FRAMES * HOP,
+            blocks_kept=4 + engine.batch_size // source.channels,  # windows ahead, and those around a block
             speakers=speakers_of(source),
         )
         self._source = source
         self._engine = engine
         self._gains = gains[:, None]
         self._should_cancel = should_cancel
+        self._cache = cache
 
     def _make_block(self, index: int) -> Audio:
-        """See ``GridSource``."""
-        stop_if_asked(self._should_cancel)
+        """See ``GridSource``: kept from before, or cleaned anew."""
         context = self._engine.cleaner_context * HOP
         start = index * self._block_frames
         end = -(-self.frames // HOP) * HOP + _MIRRORED
         first, last = max(start - context, -_MIRRORED), min(start + self._block_frames + context, end)
         stretch = read_mirrored(self._source, first, last)
-        cleaned = self._engine.clean(stretch * self._gains) / self._gains
+        key = digest("cleaned", self._engine.fingerprint, self._gains, index, end, stretch)
+        kept = None if self._cache is None else self._cache.load(key)
+        if kept is not None:
+            return kept
+        cleaned = self._engine.clean(stretch * self._gains, self._should_cancel) / self._gains
         cleaned *= fade_to_silence(stretch)
         block = np.zeros((self.channels, self._block_frames), np.float32)
         count = min(self._block_frames, self.frames - start)
         block[:, :count] = cleaned[:, start - first : start - first + count]
+        if self._cache is not None:
+            self._cache.save(key, block)
         return block
 
 
@@ -81,7 +90,7 @@ class CleanBand(HighBand):
     ) -> None:
         """``source`` is the input at 48 kHz."""
         super().__init__(
-            CleanedSource(source, engine, plan.gains, should_cancel),
+            CleanedSource(source, engine, plan.gains, should_cancel=should_cancel, cache=cache),
             engine,
             settings,
             plan,

@@ -205,18 +205,26 @@ class Engine:
                 done.append(_array(waveform)[:count])
         return np.concatenate(done)
 
-    def clean(self, waveform: Array) -> Array:
+    def clean(self, waveform: Array, should_cancel: Callable[[], bool] | None = None) -> Array:
         """Take steady tones and hiss away, for models with a cleaner.
 
         Args:
             waveform: (B, 480 L), each with its loudest sample in the whole recording at 0.5.
+            should_cancel: asked before each of them.
 
         Returns:
             (B, 480 L), exact but for ``cleaner_context`` frames on each side.
+
+        Raises:
+            RenderCancelled: should_cancel said so.
         """
         assert self.model.cleaner is not None
+        done = []
         with self._ready():
-            return np.concatenate([_array(self.model.cleaner(self._tensor(row[None]))) for row in waveform])
+            for row in waveform:
+                stop_if_asked(should_cancel)
+                done.append(_array(self.model.cleaner(self._tensor(row[None]))))
+        return np.concatenate(done)
 
     def sampling(self, settings: RenderSettings) -> SamplerSettings:
         """What the settings mean for this model: its row of ``QUALITIES``, then what was set by hand.
@@ -229,10 +237,10 @@ class Engine:
         steps = _given(settings.steps, quality.steps)
         if steps == 0 and not has_predictor:
             raise ParameterError(f"steps is 0; the model {self.config.name} expects 1 or more")
-        if not settings.keep_low_band and not self.config.cleans:
+        if not settings.keep_low_band and not self.config.can_replace_low_band:
             raise ParameterError(
                 f"keep_low_band is False; the model {self.config.name} makes nothing below the cutoff and"
-                " cannot clean it: keep the low band, or take a model such as mini or basic"
+                " cannot clean it: keep the low band, or take one that can, as the shipped mini and basic do"
             )
         return SamplerSettings(
             sampler=_given(settings.sampler, quality.sampler),

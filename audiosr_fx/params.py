@@ -175,7 +175,7 @@ RENDER_CONTROLS: tuple[Control, ...] = (
         type=bool,
         default=True,
         flag="--keep-low-band",
-        help="Keep the input below the cutoff as it is; otherwise steady tones and hiss are taken out of it.",
+        help="Keep the input below the cutoff as it is; otherwise mini takes tones and hiss out of it.",
     ),
     Control(
         name="brightness_db",

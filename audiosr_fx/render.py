@@ -346,6 +346,20 @@ def _band_kind(settings: RenderSettings, engine: Engine) -> type[HighBand]:
 
 
 def _verdict(source: Source, settings: RenderSettings, rate_out: int, engine: Engine) -> Verdict:
+    """Judge a source, and say what becomes of it below the cutoff where that is not to be kept."""
+    verdict = _gated(source, settings, rate_out)
+    if settings.keep_low_band:
+        return verdict
+    if not verdict.process:
+        what = "the input is kept as it is"
+    elif engine.config.cleaner is None:
+        what = "below it the input is not kept but made anew"
+    else:
+        what = "below it the input is not kept but cleaned of steady tones and hiss"
+    return replace(verdict, reason=f"{verdict.reason}; {what}")
+
+
+def _gated(source: Source, settings: RenderSettings, rate_out: int) -> Verdict:
     """Judge a source; what a result at that rate, or the model, has no room for is not generated."""
     sample_rate = min(rate_out, SAMPLE_RATE)
     verdict = judge(source, cutoff_hz=settings.cutoff_hz)
@@ -359,16 +373,15 @@ def _verdict(source: Source, settings: RenderSettings, rate_out: int, engine: En
         return replace(verdict, process=False, reason=reason)
     if verdict.process and settings.mix == 0.0:
         return replace(verdict, process=False, reason=f"{verdict.reason}; mix is 0, so nothing is added")
-    if verdict.process and not settings.keep_low_band:
-        what = "made anew" if engine.config.cleaner is None else "cleaned of steady tones and hiss"
-        return replace(verdict, reason=f"{verdict.reason}; below it the input is not kept but {what}")
     return verdict
 
 
 def _seconds_apart(engine: Engine, channels: int) -> float:
     """How far the model reads ahead of what is handed out: a batch of windows, two blocks, some context."""
-    windows = max(1, engine.batch_size // channels)
-    return (WINDOW_FRAMES + (windows + 3) * WINDOW_HOP) * HOP / SAMPLE_RATE + 1.0
+    frames = WINDOW_FRAMES + (max(1, engine.batch_size // channels) + 3) * WINDOW_HOP
+    if engine.config.cleaner is not None:
+        frames += WINDOW_HOP + 2 * engine.cleaner_context
+    return frames * HOP / SAMPLE_RATE + 1.0
 
 
 def _at_rate(source: Source, sample_rate: int, engine: Engine) -> Source:

@@ -17,8 +17,7 @@ from audiosr_fx.cache import RenderCache
 from audiosr_fx.cleanband import CleanedSource
 from audiosr_fx.engine import Engine
 from audiosr_fx.errors import RenderCancelled
-from audiosr_fx.highband import BLOCK_FRAMES
-from audiosr_fx.meltrack import HOP, normalising_gains
+from audiosr_fx.meltrack import HOP, normalising_gains, read_mirrored
 from audiosr_fx.model.audiosr import AudioSRModel
 from audiosr_fx.render import Region, RenderSettings, render_array
 from audiosr_fx.sources import ArraySource, Audio
@@ -64,16 +63,31 @@ def test_the_recording_comes_out_as_the_cleaner_leaves_it(music: Audio, cleaned:
     assert (np.sqrt(np.mean(error**2, axis=1)) < 0.01 * np.sqrt(np.mean(halves**2, axis=1))).all()
 
 
-def test_blocks_fit_exactly(engine: Engine, music: Audio) -> None:
-    gains = normalising_gains(np.abs(music).max(axis=1))
-    blocks = CleanedSource(ArraySource(music, RATE), engine, gains)
-    joint = BLOCK_FRAMES * HOP
-    around = slice(joint - 2 * RATE, joint + 2 * RATE)
-    [alone] = engine.clean(music[:1, around] * gains[0]) / gains[0]
-    context = engine.cleaner_context * HOP
-    np.testing.assert_allclose(
-        blocks.read(around.start, around.stop)[0, context:-context], alone[context:-context], atol=1e-6
+def test_blocks_fit_exactly(music: Audio) -> None:
+    model = tiny_model(config=WITH_PREDICTOR)
+    assert model.cleaner is not None
+    torch.nn.init.normal_(
+        model.cleaner.project_out.weight, std=3.0, generator=torch.Generator().manual_seed(0)
     )
+    engine = Engine(model, "cpu")
+    source = ArraySource(music[:, :-77], RATE)
+    gains = normalising_gains(np.abs(music).max(axis=1))
+    blocks = CleanedSource(source, engine, gains).read(0, source.frames)
+    margin = 10 * HOP
+    whole = engine.clean(read_mirrored(source, -margin, 1100 * HOP + margin) * gains[:, None])
+    np.testing.assert_allclose(
+        blocks, (whole / gains[:, None])[:, margin : margin + source.frames], atol=1e-6
+    )
+    assert 0.1 < np.std(blocks) / np.std(music) < 0.9, "it does something"
+
+
+def test_no_block_is_cleaned_twice_in_a_render(music: Audio) -> None:
+    model = halving(tiny_model(config=WITH_PREDICTOR))
+    for batch_size in (1, 8):
+        engine = Engine(model, "cpu", batch_size=batch_size)
+        with mock.patch.object(engine, "clean", wraps=engine.clean) as clean:
+            render_array(np.tile(music, 3), RATE, CLEANED, engine=engine)
+        assert clean.call_count == 8  # of 448 frames, in 33 seconds
 
 
 def test_the_new_band_is_made_from_what_was_cleaned(music: Audio, engine: Engine, cleaned: Audio) -> None:
@@ -134,25 +148,36 @@ def test_a_verdict_says_what_happens_to_the_low_band(music: Audio, engine: Engin
     )
 
 
-def test_a_second_render_takes_all_of_the_band_from_the_cache(
+def test_a_second_render_takes_everything_from_the_cache(
     music: Audio, engine: Engine, cleaned: Audio, tmp_path: Path
 ) -> None:
-    first, second = (
-        render_array(music, RATE, CLEANED, engine=engine, cache=RenderCache(folder=tmp_path))
-        for _ in range(2)
-    )
+    cache = RenderCache(folder=tmp_path)
+    first = render_array(music, RATE, CLEANED, engine=engine, cache=cache)
+    with mock.patch.object(engine, "clean") as clean:
+        second = render_array(music, RATE, CLEANED, engine=engine, cache=cache)
+        assert not clean.called
     assert (first.blocks_made, first.blocks_reused) == (3, 0)
     assert (second.blocks_made, second.blocks_reused) == (0, 3)
     np.testing.assert_array_equal(first.audio, cleaned)
     np.testing.assert_array_equal(second.audio, cleaned)
 
 
-def test_it_can_be_cancelled(music: Audio, engine: Engine) -> None:
-    asked = []
+def test_what_needs_no_band_is_kept_and_the_verdict_says_so(engine: Engine, signals: type) -> None:
+    bright = signals.noise(2 * RATE, RATE)
+    rendered = render_array(bright, RATE, replace(CLEANED, cutoff_hz=None), engine=engine)
+    assert rendered.verdict.reason.endswith("already; the input is kept as it is")
+    np.testing.assert_array_equal(rendered.audio, bright)
 
-    def after_a_while() -> bool:
+
+def test_it_can_be_cancelled_between_channels(music: Audio, engine: Engine) -> None:
+    source = ArraySource(music, RATE)
+    gains = np.ones(2, np.float32)
+    asked: list[bool] = []
+
+    def after_the_first() -> bool:
         asked.append(True)
-        return len(asked) > 5
+        return len(asked) > 1
 
     with pytest.raises(RenderCancelled):
-        render_array(music, RATE, CLEANED, engine=engine, should_cancel=after_a_while)
+        CleanedSource(source, engine, gains, should_cancel=after_the_first).read(0, 100)
+    assert len(asked) == 2

@@ -22,7 +22,7 @@ from audiosr_fx.model.convnext import LOG_MEL_CENTRE, LOG_MEL_SPREAD
 from audiosr_fx.model.mel import mel_band_edges_hz, mel_filterbank
 from audiosr_fx.model.stft import ShortTime, interpolation
 
-_OPEN = 5.0  # of a network that has learned nothing: steady bands are turned down by 0.03 dB
+_OPEN = 5.0  # of a network that has learned nothing: steady bands are turned down by 0.06 dB
 _MOST_NEPERS = 40.0 / (20.0 / math.log(10.0))
 _SMOOTHED, _REACH = 4, 250  # frames to either side
 _NOWHERE = 40.0  # nepers: of frames of digital silence, which say nothing of what is steady
@@ -39,6 +39,8 @@ class Cleaner(nn.Module):
 
     def __init__(self, config: CleanerConfig, mel: MelConfig) -> None:
         super().__init__()
+        if config.kernel_size % 2 == 0:
+            raise ValueError(f"kernel_size is {config.kernel_size}; expected an odd number")
         self.config = config
         self._floor = mel.log_floor
         self.stft = ShortTime(mel.n_fft, mel.hop_length)
@@ -85,7 +87,7 @@ class Cleaner(nn.Module):
         smooth = _mean(log_mel, sounding, _SMOOTHED)
         lowest_of = torch.where(sounding > 0.0, smooth, _NOWHERE)
         steady = -functional.max_pool1d(-lowest_of, 2 * _REACH + 1, 1, _REACH)
-        above = log_mel - steady
+        above = (log_mel - steady).clamp(min=0.0)
         features = (
             (log_mel - LOG_MEL_CENTRE) / LOG_MEL_SPREAD,
             above,

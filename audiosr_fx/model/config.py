@@ -134,8 +134,8 @@ class ModelConfig:
         return self.predictor is None and isinstance(self.vocoder, HiFiGANConfig)
 
     @property
-    def cleans(self) -> bool:
-        """Whether the low band need not stay as it is: it is cleaned, or made anew."""
+    def can_replace_low_band(self) -> bool:
+        """Whether the band below the cutoff need not stay as it is: it is cleaned, or made anew."""
         return self.cleaner is not None or self.makes_low_band
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,8 @@ def fitted_model(model: AudioSRModel, recipe: Recipe, init: str) -> AudioSRModel
     if recipe.model is None:
         return model
     model = grown(model, recipe.model)
-    if _shape(recipe.model) != _shape(model.config):
+    own = model.config if recipe.model.cleaner else replace(model.config, cleaner=None)
+    if _shape(recipe.model) != _shape(own):
         raise ParameterError(
             f"the model of recipe {recipe.name!r} is made otherwise than {init!r};"
             " take --recipe finetune, or leave --init away"
@@ -131,7 +133,7 @@ def fresh_model(config: ModelConfig, seed: int = 0) -> AudioSRModel:
 
 
 def _shape(config: ModelConfig) -> object:
-    return (config.mel, config.vae, config.unet, config.diffusion, config.vocoder, config.predictor)
+    return replace(config, name="", guidance_scale=1.0, shared_encoder=True)
 
 
 def build_stage(
@@ -260,29 +262,42 @@ def trained_model(
             f"{folder} holds no trained stage; train one first: audiosr-fx train all --help"
         )
     records = {name: _record(read_stage(folder, name)) for name in trained}
-    configs = {record["config"] for record in records.values() if "config" in record}
+    config = _joint_config(records.values(), folder)
     begun = [record for record in records.values() if record.get("init")] if init is None else []
-    if len(configs) > 1 or not all(is_same_start(begun[0], record, folder) for record in begun[1:]):
-        raise CheckpointError(
-            f"the stages in {folder} are of different models; keep each model's in its own folder"
-        )
+    if not all(is_same_start(begun[0], record, folder) for record in begun[1:]):
+        raise _of_different_models(folder)
     start = init or _common_start(begun)
     if start is not None:
         model, before = trained_model(Path(start)) if is_run(start) else (load_model(start), {})
-        for config in configs:
-            model = grown(model, config_from_json(config))
+        model = model if config is None else grown(model, config)
         if before:
             twice = before.keys() & records.keys()
             joined = {name: join_records(before[name], records[name]) for name in twice}
             records = {**before, **records, **joined}
     else:
-        config = config_from_json(configs.pop()) if configs else recipe.model if recipe else None
+        if config is None and recipe is not None:
+            config = recipe.model
         if config is None:
             raise CheckpointError(f"{folder} does not say what model its stages are of; give its --recipe")
         model = fresh_model(config)
         trained = stages_of(config)
     load_stages(model, folder, trained)
     return model.eval().requires_grad_(False), records
+
+
+def _joint_config(records: Iterable[Mapping[str, Any]], folder: Path) -> ModelConfig | None:
+    """The model that recorded stages are of; some may be of before it had a cleaner. None if none says."""
+    configs = [config_from_json(record["config"]) for record in records if "config" in record]
+    cleaners = {config.cleaner for config in configs} - {None}
+    if len({replace(config, cleaner=None) for config in configs}) > 1 or len(cleaners) > 1:
+        raise _of_different_models(folder)
+    return replace(configs[0], cleaner=cleaners.pop() if cleaners else None) if configs else None
+
+
+def _of_different_models(folder: Path) -> CheckpointError:
+    return CheckpointError(
+        f"the stages in {folder} are of different models; keep each model's in its own folder"
+    )
 
 
 def _common_start(begun: Sequence[Mapping[str, Any]]) -> str | None:

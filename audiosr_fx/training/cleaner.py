@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
@@ -32,7 +33,10 @@ _LEAST_DB = -80.0  # of what may be left of a clip
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CleanerSettings(TrainSettings):
-    """How the cleaner is trained. Amplitudes are of a recording whose peak is 0.5, drawn evenly over octaves.
+    """How the cleaner is trained. Amplitudes are of full scale, drawn evenly over octaves.
+
+    ``augment.level_db_range`` is the peak of an example in dB of 0.5, which that of a whole recording comes
+    to: the lower it reaches, the softer the passages that noise is heard in.
 
     Attributes:
         tone_probability: of examples that get a steady tone.
@@ -57,13 +61,22 @@ class CleanerSettings(TrainSettings):
         check_range(self, "tone_probability", 0.0, 1.0)
         check_range(self, "hiss_probability", 0.0, 1.0)
         check_range(self, "distortion_weight", 0.0, 1e3)
-        for name in ("tone_hz_range", "tone_amplitude_range", "hiss_amplitude_range"):
+        limits = {"tone_hz_range": SAMPLE_RATE / 2, "tone_amplitude_range": 1.0, "hiss_amplitude_range": 1.0}
+        for name, most in limits.items():
             low, high = getattr(self, name)
-            if not 0.0 < low <= high:
-                raise ParameterError(f"{name} is {(low, high)}; expected two rising values above 0")
+            if not 0.0 < low <= high <= most:
+                raise ParameterError(
+                    f"{name} is {(low, high)}; expected two rising values above 0, at most {most:g}"
+                )
         low, high = self.hiss_slope_db_range
         if not -24.0 <= low <= high <= 24.0:
             raise ParameterError(f"hiss_slope_db_range is {(low, high)}; expected two rising values of ±24")
+        degrade = self.augment.degrade
+        if max(degrade.tone_probability, degrade.hiss_probability) > 0.0:
+            raise ParameterError(
+                "augment.degrade adds noise to what a cleaner learns to leave alone; set its tone_probability"
+                " and hiss_probability to 0"
+            )
 
 
 class CleanerStage(Stage):
@@ -86,7 +99,7 @@ class CleanerStage(Stage):
         self.module: nn.Module = self._cleaner
         self._settings = settings
         self._mel = model.mel
-        self._validation = [batch for _, batch in validation_batches(validation)][:1]
+        self._validation = [batch for _, batch in islice(validation_batches(validation), 1)]
 
     def loss(self, batch: Batch, random: np.random.Generator, step: int) -> Mapping[str, Tensor]:
         clean = self.move(batch).dull

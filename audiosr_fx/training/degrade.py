@@ -116,8 +116,8 @@ class DegradeSettings:
     Each example is cut off by one of three: a codec, a resampler, otherwise a low-pass filter, its cutoff
     drawn evenly over its range in Hz, as published, or with ``even_octaves`` over octaves: where most is
     missing there is most to learn. Codecs that this machine lacks are left out. Noise is for models that are
-    to clean the low band as well (recipe ``restore``); its amplitudes and frequency are drawn evenly over
-    their logarithms.
+    to make a clean low band themselves (recipe ``restore``); its amplitudes and frequency are drawn evenly
+    over their logarithms.
 
     Raises:
         ParameterError: shares that are no shares, a range upside down, or an unknown codec.

@@ -1,6 +1,7 @@
 """Let a model do more than the weights it starts from: look further, or clean.
 
-Kernels are widened by zeros and a new cleaner leaves all bands open: until they are trained nothing changes.
+Kernels are widened by zeros and a new cleaner leaves all bands open: until they are trained, next to nothing
+changes.
 """
 
 from __future__ import annotations

@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from audiosr_fx.errors import ParameterError
-from audiosr_fx.model.config import BASIC, MINI, SPEECH, ExciterConfig, HiFiGANConfig, ModelConfig
+from audiosr_fx.model.config import (
+    BASIC,
+    MINI,
+    SPEECH,
+    CleanerConfig,
+    ExciterConfig,
+    HiFiGANConfig,
+    ModelConfig,
+)
 from audiosr_fx.toml_tables import check_is_table, check_keys, read_table
 from audiosr_fx.toml_text import faults_of, parse_toml, read_text
 from audiosr_fx.training.cleaner import CleanerSettings
@@ -166,7 +174,7 @@ def read_recipe(table: Mapping[str, Any], name: str) -> Recipe:
     """A recipe from the tables of its file.
 
     ``[augment]`` holds for every stage; a stage's own ``augment`` table comes on top. ``[model]`` is a
-    ``base`` (``mini`` or ``basic``) and what differs from it; without ``[cleaner]`` it has none.
+    ``base`` (``mini`` or ``basic``) and what differs from it; it has a cleaner where ``[cleaner]`` is there.
 
     Raises:
         ParameterError: an unknown key or a value that does not fit.
@@ -189,8 +197,8 @@ def read_recipe(table: Mapping[str, Any], name: str) -> Recipe:
     }
     values.setdefault("stages", [name for name in STAGES if name in stages] or list(STAGES))
     model = _read_model(values.pop("model")) if "model" in values else None
-    if model is not None and "cleaner" not in stages:
-        model = replace(model, cleaner=None)
+    if model is not None and "cleaner" not in table["model"]:
+        model = replace(model, cleaner=CleanerConfig() if "cleaner" in stages else None)
     recipe = read_table(Recipe, {"name": name, **values})
     for stage in recipe.stages:
         if stage not in STAGES:

@@ -12,8 +12,10 @@ from tiny_training import recipe_of
 
 from audiosr_fx.errors import ParameterError
 from audiosr_fx.training.assemble import build_stage, fresh_model, stages_of
-from audiosr_fx.training.cleaner import CleanerSettings, compressed_error, draw_noise, residual_db
+from audiosr_fx.training.cleaner import CleanerSettings, compressed_error, distortion, draw_noise, residual_db
 from audiosr_fx.training.data import Clip
+from audiosr_fx.training.degrade import DegradeSettings
+from audiosr_fx.training.segments import AugmentSettings
 
 RATE = 48_000
 WITHOUT = replace(WITH_PREDICTOR, cleaner=None)
@@ -59,6 +61,11 @@ def test_hiss_has_the_level_and_the_slope_drawn(slope_db: float) -> None:
         ({"hiss_amplitude_range": (0.02, 0.01)}, "hiss_amplitude_range is .*two rising values"),
         ({"tone_hz_range": (0.0, 100.0)}, "tone_hz_range is .*above 0"),
         ({"hiss_slope_db_range": (3.0, -3.0)}, "hiss_slope_db_range is .*two rising values"),
+        ({"tone_hz_range": (100.0, 30_000.0)}, "tone_hz_range is .*at most 24000"),
+        (
+            {"augment": AugmentSettings(degrade=DegradeSettings(hiss_probability=0.5))},
+            "augment.degrade adds noise to what a cleaner learns to leave alone",
+        ),
     ],
 )
 def test_settings_out_of_range_are_refused(changes: dict[str, object], words: str) -> None:
@@ -74,6 +81,15 @@ def test_the_error_is_least_where_the_gain_undoes_the_noise() -> None:
         for gain in (-np.log(4.0), -np.log(2.0), 0.0)
     )
     assert right < 1e-10 < half < none
+
+
+def test_distortion_counts_what_is_loud() -> None:
+    wanted = torch.tensor([[[1.0, 0.01]]])
+    unchanged = torch.zeros_like(wanted)
+    loud, soft = torch.tensor([[[-1.0, 0.0]]]), torch.tensor([[[0.0, -1.0]]])
+    assert float(distortion(wanted, unchanged, wanted)) == pytest.approx(-5.0, abs=1e-3)
+    assert float(distortion(wanted, soft, wanted)) < -4.0 < float(distortion(wanted, loud, wanted))
+    assert float(distortion(1.1 * wanted, unchanged, wanted)) == pytest.approx(-2.0, abs=0.01)
 
 
 def test_the_residual_is_in_db_of_the_recording() -> None:

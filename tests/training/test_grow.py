@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +11,9 @@ import torch
 from tiny import TINY, WITH_PREDICTOR, tiny_model
 from tiny_training import recipe_of
 
-from audiosr_fx.errors import ParameterError
+from audiosr_fx.errors import CheckpointError, ParameterError
 from audiosr_fx.model.audiosr import AudioSRModel
-from audiosr_fx.model.checkpoint import save_model
+from audiosr_fx.model.checkpoint import load_model, save_model
 from audiosr_fx.model.config import CleanerConfig, ModelConfig, PredictorConfig
 from audiosr_fx.model.config_json import config_to_json
 from audiosr_fx.training.assemble import build_stage, starting_model, trained_model
@@ -84,3 +85,43 @@ def test_a_model_gets_a_cleaner_that_leaves_all_as_it_is_and_keeps_one_it_has() 
         assert torch.equal(cleaning.state_dict()[name], weight), name
     assert grown(cleaning, replace(SHORT, cleaner=None)) is cleaning
     assert grown(cleaning, replace(SHORT, cleaner=CleanerConfig(width=24))) is cleaning
+
+
+def test_stages_of_before_and_after_a_model_had_a_cleaner_add_up(clips: list[Clip], tmp_path: Path) -> None:
+    without = replace(SHORT, cleaner=None)
+    init = str(save_model(tiny_model(config=without), tmp_path / "old.safetensors"))
+    of_old = json.loads(config_to_json(without))
+    del of_old["cleaner"]
+    recipe, run = recipe_of(SHORT, steps=2), tmp_path / "run"
+    for name, config in (
+        ("vae", json.dumps(of_old)),
+        ("vocoder", config_to_json(without)),
+        ("cleaner", config_to_json(SHORT)),
+    ):
+        stage = build_stage(name, starting_model(recipe, init), recipe, clips[:4], clips[4:])
+        record = {"config": config, "init": init}
+        assert Trainer(stage, recipe.settings(name), run, record=record).run()
+    made, records = trained_model(run)
+    assert made.config == SHORT
+    assert set(records) == {"vae", "vocoder", "cleaner"}
+    loaded = load_model(save_model(made, tmp_path / "new.safetensors"))
+    assert loaded.cleaner is not None
+    assert loaded.cleaner.project_out.weight.any(), "it has learned"
+
+
+def test_two_cleaners_do_not_add_up(clips: list[Clip], tmp_path: Path) -> None:
+    recipe = recipe_of(SHORT, steps=1)
+    other = replace(SHORT, cleaner=CleanerConfig(width=24))
+    for name, config in (("vae", SHORT), ("cleaner", other)):
+        stage = build_stage(name, tiny_model(config=config), recipe, clips[:4], clips[4:])
+        record = {"config": config_to_json(config)}
+        assert Trainer(stage, recipe.settings(name), tmp_path, record=record).run()
+    with pytest.raises(CheckpointError, match="are of different models"):
+        trained_model(tmp_path)
+
+
+def test_a_recipes_own_cleaner_is_not_taken_for_another(tmp_path: Path) -> None:
+    init = str(save_model(tiny_model(config=SHORT), tmp_path / "short.safetensors"))
+    assert starting_model(recipe_of(replace(SHORT, cleaner=None)), init).config == SHORT
+    with pytest.raises(ParameterError, match="is made otherwise"):
+        starting_model(recipe_of(replace(SHORT, cleaner=CleanerConfig(width=24))), init)

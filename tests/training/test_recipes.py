@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from audiosr_fx.errors import ParameterError, PresetError
-from audiosr_fx.model.config import BASIC, MINI, ExciterConfig, HiFiGANConfig
+from audiosr_fx.model.config import BASIC, MINI, CleanerConfig, ExciterConfig, HiFiGANConfig
 from audiosr_fx.toml_text import to_toml
 from audiosr_fx.training.data import HELD_OUT_SOURCES
 from audiosr_fx.training.recipes import STAGES, load_recipe, read_recipe, recipe_names
@@ -170,6 +170,10 @@ def test_a_file_trains_what_it_has_tables_for_unless_it_says_otherwise(tmp_path:
     cleaning = load_recipe(write(tmp_path, "[model]\n[cleaner]\nsteps = 1\n"))
     assert cleaning.stages == ("cleaner",)
     assert cleaning.model == MINI
+    published = load_recipe(write(tmp_path, '[model]\nbase = "basic"\n[cleaner]\nsteps = 1\n'))
+    assert published.model == replace(BASIC, cleaner=CleanerConfig())
+    own = load_recipe(write(tmp_path, "[model.cleaner]\nwidth = 24\n[vae]\nsteps = 1\n")).model
+    assert own == replace(MINI, cleaner=CleanerConfig(width=24))
 
 
 def test_augmentation_of_all_stages_and_of_one(tmp_path: Path) -> None:

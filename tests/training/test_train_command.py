@@ -49,13 +49,16 @@ norm_groups = 4
 [model.vocoder]
 width = 16
 depth = 1
+[model.cleaner]
+width = 4
+depth = 1
 [augment]
 layer_weights = [1.0]
 degrade = { codec_share = 0.0, resampler_share = 0.0, saturation_probability = 0.0 }
 [data]
 held_out = ["sms"]
 """
-STAGES = ("predictor", "vae", "vocoder", "ldm")
+STAGES = ("predictor", "vae", "vocoder", "ldm", "cleaner")
 RECIPE += "".join(f"[{s}]\nsteps = 2\nsegment_s = 0.64\nbatch_size = 1\nvalidate_every = 2\n" for s in STAGES)
 
 Run = Callable[..., Result]
