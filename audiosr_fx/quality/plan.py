@@ -118,11 +118,12 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         ),
     ),
     "noise": Experiment(
-        question="What do hiss and a tone in the input do to the band above?",
+        question="What do hiss and a tone in the input do, and does it help to take them away first?",
         plan=replace(
             _STANDARD,
             hiss=(0.0, 0.001, 0.02),
             tones=(0.0, 0.05),
+            variants=("plain", "low-band"),
             predictor=False,
         ),
     ),
