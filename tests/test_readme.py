@@ -101,7 +101,7 @@ def test_every_command_of_the_examples_exists_with_its_flags(line: str) -> None:
     while words and words[0] in getattr(command, "commands", {}):
         command = command.commands[words.pop(0)]  # type: ignore[attr-defined]
     assert not hasattr(command, "commands"), f"no such command: {line}"
-    flags = {flag for option in command.params for flag in option.opts}
+    flags = {flag for option in command.params for flag in (*option.opts, *option.secondary_opts)}
     assert {word for word in words if re.match(r"-{1,2}[a-z]", word)} <= flags
 
 

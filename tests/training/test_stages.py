@@ -289,8 +289,9 @@ def test_a_run_far_down_a_line_of_runs_reads_each_of_them_once(
 def test_stages_of_two_models_in_one_folder_are_told_apart(
     make_stage: Callable[..., Stage], tmp_path: Path
 ) -> None:
-    for name, config in (("vae", "{}"), ("ldm", "{ }")):
-        torch.save({"average": {}, "step": 1, "record": {"config": config}}, tmp_path / f"{name}.pt")
+    for name, config in (("vae", TINY), ("ldm", replace(TINY, guidance_scale=1.0))):
+        record = {"config": config_to_json(config)}
+        torch.save({"average": {}, "step": 1, "record": record}, tmp_path / f"{name}.pt")
     with pytest.raises(CheckpointError, match="are of different models"):
         trained_model(tmp_path, recipe_of(TINY))
 
