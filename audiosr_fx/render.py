@@ -353,9 +353,9 @@ def _verdict(source: Source, settings: RenderSettings, rate_out: int, engine: En
     if not verdict.process:
         what = "the input is kept as it is"
     elif engine.config.cleaner is None:
-        what = "below it the input is not kept but made anew"
+        what = "below the cutoff the input is not kept but made anew"
     else:
-        what = "below it the input is not kept but cleaned of steady tones and hiss"
+        what = "below the cutoff the input is not kept but cleaned of steady tones and hiss"
     return replace(verdict, reason=f"{verdict.reason}; {what}")
 
 
