@@ -143,10 +143,7 @@ def test_digital_silence_stays(engine: Engine, music: Audio) -> None:
 
 def test_a_verdict_says_what_happens_to_the_low_band(music: Audio, engine: Engine) -> None:
     said = render_array(music[:, :RATE], RATE, CLEANED, engine=engine).verdict.reason
-    assert (
-        said
-        == "cutoff given: 6000 Hz; below the cutoff the input is not kept but cleaned of steady tones and hiss"
-    )
+    assert said.endswith("; below the cutoff the input is not kept but cleaned of steady tones and hiss")
 
 
 def test_a_second_render_takes_everything_from_the_cache(
