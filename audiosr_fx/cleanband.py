@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 from audiosr_fx.cache_key import digest
 from audiosr_fx.highband import BLOCK_FRAMES, HighBand, fade_to_silence
 from audiosr_fx.meltrack import HOP, SAMPLE_RATE, BandPlan, read_mirrored
-from audiosr_fx.sources import Audio, GridSource, Source, speakers_of
+from audiosr_fx.sources import Audio, GridSource, Source
 
 if TYPE_CHECKING:
     from audiosr_fx.cache import RenderCache
     from audiosr_fx.engine import Engine
     from audiosr_fx.settings import RenderSettings
-
 
 _MIRRORED = 10 * HOP  # samples beyond an end, for the windows there; of what is steady they say nothing new
 
@@ -45,7 +44,6 @@ class CleanedSource(GridSource):
             frames=source.frames,
             block_frames=BLOCK_FRAMES * HOP,
             blocks_kept=4 + engine.batch_size // source.channels,  # windows ahead, and those around a block
-            speakers=speakers_of(source),
         )
         self._source = source
         self._engine = engine
@@ -60,17 +58,22 @@ class CleanedSource(GridSource):
         end = -(-self.frames // HOP) * HOP + _MIRRORED
         first, last = max(start - context, -_MIRRORED), min(start + self._block_frames + context, end)
         stretch = read_mirrored(self._source, first, last)
+        if self._cache is None:
+            return self._cleaned(stretch, start, start - first)
         key = digest("cleaned", self._engine.fingerprint, self._gains, index, end, stretch)
-        kept = None if self._cache is None else self._cache.load(key)
-        if kept is not None:
-            return kept
+        kept = self._cache.load(key)
+        if kept is None:
+            kept = self._cleaned(stretch, start, start - first)
+            self._cache.save(key, kept)
+        return kept
+
+    def _cleaned(self, stretch: Audio, start: int, before: int) -> Audio:
+        """The block that begins at sample ``start``, ``before`` samples into its stretch."""
         cleaned = self._engine.clean(stretch * self._gains, self._should_cancel) / self._gains
         cleaned *= fade_to_silence(stretch)
         block = np.zeros((self.channels, self._block_frames), np.float32)
         count = min(self._block_frames, self.frames - start)
-        block[:, :count] = cleaned[:, start - first : start - first + count]
-        if self._cache is not None:
-            self._cache.save(key, block)
+        block[:, :count] = cleaned[:, before : before + count]
         return block
 
 

@@ -123,7 +123,7 @@ def render(
         session_rate(source.sample_rate) if sample_rate_out is None else check_sample_rate(sample_rate_out)
     )
     start, stop = _whole(source) if region is None else region.within(source.frames)
-    seconds_apart = _seconds_apart(engine, source.channels)
+    seconds_apart = _seconds_apart(engine, settings, source.channels)
     recent = RecentSource(source, seconds_apart, should_cancel)
     seconds = (stop - start) / source.sample_rate
     if on_event is not None:
@@ -243,7 +243,7 @@ class RenderStream:
         self._should_cancel = should_cancel
         self._windows = (0, 0)
         self._windows_done = 0
-        self._base = _at_rate(source, sample_rate, engine)
+        self._base = _at_rate(source, sample_rate, engine, settings)
         self._band: Source | None = None
         self._generated: HighBand | None = None
         self._keeps_low_band = settings.keep_low_band
@@ -252,7 +252,7 @@ class RenderStream:
         if verdict.process and self.frames > 0:
             plan = BandPlan(crossover=crossover(verdict), gains=gains)
             band = _band_kind(settings, engine)(
-                self._base if sample_rate == SAMPLE_RATE else _at_rate(source, SAMPLE_RATE, engine),
+                self._base if sample_rate == SAMPLE_RATE else _at_rate(source, SAMPLE_RATE, engine, settings),
                 engine,
                 settings,
                 plan,
@@ -376,19 +376,20 @@ def _gated(source: Source, settings: RenderSettings, rate_out: int) -> Verdict:
     return verdict
 
 
-def _seconds_apart(engine: Engine, channels: int) -> float:
+def _seconds_apart(engine: Engine, settings: RenderSettings, channels: int) -> float:
     """How far the model reads ahead of what is handed out: a batch of windows, two blocks, some context."""
     frames = WINDOW_FRAMES + (max(1, engine.batch_size // channels) + 3) * WINDOW_HOP
-    if engine.config.cleaner is not None:
+    if _band_kind(settings, engine) is CleanBand:
         frames += WINDOW_HOP + 2 * engine.cleaner_context
     return frames * HOP / SAMPLE_RATE + 1.0
 
 
-def _at_rate(source: Source, sample_rate: int, engine: Engine) -> Source:
+def _at_rate(source: Source, sample_rate: int, engine: Engine, settings: RenderSettings) -> Source:
     """The source at another rate, resampled once however often it is read."""
     if sample_rate == source.sample_rate:
         return source
-    return RecentSource(ResampledSource(source, sample_rate), _seconds_apart(engine, source.channels))
+    seconds_apart = _seconds_apart(engine, settings, source.channels)
+    return RecentSource(ResampledSource(source, sample_rate), seconds_apart)
 
 
 def _whole(source: Source) -> tuple[int, int]:

@@ -20,6 +20,7 @@ from audiosr_fx.training.ranges import check_range
 from audiosr_fx.training.segments import Batch
 from audiosr_fx.training.stage import BatchMaker, Example, Stage, TrainSettings
 from audiosr_fx.training.validation import SHOWN, mean_figure, validation_batches
+from audiosr_fx.training.vocoder import sound_examples
 
 _COMPRESSION = 0.3
 _VALIDATION_NOISES = {
@@ -133,15 +134,9 @@ class CleanerStage(Stage):
         for batch in self._validation:
             clean = batch.dull[:SHOWN]
             for name, noise in _VALIDATION_NOISES.items():
-                noisy = _with_noise(clean, noise)
-                made = module(noisy.to(self.device)).cpu()
-                for index in range(len(clean)):
-                    sounds = {"noisy": noisy[index], "cleaned": made[index], "true": clean[index]}
-                    mels = {
-                        title: self._mel(sound[None].to(self.device)).log_mel[0].cpu()
-                        for title, sound in sounds.items()
-                    }
-                    yield Example(name=f"{name}, clip {index + 1}", mels=mels, sounds=sounds)
+                noisy = _with_noise(clean, noise).to(self.device)
+                sounds = {"noisy": noisy, "cleaned": module(noisy), "true": clean.to(self.device)}
+                yield from sound_examples(self._mel, sounds, name)
 
 
 def draw_noise(random: np.random.Generator, shape: Sequence[int], settings: CleanerSettings) -> Tensor:

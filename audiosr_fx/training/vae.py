@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
@@ -61,7 +62,7 @@ class VAEStage(Stage):
         self.module: nn.Module = self.vae
         self.mel = model.mel
         self._multiple = model.config.vae.downsampling
-        self._validation = [batch for _, batch in validation_batches(validation)][:1]
+        self._validation = [batch for _, batch in islice(validation_batches(validation), 1)]
         if settings.adversarial is not None:
             critic = PatchDiscriminator(width=settings.adversarial.width).to(device)
             self.adversary = Adversary([critic], settings.adversarial)

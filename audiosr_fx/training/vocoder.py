@@ -171,9 +171,13 @@ def mean_lsd(batch: Batch, estimate: Tensor) -> float:
 
 def waveform_examples(mel: nn.Module, batch: Batch, made: Tensor, name: str) -> Iterator[Example]:
     """What a vocoder made of a batch, beside what it should have been."""
-    sounds = {"dull": batch.dull, "made": made, "true": batch.target}
+    yield from sound_examples(mel, {"dull": batch.dull, "made": made, "true": batch.target}, name)
+
+
+def sound_examples(mel: nn.Module, sounds: Mapping[str, Tensor], name: str) -> Iterator[Example]:
+    """Waveforms by title, (B, T) each, as one example a clip, with their log-mels."""
     mels = {title: mel(waveform).log_mel for title, waveform in sounds.items()}
-    for index in range(len(made)):
+    for index in range(len(next(iter(sounds.values())))):
         yield Example(
             name=f"{name}, clip {index + 1}",
             mels={title: values[index] for title, values in mels.items()},
