@@ -7,6 +7,7 @@ with its exact complement parts a signal there.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
@@ -70,6 +71,7 @@ class Verdict:
     by hand, or why nothing is to be done. ``has_junk_above``: what stands above a cliff is no music (codec
     holes, aliases, the remains of a filter) and should be low-passed away first. ``confidence`` 0 to 1.
     ``fade_hz``: where the roll-off reaches -1 dB and -20 dB. ``spectrum`` is there to be plotted.
+    ``is_cleaned``: of tones and hiss, and it was judged without them.
     """
 
     cutoff_hz: float | None
@@ -82,6 +84,12 @@ class Verdict:
     drop_db: float = 0.0
     fade_hz: tuple[float, float] | None = None
     spectrum: LongTermSpectrum | None = None
+    is_cleaned: bool = False
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether the recording comes out as it went in."""
+        return not (self.process or self.is_cleaned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +114,9 @@ class Crossover:
         return self.frequency_hz - self.transition_hz / 2.0
 
 
-def judge(source: Source, *, cutoff_hz: float | None = None) -> Verdict:
+def judge(
+    source: Source, *, cutoff_hz: float | None = None, parts: Sequence[tuple[int, int]] | None = None
+) -> Verdict:
     """Decide whether a source should be restored, and from where. All channels share the verdict.
 
     A source that was resampled upwards is judged by the rate it came from, unless something stands above that
@@ -115,6 +125,7 @@ def judge(source: Source, *, cutoff_hz: float | None = None) -> Verdict:
     Args:
         source: any rate from 1 kHz up and any length.
         cutoff_hz: given by hand, 1000 to 24000: restore from there, whatever the spectrum says.
+        parts: (start, stop) of what is listened to, where it costs too much to hear all.
 
     Raises:
         ParameterError: ``cutoff_hz`` out of range.
@@ -125,7 +136,7 @@ def judge(source: Source, *, cutoff_hz: float | None = None) -> Verdict:
         return Verdict(
             cutoff_hz=None, process=False, reason="empty: no samples", kind="silent", confidence=1.0
         )
-    spectrum = measure_spectrum(source)
+    spectrum = measure_spectrum(source, parts)
     silent = _of_silence(spectrum)
     if silent is not None:
         return silent

@@ -205,15 +205,22 @@ class Engine:
                 done.append(_array(waveform)[:count])
         return np.concatenate(done)
 
-    def clean(self, waveform: Array, should_cancel: Callable[[], bool] | None = None) -> Array:
+    def clean(
+        self,
+        waveform: Array,
+        margins: tuple[int, int] = (0, 0),
+        should_cancel: Callable[[], bool] | None = None,
+    ) -> Array:
         """Take steady tones and hiss away, for models with a cleaner.
 
         Args:
             waveform: (B, 480 L), each with its loudest sample in the whole recording at 0.5.
+            margins: mel frames at its beginning and end that are heard only.
             should_cancel: asked before each of them.
 
         Returns:
-            (B, 480 L), exact but for ``cleaner_context`` frames on each side.
+            (B, 480 (L - sum(margins))), exact but for what is less than ``cleaner_context`` frames from an
+            end of the waveform.
 
         Raises:
             RenderCancelled: should_cancel said so.
@@ -223,7 +230,7 @@ class Engine:
         with self._ready():
             for row in waveform:
                 stop_if_asked(should_cancel)
-                done.append(_array(self.model.cleaner(self._tensor(row[None]))))
+                done.append(_array(self.model.cleaner(self._tensor(row[None]), margins)))
         return np.concatenate(done)
 
     def sampling(self, settings: RenderSettings) -> SamplerSettings:

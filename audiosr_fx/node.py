@@ -47,8 +47,8 @@ class AudioSR:
         eta: fresh noise per step, 0 to 1.
         detail: how much of the sampled residual is added; None leaves it to the quality.
         keep_low_band: False takes steady tones and hiss out of what goes in before anything is made of it,
-            with ``mini``; published models make the band below the cutoff anew instead. What needs no new
-            band stays as it is all the same.
+            with ``mini``: the cutoff is looked for without them, and what needs no new band is cleaned all
+            the same. Published models make the band below the cutoff anew instead.
         brightness_db: gain of the new band, and of nothing else.
         tilt_db_per_octave: slope of the new band, from the crossover up.
         ceiling_hz: where the new band ends, softly; None is as far as the rate reaches.

@@ -2,7 +2,7 @@
 
 The input stays what it is: below the crossover it passes through, its level and length are kept, and only
 what ``HighBand`` generates is added to it. Memory does not grow with the length. Where the low band is not to
-be kept, what ``CleanBand`` leaves of the input, or what ``FullBand`` generates, takes its place.
+be kept, what a cleaner leaves of the input, or what ``FullBand`` generates, takes its place.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiosr_fx.bandwidth import Verdict, crossover, judge
-from audiosr_fx.cleanband import CleanBand
+from audiosr_fx.cleaning import CleanedSource, Difference
 from audiosr_fx.errors import AudioFormatError
 from audiosr_fx.fullband import FullBand
 from audiosr_fx.highband import HighBand
@@ -133,14 +133,20 @@ def render(
             )
         )
     engine.sampling(settings)  # settings that cannot work fail before the file is read
-    peaks = measure_peaks(recent)
-    verdict = _verdict(recent, settings, rate_out, engine)
+    gains = normalising_gains(measure_peaks(recent))
+    cleaned = None
+    if _cleans(settings, engine):
+        at_48k = _at_rate(recent, SAMPLE_RATE, seconds_apart)
+        cleaned = CleanedSource(at_48k, engine, gains, should_cancel=should_cancel, cache=cache)
+    verdict = _verdict(recent if cleaned is None else cleaned, settings, rate_out, engine)
     return RenderStream(
         recent,
         settings,
         engine,
         verdict,
-        normalising_gains(peaks),
+        gains,
+        cleaned=cleaned if verdict.is_cleaned else None,
+        seconds_apart=seconds_apart,
         sample_rate=rate_out,
         start=position_at_rate(start, source.sample_rate, rate_out),
         stop=position_at_rate(stop, source.sample_rate, rate_out),
@@ -226,6 +232,8 @@ class RenderStream:
         verdict: Verdict,
         gains: NDArray[np.float32],
         *,
+        cleaned: Source | None,
+        seconds_apart: float,
         sample_rate: int,
         start: int,
         stop: int,
@@ -243,26 +251,30 @@ class RenderStream:
         self._should_cancel = should_cancel
         self._windows = (0, 0)
         self._windows_done = 0
-        self._base = _at_rate(source, sample_rate, engine, settings)
-        self._band: Source | None = None
-        self._generated: HighBand | None = None
-        self._keeps_low_band = settings.keep_low_band
+        self._base = _at_rate(source, sample_rate, seconds_apart)
         self._mix = np.float32(settings.mix)
         self._block = max(1, round(_PASS_BLOCK_S * sample_rate))
+        self._generated: HighBand | None = None
+        self._changes: list[Source] = []
+        at_48k = self._base if sample_rate == SAMPLE_RATE else _at_rate(source, SAMPLE_RATE, seconds_apart)
+        if cleaned is not None:
+            self._changes.append(Difference(cleaned, at_48k))
         if verdict.process and self.frames > 0:
-            plan = BandPlan(crossover=crossover(verdict), gains=gains)
-            band = _band_kind(settings, engine)(
-                self._base if sample_rate == SAMPLE_RATE else _at_rate(source, SAMPLE_RATE, engine, settings),
+            makes_all = not settings.keep_low_band and cleaned is None
+            band = (FullBand if makes_all else HighBand)(
+                at_48k if cleaned is None else cleaned,
                 engine,
                 settings,
-                plan,
+                BandPlan(crossover=crossover(verdict), gains=gains),
                 on_window=self._window_done,
                 should_cancel=should_cancel,
                 cache=cache,
             )
             self._generated = band
             self._windows = self._windows_of(band)
-            self._band = ResampledSource(band, sample_rate)
+            self._changes.append(Difference(band, at_48k) if makes_all else band)
+        if self._changes:
+            self._changes = [ResampledSource(change, sample_rate) for change in self._changes]
             self._block = max(1, WINDOW_HOP * HOP * sample_rate // SAMPLE_RATE)
 
     @property
@@ -291,12 +303,10 @@ class RenderStream:
         return out
 
     def _read(self, start: int, stop: int) -> Audio:
-        if self._band is None:
-            return self._base.read(start, stop)
-        if not self._keeps_low_band and self._mix == 1.0:
-            return self._band.read(start, stop)
-        base, band = self._base.read(start, stop), self._band.read(start, stop)
-        return base + self._mix * (band if self._keeps_low_band else band - base)
+        out = self._base.read(start, stop)
+        for change in self._changes:
+            out = out + self._mix * change.read(start, stop)
+        return out
 
     def _windows_of(self, band: HighBand) -> tuple[int, int]:
         """First and last plus one of the windows that the asked-for stretch lies in."""
@@ -338,11 +348,9 @@ def measure_peaks(source: Source) -> NDArray[np.float32]:
     return peaks
 
 
-def _band_kind(settings: RenderSettings, engine: Engine) -> type[HighBand]:
-    """What is made of an input: something to add to it, or to take its place."""
-    if settings.keep_low_band:
-        return HighBand
-    return FullBand if engine.config.cleaner is None else CleanBand
+def _cleans(settings: RenderSettings, engine: Engine) -> bool:
+    """Whether an input is to be cleaned, and judged and continued as it is then."""
+    return not settings.keep_low_band and settings.mix > 0.0 and engine.config.cleaner is not None
 
 
 def _verdict(source: Source, settings: RenderSettings, rate_out: int, engine: Engine) -> Verdict:
@@ -350,19 +358,21 @@ def _verdict(source: Source, settings: RenderSettings, rate_out: int, engine: En
     verdict = _gated(source, settings, rate_out)
     if settings.keep_low_band:
         return verdict
-    if not verdict.process:
-        what = "the input is kept as it is"
-    elif engine.config.cleaner is None:
+    is_cleaned = _cleans(settings, engine) and verdict.kind not in ("silent", "too_short")
+    if is_cleaned:
+        what = "steady tones and hiss are taken away"
+    elif verdict.process:
         what = "below the cutoff the input is not kept but made anew"
     else:
-        what = "below the cutoff the input is not kept but cleaned of steady tones and hiss"
-    return replace(verdict, reason=f"{verdict.reason}; {what}")
+        what = "the input is kept as it is"
+    return replace(verdict, is_cleaned=is_cleaned, reason=f"{verdict.reason}; {what}")
 
 
 def _gated(source: Source, settings: RenderSettings, rate_out: int) -> Verdict:
     """Judge a source; what a result at that rate, or the model, has no room for is not generated."""
     sample_rate = min(rate_out, SAMPLE_RATE)
-    verdict = judge(source, cutoff_hz=settings.cutoff_hz)
+    parts = source.telling_parts() if isinstance(source, CleanedSource) else None
+    verdict = judge(source, cutoff_hz=settings.cutoff_hz, parts=parts)
     if verdict.process and source.frames < _SHORTEST_S * source.sample_rate:
         return replace(verdict, process=False, reason=f"shorter than {1000 * _SHORTEST_S:.0f} ms")
     limit_hz = _HIGHEST_CUTOFF * sample_rate / 2.0 - 1.0
@@ -379,16 +389,15 @@ def _gated(source: Source, settings: RenderSettings, rate_out: int) -> Verdict:
 def _seconds_apart(engine: Engine, settings: RenderSettings, channels: int) -> float:
     """How far the model reads ahead of what is handed out: a batch of windows, two blocks, some context."""
     frames = WINDOW_FRAMES + (max(1, engine.batch_size // channels) + 3) * WINDOW_HOP
-    if _band_kind(settings, engine) is CleanBand:
+    if _cleans(settings, engine):
         frames += WINDOW_HOP + 2 * engine.cleaner_context
     return frames * HOP / SAMPLE_RATE + 1.0
 
 
-def _at_rate(source: Source, sample_rate: int, engine: Engine, settings: RenderSettings) -> Source:
+def _at_rate(source: Source, sample_rate: int, seconds_apart: float) -> Source:
     """The source at another rate, resampled once however often it is read."""
     if sample_rate == source.sample_rate:
         return source
-    seconds_apart = _seconds_apart(engine, settings, source.channels)
     return RecentSource(ResampledSource(source, sample_rate), seconds_apart)
 
 

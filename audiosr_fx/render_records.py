@@ -23,17 +23,18 @@ def model_record(settings: RenderSettings, verdict: Verdict) -> Provenance:
     """What a model did to a file."""
     from audiosr_fx.bandwidth import crossover_hz
 
-    if not verdict.process:
+    if verdict.is_untouched:
         return Provenance(action="untouched")
     defaults = RenderSettings()
     given = ((name, getattr(settings, name)) for name in _BY_HAND)
     return Provenance(
+        action="restored" if verdict.process else "cleaned",
         model=Path(settings.model).stem if settings.model.endswith(".safetensors") else settings.model,
         weights_sha256=weights_sha256(settings.model),
         quality=settings.quality,
         seed=settings.seed,
-        cutoff_hz=verdict.cutoff_hz,
-        crossover_hz=crossover_hz(verdict),
+        cutoff_hz=verdict.cutoff_hz if verdict.process else None,
+        crossover_hz=crossover_hz(verdict) if verdict.process else None,
         others=tuple((name, str(value)) for name, value in given if value != getattr(defaults, name)),
     )
 

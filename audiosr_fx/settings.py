@@ -39,8 +39,8 @@ class RenderSettings:
         eta: fresh noise per step, 0 (none) to 1.
         detail: how much of the sampled residual is added to the prediction, for models with a predictor.
         keep_low_band: False takes steady tones and hiss out of the input before anything is made of it, by
-            models with a cleaner such as ``mini``; those whose vocoder makes the whole band make that anew.
-            What needs no new band stays as it is all the same.
+            models with a cleaner such as ``mini``: the cutoff is looked for without them, and what needs no
+            new band is cleaned all the same. Those whose vocoder makes the whole band make that anew.
         brightness_db: gain of the new band; this and what follows touch nothing below the crossover.
         tilt_db_per_octave: slope of the new band, from the crossover up.
         ceiling_hz: where the new band ends, softly.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,7 +55,7 @@ class LongTermSpectrum:
         return level
 
 
-def measure_spectrum(source: Source) -> LongTermSpectrum:
+def measure_spectrum(source: Source, parts: Sequence[tuple[int, int]] | None = None) -> LongTermSpectrum:
     """Measure the long-term spectrum of a source in bounded memory.
 
     Signals up to about six minutes are read whole; of longer ones 256 blocks of 65,536 samples, evenly spaced
@@ -62,6 +63,7 @@ def measure_spectrum(source: Source) -> LongTermSpectrum:
 
     Args:
         source: any rate and length; an empty one has a spectrum of zeros.
+        parts: (start, stop) of what alone is read, instead.
     """
     n_fft = 2 ** round(math.log2(source.sample_rate / _BIN_HZ))
     window = np.hanning(n_fft)
@@ -71,7 +73,7 @@ def measure_spectrum(source: Source) -> LongTermSpectrum:
     bands: list[NDArray[np.float32]] = []
     totals: list[float] = []
     scale = 2.0 / (n_fft * float(np.sum(window**2)))
-    for start, stop in _blocks(source.frames, n_fft):
+    for start, stop in _blocks(0, source.frames, n_fft) if parts is None else _blocks_of(parts, n_fft):
         block = source.read(start, stop)
         check_finite(block, "the source holds", start)
         for stretch_power in _stretches(block, window):
@@ -142,20 +144,25 @@ def band_statistics(bands_db: NDArray[np.float32], totals_db: NDArray[np.float64
     return np.stack(rows).astype(np.float32)
 
 
-def _blocks(frames: int, n_fft: int) -> list[tuple[int, int]]:
+def _blocks_of(parts: Sequence[tuple[int, int]], n_fft: int) -> list[tuple[int, int]]:
+    return [block for start, stop in parts for block in _blocks(start, stop, n_fft)]
+
+
+def _blocks(first: int, end: int, n_fft: int) -> list[tuple[int, int]]:
     """What to read: whole stretches only, since cut ends splash over the spectrum, unless it is short."""
+    frames = end - first
     if frames == 0:
         return []
     if frames < 2 * n_fft:
-        return [(-n_fft // 2, frames + n_fft // 2)]
+        return [(first - n_fft // 2, end + n_fft // 2)]
     count = -(-(frames - n_fft + 1) // _BLOCK_FRAMES)
     indices = (
         range(count)
         if count <= _MOST_BLOCKS
         else (index * count // _MOST_BLOCKS for index in range(_MOST_BLOCKS))
     )
-    starts = [index * _BLOCK_FRAMES for index in indices]
-    return [(start, min(start + _BLOCK_FRAMES + n_fft // 2, frames)) for start in starts]
+    starts = [first + index * _BLOCK_FRAMES for index in indices]
+    return [(start, min(start + _BLOCK_FRAMES + n_fft // 2, end)) for start in starts]
 
 
 def _stretches(block: Audio, window: NDArray[np.float64]) -> NDArray[np.float64]:

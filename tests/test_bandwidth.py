@@ -284,6 +284,16 @@ def test_a_long_signal_is_sampled_in_bounded_pieces() -> None:
     assert spectrum.frames > 5000
 
 
+def test_only_the_parts_asked_for_are_heard() -> None:
+    audio = np.concatenate(
+        [noise(1.0), signal.sosfiltfilt(design("butter", 10, 5_000.0), noise(2.0)), noise(1.0)], axis=1
+    )
+    source = ArraySource(audio, RATE)
+    assert not judge(source).process
+    judged = judge(source, parts=[(RATE, 2 * RATE), (2 * RATE, 3 * RATE)])
+    assert judged.cutoff_hz == pytest.approx(5_000.0, rel=0.1)
+
+
 # --- crossover and filters ---
 
 

@@ -125,7 +125,9 @@ class Result:
             return "left out, nothing to do"
         if self.preset is not None:
             return printable(self.preset)
-        return "rendered" if self.rendered else "passed through untouched"
+        if self.rendered:
+            return "rendered"
+        return "passed through untouched" if self.untouched else "cleaned, no new band"
 
 
 def speed_text(speed: float) -> str:
@@ -260,6 +262,6 @@ def intact_below_hz(verdict: Verdict, *, keeps_low_band: bool) -> float | None:
     """Up to where a verdict leaves the input alone; None for all of it."""
     from audiosr_fx.bandwidth import crossover
 
-    if not verdict.process:
+    if verdict.is_untouched:
         return None
     return crossover(verdict).lower_hz if keeps_low_band else 0.0

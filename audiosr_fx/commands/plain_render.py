@@ -85,7 +85,7 @@ class PlainRecipe:
             )
             verdict = stream.verdict
             source.check_unchanged()
-            is_skipped = job.skip_untouched and not verdict.process
+            is_skipped = job.skip_untouched and verdict.is_untouched
             written = _Written() if is_skipped else _write(task, job, settings, source, stream, region)
         render_s = time.perf_counter() - started
         duration_s = stream.frames / stream.sample_rate
@@ -98,7 +98,7 @@ class PlainRecipe:
             intact_below_hz=intact_below_hz(verdict, keeps_low_band=settings.keep_low_band),
             reason=own_reason(verdict, task),
             decisions=(task.note,) if task.note else (),
-            untouched=not verdict.process,
+            untouched=verdict.is_untouched,
             lufs_before=before.integrated_lufs if before else None,
             lufs_after=written.levels.integrated_lufs if written.levels else None,
             true_peak_before_dbtp=before.true_peak_dbtp if before else None,

@@ -214,7 +214,7 @@ class PresetRecipe:
         told: Verdict | None = next(iter((*rendered, *done.verdicts)), None)
         nodes = (section for _, section in self.chosen.preset.sections() if section.type == "AudioSR")
         keeps_low_band = all(section.values.get("keep_low_band", True) for section in nodes)
-        intact = [intact_below_hz(verdict, keeps_low_band=keeps_low_band) for verdict in rendered]
+        intact = [intact_below_hz(verdict, keeps_low_band=keeps_low_band) for verdict in done.verdicts]
         return {
             "rendered": bool(rendered),
             "bandwidth": None if told is None else bandwidth_word(told, task),

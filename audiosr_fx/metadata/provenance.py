@@ -23,7 +23,8 @@ class Provenance:
 
     Attributes:
         software: name and version.
-        action: ``restored``, ``untouched`` (it passed through), ``resampled``, or what else was done.
+        action: ``restored``, ``cleaned`` (and no more), ``untouched`` (it passed through), ``resampled``, or
+            what else was done.
         model: its name.
         weights_sha256: of the model's file.
         quality: of the render.

@@ -1,6 +1,6 @@
 """Take steady tones and hiss out of a recording, before anything is made of it.
 
-What is steady shows in how low each mel band falls within 2.5 s to either side. A small network looks at
+What is steady shows in how low each mel band falls within 5 s to either side. A small network looks at
 the log-mel as at a picture, with that level beside it, and says how much of each band is noise; the
 short-time spectrum is turned down accordingly. The phases stay and nothing is added: no band comes out
 louder than it went in.
@@ -24,7 +24,7 @@ from audiosr_fx.model.stft import ShortTime, interpolation
 
 _OPEN = 5.0  # of a network that has learned nothing: steady bands are turned down by 0.06 dB
 _MOST_NEPERS = 40.0 / (20.0 / math.log(10.0))
-_SMOOTHED, _REACH = 4, 250  # frames to either side
+_SMOOTHED, _REACH = 4, 500  # frames to either side
 _NOWHERE = 40.0  # nepers: of frames of digital silence, which say nothing of what is steady
 _FEATURES = 4
 _DILATIONS = (1, 2, 4)
@@ -58,40 +58,59 @@ class Cleaner(nn.Module):
         nn.init.zeros_(self.project_out.weight)
         assert self.project_out.bias is not None
         nn.init.constant_(self.project_out.bias, -_OPEN)
+        for weight in self.parameters():
+            if weight.dim() == 4:  # the order of h below, or a CPU turns them over at each call
+                weight.data = weight.data.contiguous(memory_format=torch.channels_last)
 
     @property
     def context_frames(self) -> int:
         """Mel frames at each end of a stretch that depend on what lies outside it."""
+        return _SMOOTHED + _REACH + self._near_frames
+
+    @property
+    def _near_frames(self) -> int:
+        """Those of them that reach an output sample through convolutions and windows."""
         dilations = sum(_DILATIONS[index % len(_DILATIONS)] for index in range(self.config.depth))
         convolutions = (1 + dilations) * (self.config.kernel_size // 2)
         windows = 2 * math.ceil(self.stft.n_fft / self.stft.hop_length)
-        return _SMOOTHED + _REACH + convolutions + windows
+        return convolutions + windows
 
-    def forward(self, waveform: Tensor) -> Tensor:
+    def forward(self, waveform: Tensor, margins: tuple[int, int] = (0, 0)) -> Tensor:
         """Clean a stretch whose loudest sample is at about 0.5.
 
         Args:
             waveform: (B, hop_length * L) at 48 kHz.
+            margins: frames at its beginning and end that are heard only.
 
         Returns:
-            The same shape, exact but for ``context_frames`` at each end.
+            (B, hop_length * (L - sum(margins))), exact but for what is less than ``context_frames`` from an
+            end of the waveform.
         """
         spectrum = self.stft.spectrum(waveform)
-        return self.stft.inverse(spectrum * torch.exp(self.log_gain(spectrum.abs())))
+        begin, spare = (max(0, margin - self._near_frames) for margin in margins)
+        made = slice(begin, spectrum.shape[1] - spare)
+        cleaned = self.stft.inverse(spectrum[:, made] * torch.exp(self.log_gain(spectrum.abs(), made)))
+        hop = self.stft.hop_length
+        return cleaned[:, hop * (margins[0] - begin) : cleaned.shape[1] - hop * (margins[1] - spare)]
 
-    def log_gain(self, magnitude: Tensor) -> Tensor:
-        """What each bin is turned down by, in nepers, 0 and below: (B, L, K) -> (B, L, K)."""
+    def log_gain(self, magnitude: Tensor, made: slice = slice(None)) -> Tensor:
+        """What each bin is turned down by in the frames of ``made``, in nepers, 0 and below.
+
+        Shapes: (B, L, K) -> (B, frames made, K).
+        """
         mel = (magnitude @ self.filterbank.T).transpose(1, 2)
         sounding = (mel > self._floor).any(dim=1, keepdim=True).float()
         log_mel = torch.log(mel.clamp(min=self._floor))
         smooth = _mean(log_mel, sounding, _SMOOTHED)
         lowest_of = torch.where(sounding > 0.0, smooth, _NOWHERE)
-        steady = -functional.max_pool1d(-lowest_of, 2 * _REACH + 1, 1, _REACH)
+        steady = -functional.max_pool1d(-lowest_of, 2 * _REACH + 1, 1, _REACH)[..., made]
+        usual = _mean(log_mel, sounding, _REACH)[..., made]
+        log_mel = log_mel[..., made]
         above = (log_mel - steady).clamp(min=0.0)
         features = (
             (log_mel - LOG_MEL_CENTRE) / LOG_MEL_SPREAD,
             above,
-            _mean(log_mel, sounding, _REACH) - steady,
+            usual - steady,
             self.places[:, None].expand_as(log_mel),
         )
         h = self.project_in(torch.stack(features, dim=1).contiguous(memory_format=torch.channels_last))
@@ -119,8 +138,21 @@ class _Block(nn.Module):
 
 def _mean(x: Tensor, weight: Tensor, reach: int) -> Tensor:
     """Over so many frames to either side, as far as they count: (B, M, L), (B, 1, L) -> (B, M, L)."""
+    return _sum(x * weight, reach) / _sum(weight, reach).clamp(min=0.5)
 
-    def pooled(values: Tensor) -> Tensor:
-        return functional.avg_pool1d(values, 2 * reach + 1, 1, reach)
 
-    return pooled(x * weight) / pooled(weight).clamp(min=1e-6)
+def _sum(x: Tensor, reach: int) -> Tensor:
+    """Over so many frames to either side, put together from sums over 1, 2, 4, 8 ... frames.
+
+    Every frame takes the same additions, so that a part of a stretch comes out as in the whole.
+    """
+    count, width = x.shape[-1], 2 * reach + 1
+    runs, length, begin = functional.pad(x, (reach, reach)), 1, 0
+    total = torch.zeros_like(x)
+    while length <= width:
+        if width & length:
+            total = total + runs[..., begin : begin + count]
+            begin += length
+        runs = runs[..., :-length] + runs[..., length:]
+        length *= 2
+    return total

@@ -160,8 +160,9 @@ def build_stage(
     settings: Any = recipe.settings(name)
     if name not in stages_of(model.config):
         raise ParameterError(f"model {model.config.name!r} has no {name} to train")
-    build: Callable[..., Stage] = stage_kind(name, model.config)
+    kind = stage_kind(name, model.config)
     model = model.to(device).requires_grad_(False)
+    training = kind.choose(training, settings)
     weights = recipe.data.kind_weights
     maker: BatchMaker = (
         DeviceSegmentMaker(training, settings.augment, weights, device)
@@ -170,6 +171,7 @@ def build_stage(
     )
     with torch.random.fork_rng(devices=[]):  # critics start out the same in every process
         torch.manual_seed(settings.seed)
+        build: Callable[..., Stage] = kind
         return build(model, settings, maker, validation, torch.device(device))
 
 

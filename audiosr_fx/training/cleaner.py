@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from itertools import islice
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
 from torch import Tensor, nn
 
 from audiosr_fx.errors import ParameterError
@@ -22,6 +25,8 @@ from audiosr_fx.training.stage import BatchMaker, Example, Stage, TrainSettings
 from audiosr_fx.training.validation import SHOWN, mean_figure, validation_batches
 from audiosr_fx.training.vocoder import sound_examples
 
+logger = logging.getLogger(__name__)
+
 _COMPRESSION = 0.3
 _VALIDATION_NOISES = {
     "clean": None,
@@ -30,6 +35,9 @@ _VALIDATION_NOISES = {
 }
 _INAUDIBLE = 1e-5  # of the power of a recording: what is off by less is not looked at
 _LEAST_DB = -80.0  # of what may be left of a clip
+_MAINS_HZ = (50.0, 60.0)
+_HUM_PARTIALS = 16
+_FLOOR_HZ = (300.0, 7_000.0)  # where a recording's own noise is looked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +54,11 @@ class CleanerSettings(TrainSettings):
         hiss_probability: of examples that get noise, drawn beside that of tones.
         hiss_amplitude_range: its RMS.
         hiss_slope_db_range: of its spectrum, in dB per octave: what hisses is seldom white.
+        hum_probability: of examples that get the hum of mains: 50 or 60 Hz and 15 partials.
+        hum_amplitude_range: the peak of its lowest.
+        floor_db: the most that a recording's own steady noise may have (see ``noise_floor_db``); one with
+            more would teach to leave noise alone.
+        floor_kinds: the kinds of clips that this is asked of, those where what is steady is noise.
         distortion_weight: of what is done to the recording itself, beside what is left of the noise.
     """
 
@@ -55,14 +68,25 @@ class CleanerSettings(TrainSettings):
     hiss_probability: float = 0.6
     hiss_amplitude_range: tuple[float, float] = (0.001, 0.02)
     hiss_slope_db_range: tuple[float, float] = (-6.0, 3.0)
+    hum_probability: float = 0.15
+    hum_amplitude_range: tuple[float, float] = (0.001, 0.05)
+    floor_db: float = -64.0
+    floor_kinds: tuple[str, ...] = ("speech", "vocals", "fx")
     distortion_weight: float = 0.005
 
     def __post_init__(self) -> None:
         TrainSettings.__post_init__(self)
         check_range(self, "tone_probability", 0.0, 1.0)
         check_range(self, "hiss_probability", 0.0, 1.0)
+        check_range(self, "hum_probability", 0.0, 1.0)
+        check_range(self, "floor_db", -200.0, 0.0)
         check_range(self, "distortion_weight", 0.0, 1e3)
-        limits = {"tone_hz_range": SAMPLE_RATE / 2, "tone_amplitude_range": 1.0, "hiss_amplitude_range": 1.0}
+        limits = {
+            "tone_hz_range": SAMPLE_RATE / 2,
+            "tone_amplitude_range": 1.0,
+            "hiss_amplitude_range": 1.0,
+            "hum_amplitude_range": 1.0,
+        }
         for name, most in limits.items():
             low, high = getattr(self, name)
             if not 0.0 < low <= high <= most:
@@ -119,6 +143,26 @@ class CleanerStage(Stage):
         }
 
     @classmethod
+    def choose(cls, clips: Sequence[Clip], settings: CleanerSettings) -> list[Clip]:  # type: ignore[override]
+        """See ``Stage``: those without noise of their own."""
+        chosen = [
+            clip
+            for clip in clips
+            if clip.kind not in settings.floor_kinds or noise_floor_db(clip.samples[:]) <= settings.floor_db
+        ]
+        if not chosen:
+            raise ParameterError(
+                f"every recording has steady noise above floor_db, {settings.floor_db:g}; the cleaner learns"
+                " from what has none: give cleaner recordings, or a higher floor_db"
+            )
+        logger.info(
+            "cleaner: %d of %d clips have noise of their own and are left out",
+            len(clips) - len(chosen),
+            len(clips),
+        )
+        return chosen
+
+    @classmethod
     def figures(cls, config: ModelConfig) -> tuple[str, ...]:
         return ("residual_db", *(f"residual_db_{name}" for name in _VALIDATION_NOISES))
 
@@ -140,7 +184,7 @@ class CleanerStage(Stage):
 
 
 def draw_noise(random: np.random.Generator, shape: Sequence[int], settings: CleanerSettings) -> Tensor:
-    """Tones and hiss as the settings say, float32 of ``shape`` (B, T), zeros where neither was drawn."""
+    """Tones, hiss and hum as the settings say, float32 of ``shape`` (B, T), zeros where none was drawn."""
     size, length = shape
     seconds = torch.arange(length, dtype=torch.float64) / SAMPLE_RATE
 
@@ -160,8 +204,41 @@ def draw_noise(random: np.random.Generator, shape: Sequence[int], settings: Clea
     hiss = torch.fft.irfft(spectrum * torch.pow(10.0, slope_db * octaves / 20.0), length)
     hiss = hiss / hiss.square().mean(dim=1, keepdim=True).sqrt()
     hiss = hiss * evenly(settings.hiss_amplitude_range) * chosen(settings.hiss_probability)
+    hum = evenly(settings.hum_amplitude_range) * chosen(settings.hum_probability)
+    for row in hum.nonzero()[:, 0]:
+        tones[row] += hum[row] * _draw_hum(random, seconds)
     noise: Tensor = (tones + hiss).float()
     return noise
+
+
+def _draw_hum(random: np.random.Generator, seconds: Tensor) -> Tensor:
+    """The hum of mains, a little off its frequency, its partials falling by 3 to 12 dB an octave."""
+    lowest_hz = random.choice(_MAINS_HZ) * random.uniform(0.99, 1.01)
+    fall = random.uniform(0.5, 2.0)
+    hum = torch.zeros_like(seconds)
+    for partial in range(1, _HUM_PARTIALS + 1):
+        level = (random.uniform(0.1, 1.0) if partial > 1 else 1.0) * partial**-fall
+        hum += level * torch.sin(2.0 * math.pi * (lowest_hz * partial * seconds + random.random()))
+    return hum
+
+
+def noise_floor_db(samples: NDArray[np.int16]) -> float:
+    """How loud what is steady in a recording is: the RMS of white noise as loud, in dB of the largest sample.
+
+    That is the lowest power of each bin between 300 Hz and 7 kHz, of the mean over 0.1 s, and the mean of
+    their decibels; of 0.1 s and less, and of digital silence, it is -inf.
+    """
+    n_fft, hop, smoothed = 2048, 480, 9
+    peak = float(np.abs(samples.astype(np.float32)).max(initial=0.0))
+    if len(samples) < n_fft + smoothed * hop or peak == 0.0:
+        return -math.inf
+    window = np.hanning(n_fft).astype(np.float32)
+    frames = np.lib.stride_tricks.sliding_window_view(samples, n_fft)[::hop]
+    frames = frames[np.abs(frames).max(axis=1) > 0]
+    first, last = (round(hz * n_fft / SAMPLE_RATE) for hz in _FLOOR_HZ)
+    power = np.abs(np.fft.rfft(frames * window)[:, first:last]) ** 2 / np.square(window).sum()
+    lowest = uniform_filter1d(power, smoothed, axis=0, mode="nearest").min(axis=0)
+    return float(np.mean(10.0 * np.log10(np.maximum(lowest / peak**2, 1e-20))))
 
 
 def compressed_error(magnitude: Tensor, log_gain: Tensor, wanted: Tensor) -> Tensor:

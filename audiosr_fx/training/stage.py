@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from audiosr_fx.errors import ParameterError
 from audiosr_fx.model.config import ModelConfig
 from audiosr_fx.training.adversarial import Adversary
+from audiosr_fx.training.data import Clip
 from audiosr_fx.training.ranges import check_betas, check_range
 from audiosr_fx.training.segments import AugmentSettings, Batch
 
@@ -158,6 +159,15 @@ class Stage(ABC):
 
         ``total`` is minimised by the module, ``critics``, if it is there, by the adversary.
         """
+
+    @classmethod
+    def choose(cls, clips: Sequence[Clip], settings: TrainSettings) -> Sequence[Clip]:
+        """Those clips that it learns from: all of them, where a stage does not say.
+
+        Raises:
+            ParameterError: it can learn from none.
+        """
+        return clips
 
     @classmethod
     @abstractmethod

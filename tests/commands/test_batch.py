@@ -17,11 +17,13 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from tiny import WITH_PREDICTOR, tiny_model
 from typer.testing import CliRunner, Result
 
 from audiosr_fx.cli import app
 from audiosr_fx.commands.terminal import ExitCode
 from audiosr_fx.engine import Engine
+from audiosr_fx.metadata import read_provenance
 from audiosr_fx.meters import measure_loudness
 
 RATE = 48_000
@@ -93,6 +95,27 @@ def test_what_needs_nothing_may_be_left_out(run: Run, songs: Path) -> None:
     assert (summary["rendered"], summary["skipped"], summary["failed"]) == (1, 2, 0)
     assert files[0]["lufs_before"] == pytest.approx(measure_loudness(*loaded(songs / "dull.wav")), abs=0.01)
     assert files[0]["lufs_after"] == pytest.approx(measure_loudness(*loaded(Path("out/dull.wav"))), abs=0.01)
+
+
+def test_what_is_cleaned_and_no_more_is_written_and_called_so(
+    run: Run, songs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Engine(tiny_model(config=WITH_PREDICTOR), "cpu")
+    monkeypatch.setattr("audiosr_fx.engine.load_engine", lambda *_: engine)
+    full, silent = songs / "full.wav", songs / "silent.wav"
+    files, summary = told(
+        run("render", full, silent, "-o", "out", "--no-keep-low-band", "--skip-untouched", "--json")
+    )
+    assert (summary["rendered"], summary["untouched"], summary["skipped"]) == (0, 0, 1)
+    assert files_in("out") == ["full.wav"]
+    assert [(one["rendered"], one["untouched"], one["intact_below_hz"]) for one in files] == [
+        (False, False, 0.0),
+        (False, True, None),
+    ]
+    [made] = read_provenance(Path("out/full.wav"))
+    assert (made.action, made.cutoff_hz, made.others) == ("cleaned", None, (("keep_low_band", "False"),))
+    result = run("render", full, "-o", "again.wav", "--no-keep-low-band")
+    assert "again.wav: cleaned, no new band, " in result.stdout
 
 
 def loaded(path: Path) -> tuple[np.ndarray, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -12,14 +13,22 @@ from tiny_training import recipe_of
 
 from audiosr_fx.errors import ParameterError
 from audiosr_fx.training.assemble import build_stage, fresh_model, stages_of
-from audiosr_fx.training.cleaner import CleanerSettings, compressed_error, distortion, draw_noise, residual_db
+from audiosr_fx.training.cleaner import (
+    CleanerSettings,
+    CleanerStage,
+    compressed_error,
+    distortion,
+    draw_noise,
+    noise_floor_db,
+    residual_db,
+)
 from audiosr_fx.training.data import Clip
 from audiosr_fx.training.degrade import DegradeSettings
 from audiosr_fx.training.segments import AugmentSettings
 
 RATE = 48_000
 WITHOUT = replace(WITH_PREDICTOR, cleaner=None)
-QUIET = CleanerSettings(steps=1, tone_probability=0.0, hiss_probability=0.0)
+QUIET = CleanerSettings(steps=1, tone_probability=0.0, hiss_probability=0.0, hum_probability=0.0)
 
 
 def drawn(size: int, **changes: object) -> np.ndarray:
@@ -54,10 +63,49 @@ def test_hiss_has_the_level_and_the_slope_drawn(slope_db: float) -> None:
     assert octaves_db == pytest.approx(slope_db, abs=0.3)
 
 
+def test_hum_is_of_mains_and_its_partials() -> None:
+    noise = drawn(6, hum_probability=1.0, hum_amplitude_range=(0.02, 0.02))
+    spectrum = np.abs(np.fft.rfft(noise * np.hanning(RATE))) / (0.25 * RATE)
+    lowest = spectrum[:, 45:65].argmax(axis=1) + 45
+    assert set(lowest) <= {49, 50, 51, 59, 60, 61}
+    assert ((spectrum[:, 45:65].max(axis=1) > 0.01) & (spectrum[:, 45:65].max(axis=1) < 0.0205)).all()
+    second = spectrum[:, 95:125].max(axis=1)
+    assert ((second > 1e-4) & (second < 0.02)).all()
+    assert spectrum[:, 1_200:].max() < 1e-5
+
+
+def test_the_floor_is_that_of_the_noise_between_sounds() -> None:
+    random = np.random.default_rng(0)
+    beeps = np.sin(2 * np.pi * 1_000.0 * np.arange(2 * RATE) / RATE) * (
+        np.arange(2 * RATE) % RATE < RATE // 2
+    )
+    floors = [
+        noise_floor_db((16_384 * (beeps + amplitude * random.standard_normal(2 * RATE))).astype(np.int16))
+        for amplitude in (0.001, 0.01)
+    ]
+    assert floors == pytest.approx(
+        [-65.0, -45.0], abs=2.5
+    )  # the lowest tenth of a second is some 5 dB softer
+    assert noise_floor_db((16_384 * beeps).astype(np.int16)) < -90.0
+    assert noise_floor_db(np.zeros(RATE, np.int16)) == -math.inf
+    assert noise_floor_db(np.ones(100, np.int16)) == -math.inf
+
+
+def test_what_has_noise_of_its_own_is_not_learned_from(clips: list[Clip]) -> None:
+    random = np.random.default_rng(0)
+    hiss = (3_000 * random.standard_normal(RATE)).astype(np.int16)
+    noisy = [Clip(name=kind, kind=kind, source=kind, limit_hz=24e3, samples=hiss) for kind in ("fx", "mix")]
+    assert CleanerStage.choose(noisy, QUIET) == noisy[1:], "what sounds on in a mix may be its notes"
+    with pytest.raises(ParameterError, match="every recording has steady noise above floor_db, -64"):
+        CleanerStage.choose(noisy[:1], QUIET)
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"tone_probability": 1.5}, "tone_probability is 1.5"),
+        ({"hum_probability": -0.1}, "hum_probability is -0.1"),
+        ({"floor_db": 3.0}, "floor_db is 3.0"),
         ({"hiss_amplitude_range": (0.02, 0.01)}, "hiss_amplitude_range is .*two rising values"),
         ({"tone_hz_range": (0.0, 100.0)}, "tone_hz_range is .*above 0"),
         ({"hiss_slope_db_range": (3.0, -3.0)}, "hiss_slope_db_range is .*two rising values"),

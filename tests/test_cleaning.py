@@ -14,7 +14,7 @@ from scipy import signal
 from tiny import WITH_PREDICTOR, tiny_model
 
 from audiosr_fx.cache import RenderCache
-from audiosr_fx.cleanband import CleanedSource
+from audiosr_fx.cleaning import CleanedSource
 from audiosr_fx.engine import Engine
 from audiosr_fx.errors import RenderCancelled
 from audiosr_fx.meltrack import HOP, normalising_gains, read_mirrored
@@ -30,8 +30,20 @@ CLEANED = replace(KEPT, keep_low_band=False)
 def halving(model: AudioSRModel) -> AudioSRModel:
     """Its cleaner turns every band down by 6 dB, whatever it hears."""
     assert model.cleaner is not None
-    halved = mock.Mock(side_effect=lambda magnitude: torch.full_like(magnitude, -math.log(2.0)))
-    model.cleaner.log_gain = halved  # type: ignore[method-assign]
+    model.cleaner.log_gain = mock.Mock(  # type: ignore[method-assign]
+        side_effect=lambda magnitude, made: torch.full_like(magnitude[:, made], -math.log(2.0))
+    )
+    return model
+
+
+def muting_above(frequency_hz: float, model: AudioSRModel) -> AudioSRModel:
+    """Its cleaner turns all above a frequency down by 80 dB."""
+    assert model.cleaner is not None
+    bins = torch.arange(1025) * RATE / 2048
+    gain = torch.where(bins > frequency_hz, -4.0 * math.log(10.0), 0.0)
+    model.cleaner.log_gain = mock.Mock(  # type: ignore[method-assign]
+        side_effect=lambda magnitude, made: gain.expand_as(magnitude[:, made])
+    )
     return model
 
 
@@ -81,12 +93,15 @@ def test_blocks_fit_exactly(music: Audio) -> None:
     assert 0.1 < np.std(blocks) / np.std(music) < 0.9, "it does something"
 
 
-def test_no_block_is_cleaned_twice_in_a_render(music: Audio) -> None:
+@pytest.mark.parametrize("cutoff_hz", [6000.0, None])
+def test_no_block_is_cleaned_twice_in_a_render(cutoff_hz: float | None, music: Audio) -> None:
     model = halving(tiny_model(config=WITH_PREDICTOR))
+    settings = replace(CLEANED, cutoff_hz=cutoff_hz)
     for batch_size in (1, 8):
         engine = Engine(model, "cpu", batch_size=batch_size)
         with mock.patch.object(engine, "clean", wraps=engine.clean) as clean:
-            render_array(np.tile(music, 3), RATE, CLEANED, engine=engine)
+            rendered = render_array(np.tile(music, 3), RATE, settings, engine=engine)
+        assert rendered.verdict.process
         assert clean.call_count == 8  # of 448 frames, in 33 seconds
 
 
@@ -143,7 +158,7 @@ def test_digital_silence_stays(engine: Engine, music: Audio) -> None:
 
 def test_a_verdict_says_what_happens_to_the_low_band(music: Audio, engine: Engine) -> None:
     said = render_array(music[:, :RATE], RATE, CLEANED, engine=engine).verdict.reason
-    assert said.endswith("; below the cutoff the input is not kept but cleaned of steady tones and hiss")
+    assert said == "cutoff given: 6000 Hz; steady tones and hiss are taken away"
 
 
 def test_a_second_render_takes_everything_from_the_cache(
@@ -160,11 +175,55 @@ def test_a_second_render_takes_everything_from_the_cache(
     np.testing.assert_array_equal(second.audio, cleaned)
 
 
-def test_what_needs_no_band_is_kept_and_the_verdict_says_so(engine: Engine, signals: type) -> None:
+def test_what_needs_no_band_is_cleaned_all_the_same(engine: Engine, signals: type) -> None:
     bright = signals.noise(2 * RATE, RATE)
     rendered = render_array(bright, RATE, replace(CLEANED, cutoff_hz=None), engine=engine)
-    assert rendered.verdict.reason.endswith("already; the input is kept as it is")
-    np.testing.assert_array_equal(rendered.audio, bright)
+    verdict = rendered.verdict
+    assert not verdict.process
+    assert not verdict.is_untouched
+    assert verdict.reason.endswith("already; steady tones and hiss are taken away")
+    np.testing.assert_allclose(rendered.audio, bright / 2.0, atol=0.02)
+
+
+def test_a_recording_is_judged_without_its_noise(signals: type) -> None:
+    engine = Engine(muting_above(7_000.0, tiny_model(config=WITH_PREDICTOR)), "cpu")
+    hissing = signals.noise(4 * RATE, RATE, cutoff_hz=6_000.0) + 2.0 * signals.noise(4 * RATE, RATE)
+    kept, cleaned = (
+        render_array(hissing, RATE, replace(settings, cutoff_hz=None), engine=engine).verdict
+        for settings in (KEPT, CLEANED)
+    )
+    assert kept.is_untouched
+    assert cleaned.process
+    assert cleaned.cutoff_hz == pytest.approx(6_500.0, rel=0.1)
+
+
+def test_of_a_long_recording_the_loudest_blocks_are_judged(engine: Engine) -> None:
+    block = 448 * HOP
+    loudness = np.full(40, 1e-3, np.float32)
+    loudness[[3, 17, 38, 39]] = 0.5
+    audio = np.repeat(loudness, block)[None, : -block // 2]
+    parts = CleanedSource(ArraySource(audio, RATE), engine, np.float32([1.0])).telling_parts()
+    assert len(parts) == 16
+    assert parts == sorted(parts)
+    assert {(index * block, (index + 1) * block) for index in (3, 17, 38)} < set(parts)
+    assert parts[-1] == (39 * block, audio.shape[1])
+
+
+@pytest.mark.parametrize("kind", ["silence", "mix"])
+def test_what_is_left_as_it_is_stays_bit_for_bit(kind: str, music: Audio, engine: Engine) -> None:
+    audio = np.zeros_like(music) if kind == "silence" else music
+    settings = replace(CLEANED, cutoff_hz=None, mix=0.0 if kind == "mix" else 1.0)
+    rendered = render_array(audio, RATE, settings, engine=engine)
+    assert rendered.verdict.is_untouched
+    assert rendered.verdict.reason.endswith("; the input is kept as it is")
+    np.testing.assert_array_equal(rendered.audio, audio)
+
+
+def test_what_lies_above_the_model_is_kept(engine: Engine, signals: type) -> None:
+    audio = signals.noise(2 * 96_000, 96_000)
+    out = render_array(audio, 96_000, CLEANED, engine=engine).audio
+    change, before = (np.abs(np.fft.rfft(sound))[:, 2 * 25_000 :] for sound in (out - audio, audio))
+    assert np.std(change) < 1e-3 * np.std(before)
 
 
 def test_it_can_be_cancelled_between_channels(music: Audio, engine: Engine) -> None:

@@ -1,0 +1,115 @@
+"""A cleaned recording as a source, and the difference of two sources.
+
+The cleaner runs over blocks of 448 mel frames on a grid fixed to frame 0, with enough context on both sides
+that blocks fit exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audiosr_fx.cache_key import digest
+from audiosr_fx.highband import BLOCK_FRAMES, fade_to_silence
+from audiosr_fx.meltrack import HOP, SAMPLE_RATE, read_mirrored
+from audiosr_fx.progress import stop_if_asked
+from audiosr_fx.sources import Audio, GridSource, Source, native_rate_of
+
+if TYPE_CHECKING:
+    from audiosr_fx.cache import RenderCache
+    from audiosr_fx.engine import Engine
+
+_TELLING = 16  # blocks
+_MOST_KEPT = 1 << 26  # bytes
+_MIRRORED = 10 * HOP  # samples beyond an end, for the windows there; of what is steady they say nothing new
+
+
+class CleanedSource(GridSource):
+    """A recording at 48 kHz without its steady tones and hiss; digital silence stays what it is."""
+
+    def __init__(
+        self,
+        source: Source,
+        engine: Engine,
+        gains: NDArray[np.float32],
+        *,
+        should_cancel: Callable[[], bool] | None = None,
+        cache: RenderCache | None = None,
+    ) -> None:
+        """``source`` is at 48 kHz; ``gains`` (channels,) bring each channel's peak in it to what is known."""
+        ahead = 4 + engine.batch_size // source.channels  # windows ahead, and those around a block
+        block_bytes = 4 * BLOCK_FRAMES * HOP * source.channels
+        super().__init__(
+            sample_rate=SAMPLE_RATE,
+            channels=source.channels,
+            frames=source.frames,
+            block_frames=BLOCK_FRAMES * HOP,
+            blocks_kept=max(ahead, min(_TELLING, _MOST_KEPT // block_bytes)),
+            native_rate=native_rate_of(source),
+        )
+        self._source = source
+        self._engine = engine
+        self._gains = gains[:, None]
+        self._should_cancel = should_cancel
+        self._cache = cache
+
+    def telling_parts(self) -> list[tuple[int, int]]:
+        """(start, stop) of the 16 loudest blocks, which are enough to judge the whole by.
+
+        Raises:
+            RenderCancelled: should_cancel said so.
+        """
+        starts = range(0, self.frames, self._block_frames)
+        parts = [(start, min(start + self._block_frames, self.frames)) for start in starts]
+        if len(parts) <= _TELLING:
+            return parts
+        loudest = sorted(parts, key=lambda part: -self._energy(*part))[:_TELLING]
+        return sorted(loudest)
+
+    def _energy(self, start: int, stop: int) -> float:
+        stop_if_asked(self._should_cancel)
+        return float(np.square(self._source.read(start, stop), dtype=np.float64).sum())
+
+    def _make_block(self, index: int) -> Audio:
+        """See ``GridSource``: kept from before, or cleaned anew."""
+        context = self._engine.cleaner_context * HOP
+        start = index * self._block_frames
+        end = -(-self.frames // HOP) * HOP + _MIRRORED
+        first, last = max(start - context, -_MIRRORED), min(start + self._block_frames + context, end)
+        stretch = read_mirrored(self._source, first, last)
+        if self._cache is None:
+            return self._cleaned(stretch, start, first)
+        key = digest("cleaned", self._engine.fingerprint, self._gains, index, end, stretch)
+        kept = self._cache.load(key)
+        if kept is None:
+            kept = self._cleaned(stretch, start, first)
+            self._cache.save(key, kept)
+        return kept
+
+    def _cleaned(self, stretch: Audio, start: int, first: int) -> Audio:
+        """The block that begins at sample ``start``, made from a stretch that begins at ``first``."""
+        before = start - first
+        count = min(self._block_frames, self.frames - start)
+        after = stretch.shape[1] - before - count
+        margins = (before // HOP, after // HOP)
+        cleaned = self._engine.clean(stretch * self._gains, margins, self._should_cancel)[:, :count]
+        block = np.zeros((self.channels, self._block_frames), np.float32)
+        block[:, :count] = cleaned / self._gains * fade_to_silence(stretch)[:, before : before + count]
+        return block
+
+
+class Difference:
+    """What is to be added to one source to make another of it; both have the same rate and length."""
+
+    def __init__(self, wanted: Source, given: Source) -> None:
+        self.sample_rate = given.sample_rate
+        self.channels = given.channels
+        self.frames = given.frames
+        self._wanted, self._given = wanted, given
+
+    def read(self, start: int, stop: int) -> Audio:
+        """See ``Source.read``."""
+        return self._wanted.read(start, stop) - self._given.read(start, stop)
