@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import mmap
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -124,3 +126,25 @@ def test_a_stage_trains_on_cuda(clips: list[Clip], tmp_path: Path) -> None:
         compute = Compute("cuda")
         stage = build_stage(name, fresh_model(config), recipe, clips[:4], clips[4:], compute.device)
         assert Trainer(stage, recipe.settings(name), tmp_path / case, compute=compute).run()
+
+
+_PASSES = """
+import resource, sys, torch
+from audiosr_fx.training.compute import keep_freed_memory
+if sys.argv[1] == "keep" and not keep_freed_memory():
+    raise SystemExit("this C library has no mallopt")
+for _ in range(10):
+    kept = [torch.ones(10_000_000) for _ in range(2)]
+    del kept
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc gives memory back at once")
+def test_passes_on_a_cpu_take_their_memory_from_the_kernel_once() -> None:
+    faults = {
+        how: int(subprocess.run([sys.executable, "-c", _PASSES, how], capture_output=True, check=True).stdout)
+        for how in ("keep", "give back")
+    }
+    pages = 20 * 40_000_000 / mmap.PAGESIZE
+    assert faults["give back"] - faults["keep"] > 0.5 * pages
