@@ -347,6 +347,18 @@ def test_an_existing_output_stays_unless_told(run: Run, dull: Path) -> None:
     assert soundfile.info("taken.wav").frames == RATE // 3
 
 
+@pytest.mark.parametrize("out", ["out.wav/", "out.wav/."])
+def test_a_slash_at_the_end_means_a_folder_whatever_its_name(out: str, run: Run, dull: Path) -> None:
+    done = run("render", dull, "-o", out, *QUICK)
+    assert done.exit_code == ExitCode.OK, done.stderr
+    assert soundfile.info("out.wav/dull.wav").frames == RATE // 3
+    Path("taken.wav").touch()
+    refused = run("render", dull, "-o", out.replace("out", "taken"), "--overwrite", *QUICK)
+    assert refused.exit_code == ExitCode.OUTPUT
+    assert refused.stderr == "error: taken.wav: is a file; expected a folder for outputs\n"
+    assert Path("taken.wav").read_bytes() == b""
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
 @pytest.mark.parametrize(
     ("command", "pipe"),

@@ -6,8 +6,8 @@ What is taken is seen to here as well: an empty text is no path.
 from __future__ import annotations
 
 import inspect
+import os
 import re
-from pathlib import Path
 from typing import Any, Final
 
 import typer
@@ -85,7 +85,7 @@ def _refuse_empty_paths(parameter: Any) -> None:
         taken = process(context, value)
         texts = value if isinstance(value, (list, tuple)) else [value]
         paths = taken if isinstance(taken, (list, tuple)) else [taken]
-        if "" in texts and any(isinstance(path, Path) for path in paths):
+        if "" in texts and any(isinstance(path, os.PathLike) for path in paths):
             is_option = parameter.param_type_name == "option"
             name = parameter.opts[0] if is_option else parameter.metavar or parameter.name.upper()
             raise ParameterError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -44,21 +45,42 @@ class Task:
     note: str = ""
 
 
-def plan_outputs(inputs: Sequence[Input], out: Path, chosen: OutputFormat | None) -> list[Task]:
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where results go, as it was typed.
+
+    ``is_folder``: it ends in a slash, which a ``Path`` forgets, so it is a folder whatever its name.
+    """
+
+    path: Path
+    is_folder: bool = False
+
+    @classmethod
+    def from_text(cls, text: str) -> Place:
+        return cls(Path(text), is_folder=os.path.basename(text) in ("", "."))
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+
+def plan_outputs(
+    inputs: Sequence[Input], out: Path, chosen: OutputFormat | None, *, is_folder: bool = False
+) -> list[Task]:
     """Decide every output's name and format.
 
-    ``out`` is a file for one input unless it is an existing folder or has no suffix we write; for
-    several inputs, or what was found in a folder, it is a folder. There, outputs keep the input's base name
-    and sub-folder, and its format where that can be written (WAV otherwise), unless a format is chosen.
+    ``out`` is a file for one input unless it is an existing folder, has no suffix we write or ``is_folder``
+    says otherwise; for several inputs, or what was found in a folder, it is a folder. There, outputs keep the
+    input's base name and sub-folder, and its format where that can be written (WAV otherwise), unless a
+    format is chosen.
 
     Raises:
         ParameterError: ``out`` cannot hold the inputs, its suffix contradicts the format, two inputs would
             become the same file, or a result would lie where inputs are sought.
     """
     is_one = len(inputs) == 1 and inputs[0].folder is None
-    if is_one and not _means_folder(out):
+    if is_one and not (is_folder or _means_folder(out)):
         return [Task(inputs[0].path, out, _format_of_file(out, chosen))]
-    if out.is_file() or (not out.is_dir() and out.suffix.lower() in _SUFFIXES):
+    if not is_folder and (out.is_file() or (not out.is_dir() and out.suffix.lower() in _SUFFIXES)):
         many = f"there are {len(inputs)} inputs" if len(inputs) != 1 else "the input is one"
         raise ParameterError(f"output is {out}; expected a folder, because {many}")
     tasks = [_task_in_folder(one.path, out / (one.folder or ""), chosen) for one in inputs]

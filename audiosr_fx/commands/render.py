@@ -14,7 +14,7 @@ from audiosr_fx.commands.batch_run import Batch, run_batch
 from audiosr_fx.commands.inputs import find_inputs
 from audiosr_fx.commands.job import Bits, Job, Recipe
 from audiosr_fx.commands.options import control_option
-from audiosr_fx.commands.outputs import OutputFormat, plan_outputs
+from audiosr_fx.commands.outputs import OutputFormat, Place, plan_outputs
 from audiosr_fx.commands.plain_render import PlainRecipe
 from audiosr_fx.commands.terminal import printable, say_note
 from audiosr_fx.errors import ParameterError
@@ -38,8 +38,14 @@ def render_files(
     context: typer.Context,
     inputs: Annotated[list[Path], typer.Argument(metavar="IN", help="Audio files, or folders of them.")],
     out: Annotated[
-        Path,
-        typer.Option("--output", "-o", metavar="OUT", help="A file for one input file, otherwise a folder."),
+        Place,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="OUT",
+            parser=Place.from_text,
+            help="A file for one input file, otherwise a folder, as a name that ends in a slash always is.",
+        ),
     ],
     recursive: Annotated[
         bool,
@@ -256,7 +262,7 @@ def render_files(
     if region is not None:
         parse_region(region, 48_000)
     found = find_inputs(inputs, recursive=recursive)
-    tasks = plan_outputs(found.inputs, out, format)
+    tasks = plan_outputs(found.inputs, out.path, format, is_folder=out.is_folder)
     _tell_of_foreign(found.foreign)
     job = replace(job, protected=tuple(task.source for task in tasks))
     if bits is Bits.FLOAT and any(task.format is OutputFormat.FLAC for task in tasks):

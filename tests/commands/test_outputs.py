@@ -26,6 +26,12 @@ def test_an_existing_folder_is_a_folder_whatever_its_name(tmp_path: Path) -> Non
     assert task.output == tmp_path / "stems.wav" / "loop.aiff"
 
 
+def test_what_is_said_to_be_a_folder_is_one_for_several_inputs_too(tmp_path: Path) -> None:
+    inputs = [Input(Path("a.wav")), Input(Path("b.wav"))]
+    tasks = plan_outputs(inputs, tmp_path / "all.wav", None, is_folder=True)
+    assert [task.output for task in tasks] == [tmp_path / "all.wav" / name for name in ("a.wav", "b.wav")]
+
+
 @pytest.mark.parametrize(
     ("name", "chosen", "output"),
     [
