@@ -30,6 +30,7 @@ from audiosr_fx.meters import (
 from audiosr_fx.part import Part
 from audiosr_fx.progress import OnEvent, ShouldCancel
 from audiosr_fx.sources import ArraySource, Audio, Source
+from audiosr_fx.wording import brief, joined
 
 __all__ = [
     "GainDecision",
@@ -46,6 +47,7 @@ Outcome: TypeAlias = Literal["adjusted", "on target", "held back", "silent", "un
 
 _log = logging.getLogger(__name__)
 
+_EXPECTED: Final = "expected several sources, as in learn([FileSource('a.wav'), FileSource('b.wav')])"
 _SILENT: Final = "below the gate of -70 LUFS, left alone"
 
 
@@ -104,8 +106,23 @@ def album_loudness(sources: Iterable[Source], should_cancel: ShouldCancel | None
 
     Returns:
         LUFS; -inf for silence; None where it is defined for none of them.
+
+    Raises:
+        ParameterError: ``sources`` is a name, or holds what is no source.
+        AudioFormatError: NaN or Inf.
+        RenderCancelled: should_cancel said so.
     """
-    return integrated_lufs([meter_source(source, should_cancel=should_cancel) for source in sources])
+    return integrated_lufs([meter_source(one, should_cancel=should_cancel) for one in _checked(sources)])
+
+
+def _checked(sources: Iterable[Source] | str) -> Iterator[Source]:
+    """The sources of a set one by one, as they come; raises as ``album_loudness``."""
+    if isinstance(sources, str) or not isinstance(sources, Iterable):
+        raise ParameterError(f"sources is {joined(brief(sources))}; {_EXPECTED}")
+    for source in sources:
+        if not hasattr(source, "sample_rate"):
+            raise ParameterError(f"sources holds {joined(brief(source))}; {_EXPECTED}")
+        yield source
 
 
 class LoudnessNormalize:
@@ -161,6 +178,7 @@ class LoudnessNormalize:
             should_cancel: asked at every block.
 
         Raises:
+            ParameterError: ``sources`` is a name, or holds what is no source.
             AudioFormatError: NaN or Inf.
             RenderCancelled: should_cancel said so.
         """

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -128,6 +130,29 @@ def test_an_album_of_short_stems_and_silence_has_the_gain_of_the_rest() -> None:
 def test_an_album_must_be_known_first() -> None:
     with pytest.raises(ParameterError, match=r"call learn\(\) with all of it first"):
         LoudnessNormalize(mode="album")(noise(), RATE)
+
+
+@pytest.mark.parametrize(
+    ("sources", "told"),
+    [
+        ("a.wav", "sources is 'a.wav'"),
+        (Path("a.wav"), f"sources is {Path('a.wav')!r}"),
+        (5, "sources is 5"),
+        (ArraySource(noise(), RATE), "sources is <audiosr_fx.sources.ArraySource object"),
+        (["a.wav"], "sources holds 'a.wav'"),
+        (noise(), "sources holds array(["),
+        ([np.zeros((2, 3))], "sources holds array([[0., 0., 0.], [0., 0., 0.]])"),
+    ],
+    ids=["name", "path", "number", "source", "names", "array", "arrays"],
+)
+def test_what_is_no_set_of_sources_is_refused_in_one_line(sources: Any, told: str) -> None:
+    effect = LoudnessNormalize(mode="album")
+    with pytest.raises(ParameterError) as caught:
+        effect.learn(sources)
+    expected = "; expected several sources, as in learn([FileSource('a.wav'), FileSource('b.wav')])"
+    assert str(caught.value).startswith(told)
+    assert str(caught.value).endswith(expected)
+    assert "\n" not in str(caught.value)
 
 
 def test_blocks_of_a_source_are_the_array() -> None:
