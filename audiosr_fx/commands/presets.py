@@ -45,12 +45,15 @@ def list_command(
     """Show the presets there are, shipped ones and your own."""
     from audiosr_fx.presets import find_presets, read_preset, user_folder
 
+    codes = []
     for name, path in find_presets().items():
         try:
             preset = read_preset(path)
         except PresetError as error:
             say_error(describe_error(error))
+            codes.append(exit_code_of(error))
             continue
+        codes.append(ExitCode.OK)
         origin = "yours" if path.parent == user_folder() else "shipped"
         if json:
             told = {"name": name, "title": preset.name, "description": preset.description}
@@ -58,6 +61,7 @@ def list_command(
         else:
             mark = " (yours)" if origin == "yours" else ""
             say(f"{printable(name):<20}{preset.description}{mark}")
+    raise typer.Exit(joint_exit_code(codes))
 
 
 @app.command("show")
