@@ -47,7 +47,8 @@ def decide_stems(verdicts: Sequence[Verdict]) -> list[StemDecision]:
     if shared is None:
         return [StemDecision(cutoff_hz=None, reason="no stem of the set shows a cutoff") for _ in verdicts]
     votes = sum(_is_same(_cutoff(one), shared) for one in verdicts if _vote(one) > 0.0)
-    what = f"the set's cutoff, {shared / 1000.0:.2f} kHz, shown by {votes} of {len(verdicts)} stems"
+    who = "its one stem" if len(verdicts) == 1 else f"{votes} of {len(verdicts)} stems"
+    what = f"the set's cutoff, {shared / 1000.0:.2f} kHz, shown by {who}"
     return [_decide(verdict, shared, what) for verdict in verdicts]
 
 

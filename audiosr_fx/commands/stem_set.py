@@ -29,10 +29,13 @@ class SetCheck:
         if self.found is None:
             return f"sum of the stems: not compared, {self.why_not}"
         where = "" if self.found.below_hz is None else f" below {self.found.below_hz / 1000.0:.2f} kHz"
+        what, originals, ends = f"sum of the {self.found.stems} stems", "the originals", "the ends of stems"
+        if self.found.stems == 1:
+            what, originals, ends = "the one stem", "its original", "its ends"
         return (
-            f"sum of the {self.found.stems} stems{where}: nulls against the originals to"
-            f" {self.found.left_dbfs:.1f} dBFS RMS over all; peaks at {self.found.ends_peak_dbfs:.1f} dBFS"
-            f" at the ends of stems, at {self.found.peak_dbfs:.1f} dBFS between them"
+            f"{what}{where}: nulls against {originals} to {self.found.left_dbfs:.1f} dBFS RMS over all;"
+            f" peaks at {self.found.ends_peak_dbfs:.1f} dBFS at {ends}, at {self.found.peak_dbfs:.1f} dBFS"
+            " between them"
         )
 
     def told(self) -> dict[str, object]:

@@ -371,6 +371,15 @@ def test_stems_may_keep_their_own_cutoffs(run: Run, songs: Path) -> None:
     assert re.search(r"RMS over all; peaks at \S+ dBFS at the ends of stems, at \S+ dBFS between them$", last)
 
 
+def test_a_set_of_one_stem_is_spoken_of_as_one(run: Run, songs: Path) -> None:
+    result = run("render", songs / "dull.wav", "-o", "out", "--steps", "1", "--stems")
+    assert result.exit_code == ExitCode.OK, result.output
+    assert "kHz, shown by its one stem" in result.stdout
+    last = result.stdout.splitlines()[-1]
+    assert re.match(r"the one stem below \S+ kHz: nulls against its original to \S+ dBFS RMS over all;", last)
+    assert re.search(r"; peaks at \S+ dBFS at its ends, at \S+ dBFS between them$", last)
+
+
 def test_a_sum_that_must_change_is_not_compared(run: Run, songs: Path, levels: Path) -> None:
     result = run("render", songs, "-o", "out", "--preset", levels, "--stems")
     assert result.exit_code == ExitCode.OK, result.output
