@@ -296,6 +296,14 @@ def test_stages_of_two_models_in_one_folder_are_told_apart(
         trained_model(tmp_path, recipe_of(TINY))
 
 
+def test_stages_that_began_from_two_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    for name, sha256 in (("vae", "a1"), ("predictor", "b2")):
+        record = {"config": config_to_json(WITH_PREDICTOR), "init": "mini", "init_sha256": sha256}
+        torch.save({"average": {}, "step": 1, "record": record}, tmp_path / f"{name}.pt")
+    with pytest.raises(CheckpointError, match="are of different models"):
+        trained_model(tmp_path)
+
+
 def test_a_recipe_and_the_weights_it_starts_from_must_be_of_one_make(tmp_path: Path) -> None:
     path = str(save_model(tiny_model(), tmp_path / "tiny.safetensors"))
     with pytest.raises(ParameterError, match="is made otherwise"):
