@@ -32,7 +32,7 @@ from audiosr_fx.training.stage import BatchMaker, Stage
 from audiosr_fx.training.trained_on import join_records
 from audiosr_fx.training.vae import VAEStage
 from audiosr_fx.training.vocoder import ExciterStage
-from audiosr_fx.wording import shortened
+from audiosr_fx.wording import printable, shortened
 
 
 def starting_model(recipe: Recipe, init: str | None) -> AudioSRModel:
@@ -99,6 +99,24 @@ def start_record(init: str | None) -> dict[str, Any]:
     if init is None:
         return {"init": None, "init_sha256": None}
     return {"init": lasting_name(init), "init_sha256": None if is_run(init) else weights_sha256(init)}
+
+
+def check_starts(records: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse to add what was not trained from weights that have changed under their name since.
+
+    Args:
+        records: of the stages of a run, by their names. What has no hash, and a file that is gone, pass.
+
+    Raises:
+        CheckpointError: a stage began from a file that now holds others.
+    """
+    for name, record in records.items():
+        init, began = record.get("init"), record.get("init_sha256")
+        if init and began and weights_sha256(init) not in (None, began):
+            raise CheckpointError(
+                f"stage {name!r} began from {printable(init)} as it was then, and it has changed; restore it,"
+                " or say with --init what to take in its place"
+            )
 
 
 def first_weights(init: str | None, records: Iterable[Mapping[str, Any]]) -> str | None:

@@ -68,7 +68,7 @@ def export(
     import torch
 
     from audiosr_fx.model.checkpoint import save_model
-    from audiosr_fx.training.assemble import trained_model
+    from audiosr_fx.training.assemble import check_starts, trained_model
     from audiosr_fx.training.recipes import load_recipe
 
     log_to_stderr()
@@ -79,6 +79,8 @@ def export(
     notes = "" if card is None else read_text(card, "text for a card")
     fallback = load_recipe(recipe)
     model, records = trained_model(runs, fallback, init)
+    if init is None:
+        check_starts(records)
     if data:
         _calibrate(model, data, next(iter(records.values())), fallback)
     model.config = replace(model.config, name=path.stem)

@@ -277,6 +277,15 @@ def test_a_stage_that_begins_from_other_weights_than_those_in_its_folder_is_refu
     changed = train(run, "predictor", corpus_folder, "--steps", 2, "--init", "copy.safetensors")
     assert changed.exit_code == 4
     assert "copy.safetensors as it was then; to begin from" in changed.stderr
+    mixed = run("train", "export", "mixed.safetensors")
+    assert mixed.exit_code == 4
+    copy = Path("copy.safetensors").absolute()
+    assert mixed.stderr == (
+        f"error: stage 'predictor' began from {copy} as it was then, and it has changed;"
+        " restore it, or say with --init what to take in its place\n"
+    )
+    assert not Path("mixed.safetensors").exists()
+    assert run("train", "export", "mixed.safetensors", "--init", "copy.safetensors").exit_code == 0
 
 
 def test_a_folder_that_is_called_like_a_model_does_not_take_its_place(
