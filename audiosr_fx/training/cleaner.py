@@ -124,6 +124,8 @@ class CleanerStage(Stage):
         self.module: nn.Module = self._cleaner
         self._settings = settings
         self._mel = model.mel
+        bins = model.mel.config.n_fft // 2 + 1
+        self._weights = hearing_weights(torch.linspace(0.0, SAMPLE_RATE / 2.0, bins)).to(device)
         self._validation = [batch for _, batch in islice(validation_batches(validation), 1)]
 
     def loss(self, batch: Batch, random: np.random.Generator, step: int) -> Mapping[str, Tensor]:
@@ -134,7 +136,7 @@ class CleanerStage(Stage):
         with self.autocast():
             log_gain = self._cleaner.log_gain(magnitude)
         parts = {
-            "compressed": compressed_error(magnitude, log_gain.float(), wanted),
+            "compressed": compressed_error(magnitude, log_gain.float(), wanted, self._weights),
             "distortion": distortion(magnitude, log_gain.float(), wanted),
         }
         return {
@@ -241,15 +243,24 @@ def noise_floor_db(samples: NDArray[np.int16]) -> float:
     return float(np.mean(10.0 * np.log10(np.maximum(lowest / peak**2, 1e-20))))
 
 
-def compressed_error(magnitude: Tensor, log_gain: Tensor, wanted: Tensor) -> Tensor:
-    """Squared distance of magnitudes, one with gains in nepers, to the power of 0.3: three (B, L, K) -> ().
+def hearing_weights(frequency_hz: Tensor) -> Tensor:
+    """How much bins count so that bands as wide to the ear count alike; 1 in the mean: (K,) -> (K,).
 
-    Compressed, what is soft counts nearly as much as what is loud.
+    Source: the slope of the mel scale, O'Shaughnessy 1987, "Speech Communication".
+    """
+    weights = 1.0 / (1.0 + frequency_hz / 700.0)
+    return weights / weights.mean()
+
+
+def compressed_error(magnitude: Tensor, log_gain: Tensor, wanted: Tensor, weights: Tensor) -> Tensor:
+    """Squared distance of magnitudes, one with gains in nepers, to the power of 0.3, of weighted bins.
+
+    Compressed, what is soft counts nearly as much as what is loud. Shapes: three (B, L, K) and (K,) -> ().
 
     Source: Ephrat et al. 2018, "Looking to Listen at the Cocktail Party", for the power of 0.3.
     """
     cleaned = magnitude.pow(_COMPRESSION) * torch.exp(_COMPRESSION * log_gain)
-    return (cleaned - wanted.pow(_COMPRESSION)).square().mean()
+    return (weights * (cleaned - wanted.pow(_COMPRESSION)).square()).mean()
 
 
 def distortion(magnitude: Tensor, log_gain: Tensor, wanted: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from audiosr_fx.training.cleaner import (
     compressed_error,
     distortion,
     draw_noise,
+    hearing_weights,
     noise_floor_db,
     residual_db,
 )
@@ -125,10 +126,21 @@ def test_the_error_is_least_where_the_gain_undoes_the_noise() -> None:
     wanted = torch.rand(1, 5, 9) + 0.1
     noisy = 4.0 * wanted
     right, half, none = (
-        float(compressed_error(noisy, torch.full_like(noisy, gain), wanted))
+        float(compressed_error(noisy, torch.full_like(noisy, gain), wanted, torch.ones(9)))
         for gain in (-np.log(4.0), -np.log(2.0), 0.0)
     )
     assert right < 1e-10 < half < none
+
+
+def test_an_octave_of_lows_counts_as_what_is_as_wide_to_the_ear() -> None:
+    frequency_hz = torch.linspace(0.0, 24_000.0, 1_025)
+    weights = hearing_weights(frequency_hz)
+    assert float(weights.mean()) == pytest.approx(1.0)
+    mels = 2_595.0 * torch.log10(1.0 + frequency_hz / 700.0)
+    for low, high in ((0.0, 1_000.0), (3_000.0, 6_000.0)):
+        inside = (frequency_hz >= low) & (frequency_hz < high)
+        share = float(mels[inside].max() - mels[inside].min()) / float(mels[-1])
+        assert float(weights[inside].sum() / weights.sum()) == pytest.approx(share, rel=0.03)
 
 
 def test_distortion_counts_what_is_loud() -> None:
