@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from audiosr_fx.board import Board
 from audiosr_fx.bounce import Bounce
-from audiosr_fx.contract import BUFFER_SIZE, Effect, check_call
+from audiosr_fx.contract import BUFFER_SIZE, Effect, OwnEffect, check_call
 from audiosr_fx.errors import AudioFormatError, ParameterError
 from audiosr_fx.files import FilePath, FileSource
 from audiosr_fx.limiter import LimiterSettings, LimiterStream, TruePeakLimiter
@@ -46,11 +46,9 @@ class AlbumDecision:
         return f"album gain {self.gain_db:+.2f} dB"
 
 
-class AlbumGain:
+class AlbumGain(OwnEffect):
     """One gain that is known beforehand, and why it is that; it streams."""
 
-    is_effect = True
-    is_instrument = False
     is_offline = False
     latency_samples = 0
 

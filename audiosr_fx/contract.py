@@ -16,6 +16,7 @@ Where ``takes_cache`` is True, it takes ``cache=None`` too, a ``RenderCache``.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -43,6 +44,35 @@ class Effect(Protocol):
         reset: bool = True,
     ) -> NDArray[np.float32]:
         """See the module."""
+
+
+class OwnEffect(ABC):
+    """What our effects have alike: pedalboard's marks, and a call that is ``process``."""
+
+    __slots__ = ()
+
+    is_effect = True
+    is_instrument = False
+
+    @abstractmethod
+    def process(
+        self,
+        input_array: NDArray[Any],
+        sample_rate: float,
+        buffer_size: int = BUFFER_SIZE,
+        reset: bool = True,
+    ) -> Audio:
+        """See the module."""
+
+    def __call__(
+        self,
+        input_array: NDArray[Any],
+        sample_rate: float,
+        buffer_size: int = BUFFER_SIZE,
+        reset: bool = True,
+    ) -> Audio:
+        """The same as ``process``."""
+        return self.process(input_array, sample_rate, buffer_size, reset)
 
 
 class AudioTypeError(AudioFormatError, TypeError):

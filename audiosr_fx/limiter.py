@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiosr_fx.checked_settings import Setting, check_settings, describe_settings
-from audiosr_fx.contract import BUFFER_SIZE, Layout, check_call
+from audiosr_fx.contract import BUFFER_SIZE, Layout, OwnEffect, check_call
 from audiosr_fx.errors import AudioFormatError, ParameterError
 from audiosr_fx.peaks import AFTER, BEFORE, FRAME, interval_peaks
 from audiosr_fx.sources import Audio
@@ -52,7 +52,7 @@ class LimiterSettings:
         return HOP_FRAMES + FRAME + self.lookahead_samples(sample_rate)
 
 
-class TruePeakLimiter:
+class TruePeakLimiter(OwnEffect):
     """Keeps the true peak under a ceiling; what is under it already comes out bit for bit.
 
     The gain begins to fall ``lookahead_ms`` before a peak, is down when the peak comes, stays down for
@@ -71,8 +71,6 @@ class TruePeakLimiter:
         ParameterError: a control outside its range.
     """
 
-    is_effect = True
-    is_instrument = False
     is_offline = False
 
     __slots__ = ("__weakref__", "_layout", "_stream", "largest_reduction_db", "settings")
@@ -135,16 +133,6 @@ class TruePeakLimiter:
             self._stream, self._layout = stream, call.layout
         self.largest_reduction_db = stream.largest_reduction_db
         return call.layout.restore(limited)
-
-    def __call__(
-        self,
-        input_array: NDArray[Any],
-        sample_rate: float,
-        buffer_size: int = BUFFER_SIZE,
-        reset: bool = True,
-    ) -> Audio:
-        """The same as ``process``."""
-        return self.process(input_array, sample_rate, buffer_size, reset)
 
     def flush(self) -> Audio:
         """End the stream: what is still held back, laid out as what went in; (0,) where nothing went in."""

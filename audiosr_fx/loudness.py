@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiosr_fx.checked_settings import Setting, check_settings, describe_settings
-from audiosr_fx.contract import BUFFER_SIZE, check_call
+from audiosr_fx.contract import BUFFER_SIZE, OwnEffect, check_call
 from audiosr_fx.errors import ParameterError
 from audiosr_fx.meters import (
     integrated_lufs,
@@ -125,7 +125,7 @@ def _checked(sources: Iterable[Source] | str) -> Iterator[Source]:
         yield source
 
 
-class LoudnessNormalize:
+class LoudnessNormalize(OwnEffect):
     """Brings a signal to a loudness by one gain, which is never more than a gain: peaks may pass full scale.
 
     Put a ``TruePeakLimiter`` behind it, or use ``MasterTo``, where peaks matter. What has no loudness passes
@@ -144,8 +144,6 @@ class LoudnessNormalize:
         ParameterError: a control outside its range.
     """
 
-    is_effect = True
-    is_instrument = False
     is_offline = True
     takes_parts = True
     latency_samples = 0
@@ -252,16 +250,6 @@ class LoudnessNormalize:
         self.decision = self.decide(ArraySource(call.audio, call.sample_rate))
         _log.info("%s", self.decision.reason)
         return call.layout.restore(apply_gain(call.audio, self.decision.gain_db))
-
-    def __call__(
-        self,
-        input_array: NDArray[Any],
-        sample_rate: float,
-        buffer_size: int = BUFFER_SIZE,
-        reset: bool = True,
-    ) -> Audio:
-        """The same as ``process``."""
-        return self.process(input_array, sample_rate, buffer_size, reset)
 
     def reset(self) -> None:
         """For the sake of the contract: no stream is kept. What ``learn`` found stays."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiosr_fx.checked_settings import Setting, check_settings, describe_settings
-from audiosr_fx.contract import BUFFER_SIZE, check_call
+from audiosr_fx.contract import BUFFER_SIZE, OwnEffect, check_call
 from audiosr_fx.errors import ParameterError
 from audiosr_fx.limiter import LimiterSettings, LimiterStream
 from audiosr_fx.loudness import apply_gain
@@ -227,7 +227,7 @@ class _Limited:
         self.limiting_db = stream.largest_reduction_db
 
 
-class MasterTo:
+class MasterTo(OwnEffect):
     """Brings a signal to a loudness with its true peaks under a ceiling, or as near as its bounds allow.
 
     What is there already comes out bit for bit. Where loudness is not defined, only peaks are limited. An
@@ -247,8 +247,6 @@ class MasterTo:
         ParameterError: a control outside its range.
     """
 
-    is_effect = True
-    is_instrument = False
     is_offline = True
     takes_parts = True
     latency_samples = 0
@@ -335,16 +333,6 @@ class MasterTo:
         call = check_call(input_array, sample_rate, buffer_size)
         blocks = self.render_source(ArraySource(call.audio, call.sample_rate))
         return call.layout.restore(np.concatenate([call.audio[:, :0], *blocks], axis=1))
-
-    def __call__(
-        self,
-        input_array: NDArray[Any],
-        sample_rate: float,
-        buffer_size: int = BUFFER_SIZE,
-        reset: bool = True,
-    ) -> Audio:
-        """The same as ``process``."""
-        return self.process(input_array, sample_rate, buffer_size, reset)
 
     def reset(self) -> None:
         """For the sake of the contract: nothing is kept between calls."""

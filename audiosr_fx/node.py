@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from audiosr_fx.cache import RenderCache, check_cache, chosen_cache
 from audiosr_fx.checked_settings import Setting, describe_settings
-from audiosr_fx.contract import AudioTypeError, check_call, check_rate_type
+from audiosr_fx.contract import AudioTypeError, OwnEffect, check_call, check_rate_type
 from audiosr_fx.errors import AudioFormatError, ParameterError
 from audiosr_fx.model.catalogue import check_name
 from audiosr_fx.part import Part
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-class AudioSR:
+class AudioSR(OwnEffect):
     """Restores what is missing above a recording's cutoff; everything below it passes through, if kept.
 
     Answers to pedalboard's contract and may stand wherever a callable effect may, but not inside
@@ -64,8 +64,6 @@ class AudioSR:
         CheckpointError: no model has that name. One that is known but not here is told at the first call.
     """
 
-    is_effect = True
-    is_instrument = False
     is_offline = True
     takes_parts = True
     context_s = 6.0  # more than a window
@@ -171,12 +169,6 @@ class AudioSR:
         if call.audio.size == 0:
             return call.layout.restore(call.audio)
         return call.layout.restore(self._render(call.audio, call.sample_rate, call.sample_rate))
-
-    def __call__(
-        self, input_array: NDArray[Any], sample_rate: float, buffer_size: int = 8192, reset: bool = True
-    ) -> Audio:
-        """The same as ``process``."""
-        return self.process(input_array, sample_rate, buffer_size, reset)
 
     def reset(self) -> None:
         """For the sake of the contract: nothing is kept between calls."""

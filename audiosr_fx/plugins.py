@@ -15,7 +15,7 @@ import numpy as np
 import pedalboard
 from numpy.typing import NDArray
 
-from audiosr_fx.contract import BUFFER_SIZE, check_call
+from audiosr_fx.contract import BUFFER_SIZE, OwnEffect, check_call
 from audiosr_fx.errors import AudioFormatError
 from audiosr_fx.files import FilePath
 from audiosr_fx.native import NativeRun
@@ -29,7 +29,7 @@ __all__ = ["VST3", "VST3Settings"]
 _ANY_RATE = 48_000
 
 
-class VST3:
+class VST3(OwnEffect):
     """A VST3 plugin as an effect, for boards, mixes and on its own.
 
     Nothing is loaded before ``load`` or the first call, so a board may hold plugins that are run in another
@@ -48,8 +48,6 @@ class VST3:
         ParameterError: settings of the wrong kind.
     """
 
-    is_effect = True
-    is_instrument = False
     is_offline = False
 
     __slots__ = ("__weakref__", "_hosted", "_instances", "settings")
@@ -183,16 +181,6 @@ class VST3:
         if width > call.audio.shape[0]:
             joined = joined.mean(axis=0, keepdims=True, dtype=np.float32)
         return call.layout.restore(joined)
-
-    def __call__(
-        self,
-        input_array: NDArray[Any],
-        sample_rate: float,
-        buffer_size: int = BUFFER_SIZE,
-        reset: bool = True,
-    ) -> Audio:
-        """The same as ``process``."""
-        return self.process(input_array, sample_rate, buffer_size, reset)
 
     def reset(self) -> None:
         """Forget what came before."""

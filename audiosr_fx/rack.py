@@ -9,18 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from audiosr_fx.contract import BUFFER_SIZE, Call, Effect, check_call
+from audiosr_fx.contract import BUFFER_SIZE, Call, Effect, OwnEffect, check_call
 from audiosr_fx.effect_list import EffectList
 from audiosr_fx.errors import AudioFormatError, ParameterError
 from audiosr_fx.program import Program, leaves, signature, unfold
 from audiosr_fx.sources import Audio
 
 
-class Rack(EffectList):
+class Rack(OwnEffect, EffectList):
     """A list of effects that is an effect itself. One thread at a time; others wait."""
-
-    is_effect = True
-    is_instrument = False
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -80,16 +77,6 @@ class Rack(EffectList):
             out = program.process(call.audio, call.sample_rate, call.buffer_size, reset)
             out = call.layout.restore(out)
             return out.copy() if np.may_share_memory(out, input_array) else out
-
-    def __call__(
-        self,
-        input_array: NDArray[Any],
-        sample_rate: float,
-        buffer_size: int = BUFFER_SIZE,
-        reset: bool = True,
-    ) -> Audio:
-        """The same as ``process``."""
-        return self.process(input_array, sample_rate, buffer_size, reset)
 
     def reset(self) -> None:
         """Forget what came before: tails, and the layout of a stream."""
