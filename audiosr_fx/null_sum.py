@@ -19,7 +19,6 @@ from audiosr_fx.bandwidth import apply_fir, lowpass_fir
 from audiosr_fx.files import FilePath, FileSource
 from audiosr_fx.part import PartSource, region_at_rate
 from audiosr_fx.peaks import decibels
-from audiosr_fx.progress import ShouldCancel, stop_if_asked
 from audiosr_fx.settings import Region
 from audiosr_fx.sources import Audio, ResampledSource, Source
 
@@ -49,7 +48,6 @@ class NullSum:
         left_dbfs: RMS of what is left, all of it; -inf for nothing.
         peak_dbfs: the largest sample that is left away from the ends of all stems; -inf for nothing.
         ends_peak_dbfs: the same at the ends.
-        relative_db: its power against that of the originals there; -inf for nothing.
     """
 
     stems: int
@@ -57,7 +55,6 @@ class NullSum:
     left_dbfs: float
     peak_dbfs: float
     ends_peak_dbfs: float
-    relative_db: float
 
 
 def measure_null_sum(
@@ -65,7 +62,6 @@ def measure_null_sum(
     *,
     below_hz: float | None,
     gain_db: float = 0.0,
-    should_cancel: ShouldCancel | None = None,
 ) -> NullSum:
     """Sum both sides block by block, at the highest rate of the finished stems, and compare them.
 
@@ -73,11 +69,9 @@ def measure_null_sum(
         pairs: of any lengths; a mono stem is in every channel.
         below_hz: the lowest place where the model has changed a stem; None compares all.
         gain_db: that all stems were turned up by.
-        should_cancel: asked at every block.
 
     Raises:
         AudioFormatError: a file that cannot be read.
-        RenderCancelled: should_cancel said so.
     """
     with ExitStack() as files:
         before = [files.enter_context(FileSource(pair.original, warns=False)) for pair in pairs]
@@ -93,29 +87,25 @@ def measure_null_sum(
         reach = 0 if taps is None else taps.size // 2
         ends = {place for source in now for place in (0, source.frames)}
         margin = reach + round(END_S * rate)
-        peak, ends_peak, power_left, power_was = 0.0, 0.0, 0.0, 0.0
+        peak, ends_peak, power_left = 0.0, 0.0, 0.0
         frames = max(source.frames for source in now)
         for start in range(0, frames, _BLOCK_FRAMES):
-            stop_if_asked(should_cancel)
             first, stop = start - reach, min(start + _BLOCK_FRAMES, frames) + reach
-            then = _sum(was, first, stop, channels) * 10.0 ** (gain_db / 20.0)
-            left = _sum(now, first, stop, channels) - then
+            left = _sum(now, first, stop, channels)
+            left -= _sum(was, first, stop, channels) * 10.0 ** (gain_db / 20.0)
             if taps is not None:
-                left, then = apply_fir(left, taps), apply_fir(then, taps)
+                left = apply_fir(left, taps)
             size, inside = np.abs(left), away_from(ends, margin, start, left.shape[1])
             peak = max(peak, float(np.max(size * inside, initial=0.0)))
             ends_peak = max(ends_peak, float(np.max(size * ~inside, initial=0.0)))
             power_left += float(np.square(left).sum(dtype=np.float64))
-            power_was += float(np.square(then).sum(dtype=np.float64))
     left_rms = math.sqrt(power_left / (channels * frames)) if frames else 0.0
-    relative = power_left / power_was if power_was else (math.inf if power_left else 0.0)
     return NullSum(
         stems=len(pairs),
         below_hz=None if taps is None else below_hz,
         left_dbfs=decibels(left_rms),
         peak_dbfs=decibels(peak),
         ends_peak_dbfs=decibels(ends_peak),
-        relative_db=10.0 * math.log10(relative) if relative else -math.inf,
     )
 
 
