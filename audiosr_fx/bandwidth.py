@@ -32,7 +32,6 @@ __all__ = [
     "crossover",
     "crossover_hz",
     "find_cutoff",
-    "highpass_fir",
     "judge",
     "lowpass_fir",
     "measure_spectrum",
@@ -58,6 +57,7 @@ _GUARD: Final = 1.02  # of half the rate a source came from, above which a resam
 _NEW_ABOVE_DB: Final = 40.0  # compressors and gates leave less than this, a shift of pitch more
 _JUNK_BELOW_DB: Final = 90.0
 _JUNK_FLOOR_DB: Final = -130.0
+_STOP_BAND_DB: Final = 106.0  # how far down it is, and how flat the pass-band
 
 Kind = Literal["cliff", "slope", "nyquist", "given", "full_band", "no_cutoff", "too_short", "silent"]
 
@@ -210,16 +210,13 @@ def crossover_hz(verdict: Verdict) -> float:
 # --- filters --------------------------------------------------------------------------------------
 
 
-def lowpass_fir(
-    cutoff_hz: float, sample_rate: int, *, transition_hz: float, attenuation_db: float = 106.0
-) -> NDArray[np.float64]:
-    """Linear-phase low-pass by a Kaiser window; -6 dB at ``cutoff_hz``.
+def lowpass_fir(cutoff_hz: float, sample_rate: int, *, transition_hz: float) -> NDArray[np.float64]:
+    """Linear-phase low-pass by a Kaiser window; -6 dB at ``cutoff_hz``, 106 dB down in the stop-band.
 
     Args:
         cutoff_hz: middle of the transition, more than half of it away from 0 and from half the sample rate.
         sample_rate: in Hz.
         transition_hz: from pass-band to stop-band.
-        attenuation_db: of the stop-band; the pass-band is as flat as the stop-band is deep.
 
     Returns:
         float64 taps of odd number whose sum is 1; the delay is ``(taps.size - 1) / 2`` samples.
@@ -235,10 +232,10 @@ def lowpass_fir(
             f"cutoff_hz is {cutoff_hz} with a transition of {transition_hz} Hz;"
             f" expected the transition to lie between 0 and {nyquist} Hz"
         )
-    half = math.ceil((attenuation_db - 7.95) / (2.285 * 2.0 * math.pi * transition_hz / sample_rate) / 2.0)
+    half = math.ceil((_STOP_BAND_DB - 7.95) / (2.285 * 2.0 * math.pi * transition_hz / sample_rate) / 2.0)
     position = np.arange(-half, half + 1)
     ideal = 2.0 * cutoff_hz / sample_rate * np.sinc(2.0 * cutoff_hz / sample_rate * position)
-    taps: NDArray[np.float64] = ideal * np.kaiser(2 * half + 1, 0.1102 * (attenuation_db - 8.7))
+    taps: NDArray[np.float64] = ideal * np.kaiser(2 * half + 1, 0.1102 * (_STOP_BAND_DB - 8.7))
     normalised: NDArray[np.float64] = taps / taps.sum()
     return normalised
 
@@ -250,15 +247,6 @@ def complement(taps: NDArray[np.float64]) -> NDArray[np.float64]:
     result = -taps
     result[taps.size // 2] += 1.0
     return result
-
-
-def highpass_fir(
-    cutoff_hz: float, sample_rate: int, *, transition_hz: float, attenuation_db: float = 106.0
-) -> NDArray[np.float64]:
-    """The exact complement of ``lowpass_fir`` with the same arguments."""
-    return complement(
-        lowpass_fir(cutoff_hz, sample_rate, transition_hz=transition_hz, attenuation_db=attenuation_db)
-    )
 
 
 def apply_fir(audio: NDArray[np.floating[Any]], taps: NDArray[np.float64]) -> Audio:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from audiosr_fx.bandwidth import Crossover, apply_fir, highpass_fir, lowpass_fir
+from audiosr_fx.bandwidth import Crossover, apply_fir, complement, lowpass_fir
 from audiosr_fx.cache_key import digest
 from audiosr_fx.model.noise import NoiseField
 from audiosr_fx.progress import stop_if_asked
@@ -72,9 +72,7 @@ class BandPlan:
     @property
     def highpass(self) -> NDArray[np.float64]:
         """Its complement behind the vocoder: what is added to the recording."""
-        return highpass_fir(
-            self.crossover.frequency_hz, SAMPLE_RATE, transition_hz=self.crossover.transition_hz
-        )
+        return complement(self.lowpass)
 
 
 class MelTrack:

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from audiosr_fx.band_tone import pad_taps, toned_highpass
-from audiosr_fx.bandwidth import apply_fir, highpass_fir
+from audiosr_fx.bandwidth import apply_fir, complement, lowpass_fir
 from audiosr_fx.settings import RenderSettings
 
 RATE = 48_000
 CROSSOVER_HZ = 6000.0
 TRANSITION_HZ = 240.0
-HIGHPASS = highpass_fir(CROSSOVER_HZ, RATE, transition_hz=TRANSITION_HZ)
+HIGHPASS = complement(lowpass_fir(CROSSOVER_HZ, RATE, transition_hz=TRANSITION_HZ))
 FREQUENCY_HZ = np.fft.rfftfreq(1 << 16, 1 / RATE)
 
 
@@ -65,7 +65,7 @@ EXTREMES = [
 def test_no_tone_reaches_below_the_crossover_or_shifts(
     settings: RenderSettings, transition_hz: float
 ) -> None:
-    highpass = highpass_fir(CROSSOVER_HZ, RATE, transition_hz=transition_hz)
+    highpass = complement(lowpass_fir(CROSSOVER_HZ, RATE, transition_hz=transition_hz))
     taps = toned(settings, highpass)
     below = level_db(taps)[FREQUENCY_HZ + transition_hz / 2 <= CROSSOVER_HZ]
     assert below.max() < -105.0 + max(settings.brightness_db, 0.0)
