@@ -8,6 +8,10 @@ from numpy.typing import NDArray
 from audiosr_fx.quality.spectra import Power, SpectrumPair, power_spectrum
 
 POWER_FLOOR = 1e-8
+"""Added to power before a logarithm. The transform is not normalised (a Hann window sums to n_fft / 2), so it
+lies 10 dB under the noise of 16-bit dither."""
+
+_N_FFT, _HOP_LENGTH = 2048, 512
 
 _PAPER_FLOOR = 1e-8
 _PAPER_LOW_SHARE = 0.1  # of all bins, on which levels are matched
@@ -20,9 +24,6 @@ def measure_lsd(
     *,
     lowest_hz: float = 0.0,
     highest_hz: float | None = None,
-    n_fft: int = 2048,
-    hop_length: int = 512,
-    power_floor: float = POWER_FLOOR,
 ) -> float:
     """Log-spectral distance: the mean over frames of the RMS difference of log10 power over bins.
 
@@ -36,18 +37,16 @@ def measure_lsd(
         lowest_hz: bins below are left out.
         highest_hz: bins above are left out; None for the Nyquist frequency. Use the frequency up to
             which the reference itself can be trusted.
-        power_floor: added to the power of both before the logarithm; the transform is not normalised
-            (a Hann window sums to n_fft / 2), so 1e-8 lies 10 dB under the noise of 16-bit dither.
 
     Returns:
         LSD, 0 for equal signals.
 
     Source: Gray and Markel 1976, "Distance measures for speech processing".
     """
-    frequencies = np.fft.rfftfreq(n_fft, 1 / sample_rate)
+    frequencies = np.fft.rfftfreq(_N_FFT, 1 / sample_rate)
     band = (frequencies >= lowest_hz) & (frequencies <= (highest_hz or sample_rate / 2))
-    difference = log_power(reference, n_fft, hop_length, power_floor)[band]
-    difference -= log_power(estimate, n_fft, hop_length, power_floor)[band]
+    difference = _log_power(reference)[band]
+    difference -= _log_power(estimate)[band]
     return _rms_mean(difference)
 
 
@@ -77,8 +76,8 @@ def measure_lsd_of_paper(
 
     Source: versatile_audio_super_resolution, example/lsd_calculation_pitfall.
     """
-    target = np.sqrt(power_spectrum(reference, 2048, 512))
-    found = np.sqrt(power_spectrum(estimate, 2048, 512))
+    target = np.sqrt(power_spectrum(reference, _N_FFT, _HOP_LENGTH))
+    found = np.sqrt(power_spectrum(estimate, _N_FFT, _HOP_LENGTH))
     low = int(len(target) * _PAPER_LOW_SHARE)
     wanted, got = float(target[:low].mean()), float(found[:low].mean())
     if got > 0.0:
@@ -86,9 +85,8 @@ def measure_lsd_of_paper(
     return _rms_mean(np.log10((target / (found + _PAPER_FLOOR)) ** 2 + _PAPER_FLOOR))
 
 
-def log_power(waveform: NDArray[np.float32], n_fft: int, hop_length: int, power_floor: float) -> Power:
-    """log10 of floored STFT power, periodic Hann window, centred frames: (T,) -> (n_fft / 2 + 1, frames)."""
-    return np.asarray(np.log10(power_spectrum(waveform, n_fft, hop_length) + power_floor))
+def _log_power(waveform: NDArray[np.float32]) -> Power:
+    return np.asarray(np.log10(power_spectrum(waveform, _N_FFT, _HOP_LENGTH) + POWER_FLOOR))
 
 
 def _rms_mean(difference: Power) -> float:
