@@ -14,6 +14,7 @@ from rich.table import Table
 
 from audiosr_fx.dither import Quantizer
 
+BITS: Final = 16
 SECONDS: Final = 8
 TONE_HZ: Final = 1000
 TONE_DBFS: Final = -90.0
@@ -40,12 +41,12 @@ class Residue:
     bands_dbfs: tuple[float, ...]
 
 
-def measure_residue(dither: str, sample_rate: int = 48_000, bits: int = 16) -> Residue:
+def measure_residue(dither: str, sample_rate: int = 48_000) -> Residue:
     """Round a tone of -90 dBFS, 8 s long, and look at the spectrum of what came out."""
     count = SECONDS * sample_rate
     tone = 10.0 ** (TONE_DBFS / 20.0) * np.sin(2.0 * np.pi * TONE_HZ * np.arange(count) / sample_rate)
-    quantizer = Quantizer(bits, 1, sample_rate, dither=dither)
-    found = quantizer.quantize(tone[np.newaxis])[0] / 2.0 ** (bits - 1)
+    quantizer = Quantizer(BITS, 1, sample_rate, dither=dither)
+    found = quantizer.quantize(tone[np.newaxis])[0] / 2.0 ** (BITS - 1)
     lines = np.square(np.abs(np.fft.rfft(found)) * 2.0 / count)  # power of a sine of that frequency
     error = np.square(np.abs(np.fft.rfft(found - tone)) * 2.0 / count)
     hz = np.arange(lines.size) / SECONDS
@@ -86,7 +87,7 @@ def bench_dither(
         low, high = BANDS_HZ[index]
         table.add_row(f"error {low} to {high} Hz", *(f"{residue.bands_dbfs[index]:.1f}" for residue in found))
     console = Console(width=110, highlight=False)
-    console.print(f"A tone of {TONE_HZ} Hz at {TONE_DBFS:g} dBFS rounded to 16 bits at {sample_rate} Hz")
+    console.print(f"A tone of {TONE_HZ} Hz at {TONE_DBFS:g} dBFS rounded to {BITS} bits at {sample_rate} Hz")
     console.print(table)
 
 

@@ -250,9 +250,9 @@ def takes(run: NativeRun, width: int, sample_rate: int) -> bool:
     return True
 
 
-def find_widths(run: NativeRun, sample_rate: int = 48_000, most: int = 8) -> list[int]:
-    """Numbers of channels that plugins run with, up to ``most``."""
-    return [width for width in range(1, most + 1) if takes(run, width, sample_rate)]
+def find_widths(run: NativeRun, sample_rate: int = 48_000) -> list[int]:
+    """Numbers of channels that plugins run with, up to eight."""
+    return [width for width in range(1, 9) if takes(run, width, sample_rate)]
 
 
 def _dealt(audio: Audio, width: int) -> list[Audio]:

@@ -6,7 +6,7 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -92,7 +92,7 @@ class Ledger:
     end without a file is no such thing: handed on again, the request would be tried again.
     """
 
-    def __init__(self, folder: Path, *, wall_clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, folder: Path) -> None:
         """Open the ledger of a folder, or make it.
 
         Raises:
@@ -100,7 +100,6 @@ class Ledger:
         """
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._path = folder / FILE_NAME
-        self._wall_clock = wall_clock
         self._lock = threading.RLock()
         try:
             self._connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
@@ -143,7 +142,7 @@ class Ledger:
             (count,) = self._connection.execute("SELECT count(*) FROM request WHERE ended = 0").fetchone()
             if count >= MAX_OPEN:
                 raise JobError(f"{count} requests are open; wait for some, or cancel some")
-            row = (ask.request, digest, json.dumps(ask.to_dict()), peer.to_json(), self._wall_clock())
+            row = (ask.request, digest, json.dumps(ask.to_dict()), peer.to_json(), time.time())
             cursor = self._connection.execute(
                 "INSERT INTO request (word, digest, ask, peer, created) VALUES (?, ?, ?, ?, ?)", row
             )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,19 +97,19 @@ class HostScripts:
         return changed
 
 
-def all_scripts(folder: Path = _HERE) -> list[HostScripts]:
+def all_scripts() -> list[HostScripts]:
     """Every DAW that there are scripts for."""
-    readmes = sorted(folder.glob("*/README.md"))
+    readmes = sorted(_HERE.glob("*/README.md"))
     return [HostScripts(name=readme.parent.name, folder=readme.parent) for readme in readmes]
 
 
-def find_scripts(name: str, known: Sequence[HostScripts] | None = None) -> HostScripts:
+def find_scripts(name: str) -> HostScripts:
     """What there is for a DAW.
 
     Raises:
         ParameterError: there is nothing of that name.
     """
-    by_name = {each.name: each for each in (all_scripts() if known is None else known)}
+    by_name = {each.name: each for each in all_scripts()}
     if name.lower() not in by_name:
         hint = did_you_mean(name, by_name)
         raise ParameterError(f"there are no scripts for {name!r}{hint}; there are: {', '.join(by_name)}")

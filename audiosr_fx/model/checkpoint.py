@@ -69,7 +69,6 @@ def save_model(
     card: str = "",
     dtype: torch.dtype = torch.float16,
     *,
-    source_sha256: str | None = None,
     notes: Mapping[str, str] | None = None,
 ) -> Path:
     """Write a model file, whole or not at all.
@@ -79,7 +78,6 @@ def save_model(
         path: must end in ``.safetensors``; an existing file is replaced.
         card: free text about training, licence and attribution.
         dtype: of all stored tensors but single numbers, which stay float32.
-        source_sha256: of the file the weights came from, if they were imported.
         notes: the card's shorter parts by name, of ``NOTES``.
 
     Returns:
@@ -92,7 +90,7 @@ def save_model(
         name: tensor.detach().to("cpu", dtype if tensor.ndim else torch.float32).contiguous()
         for name, tensor in model.state_dict().items()
     }
-    return save_tensors(tensors, model.config, path, card=card, source_sha256=source_sha256, notes=notes)
+    return save_tensors(tensors, model.config, path, card=card, notes=notes)
 
 
 def save_tensors(
@@ -100,11 +98,14 @@ def save_tensors(
     config: ModelConfig,
     path: str | Path,
     *,
-    card: str = "",
+    card: str,
     source_sha256: str | None = None,
     notes: Mapping[str, str] | None = None,
 ) -> Path:
-    """As :func:`save_model`, from a state dict whose tensors are on the CPU and contiguous."""
+    """As :func:`save_model`, from a state dict whose tensors are on the CPU and contiguous.
+
+    ``source_sha256`` is of the file that the weights were imported from.
+    """
     path = Path(path)
     if path.suffix != ".safetensors":
         raise CheckpointError(f"model file is {path}; expected a name ending in .safetensors")

@@ -32,7 +32,7 @@ from audiosr_fx.errors import AudioSRError, CheckpointError
 from audiosr_fx.model.audiosr import AudioSRModel
 from audiosr_fx.model.catalogue import KNOWN_MODELS
 from audiosr_fx.model.checkpoint import check_names, save_tensors, verify
-from audiosr_fx.model.config import BASIC, ModelConfig
+from audiosr_fx.model.config import ModelConfig
 from audiosr_fx.model.config_json import config_from_json, config_to_json
 from audiosr_fx.model.diffusion import Schedule
 from audiosr_fx.model.places import models_folder
@@ -107,19 +107,12 @@ _MAX_ENTRIES = 50_000
 _FIRST_STAGE_ENCODER = ("vae.encoder.", "vae.quant_conv.")
 
 
-def import_checkpoint(
-    source: str | Path,
-    config: ModelConfig = BASIC,
-    *,
-    destination: str | Path | None = None,
-    time_limit_s: float = TIME_LIMIT_S,
-) -> Path:
-    """Turn a published checkpoint into a model file.
+def import_checkpoint(source: str | Path, config: ModelConfig, *, time_limit_s: float = TIME_LIMIT_S) -> Path:
+    """Turn a published checkpoint into a model file, ``<name>.safetensors`` in the models folder.
 
     Args:
         source: a PyTorch zip file (``.bin``, ``.ckpt``, ``.pth``) or flat safetensors with published names.
         config: what the checkpoint is expected to hold; its name becomes the model's.
-        destination: of the model file; default ``<name>.safetensors`` in the models folder.
         time_limit_s: for the child process that reads the source.
 
     Returns:
@@ -129,7 +122,7 @@ def import_checkpoint(
         CheckpointError: anything wrong with the source; nothing in it has been run and nothing written.
     """
     source = Path(source).expanduser()
-    target = Path(destination) if destination else models_folder() / f"{config.name}.safetensors"
+    target = models_folder() / f"{config.name}.safetensors"
     inspect_source(source)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

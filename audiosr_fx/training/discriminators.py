@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Final, TypeAlias
 
@@ -31,14 +31,13 @@ class MultiPeriodDiscriminator(nn.Module):
 
     Args:
         width: channels of the first layer, 32 as published (41 M parameters); cost grows with its square.
-        periods: in samples.
 
     Source: Kong et al. 2020, "HiFi-GAN", section 2.3.
     """
 
-    def __init__(self, width: int = 32, periods: Sequence[int] = PERIODS) -> None:
+    def __init__(self, width: int = 32) -> None:
         super().__init__()
-        self.critics = nn.ModuleList(_PeriodCritic(period, width) for period in periods)
+        self.critics = nn.ModuleList(_PeriodCritic(period, width) for period in PERIODS)
 
     def forward(self, waveform: Tensor) -> list[Judgement]:
         """Judge waveforms (B, T); the logits are (B, 1, about T / 81 p, p)."""
@@ -50,14 +49,13 @@ class MultiResolutionDiscriminator(nn.Module):
 
     Args:
         width: channels of every layer, 32 as published.
-        resolutions: (n_fft, hop_length) of each.
 
     Source: Jang et al. 2021, "UnivNet", section 2.2; the compression is this project's.
     """
 
-    def __init__(self, width: int = 32, resolutions: Sequence[tuple[int, int]] = RESOLUTIONS) -> None:
+    def __init__(self, width: int = 32) -> None:
         super().__init__()
-        self.critics = nn.ModuleList(_SpectrumCritic(*resolution, width) for resolution in resolutions)
+        self.critics = nn.ModuleList(_SpectrumCritic(*resolution, width) for resolution in RESOLUTIONS)
 
     def forward(self, waveform: Tensor) -> list[Judgement]:
         """Judge waveforms (B, T); the logits are (B, 1, frames, n_fft / 16).
@@ -73,7 +71,6 @@ class PatchDiscriminator(nn.Module):
 
     Args:
         width: channels of the first layer, 64 as published.
-        layers: that halve the resolution.
 
     Source: Isola et al. 2017, "Image-to-Image Translation with Conditional Adversarial Networks", appendix
     6.1.2, as in latent diffusion's autoencoders; weights are normalised here instead of batches.
@@ -82,10 +79,10 @@ class PatchDiscriminator(nn.Module):
     FEWEST: Final = 24
     """Frames and bands that three layers need."""
 
-    def __init__(self, width: int = 64, layers: int = 3) -> None:
+    def __init__(self, width: int = 64) -> None:
         super().__init__()
-        channels = [1, *(width * min(2**i, 8) for i in range(layers + 1))]
-        strides = [2] * layers + [1]
+        channels = [1, width, 2 * width, 4 * width, 8 * width]
+        strides = [2, 2, 2, 1]
         self.layers = nn.ModuleList(
             weight_norm(nn.Conv2d(before, after, 4, stride, padding=1))
             for (before, after), stride in zip(pairwise(channels), strides, strict=True)

@@ -151,10 +151,10 @@ class Orchestra:
             players.append(Player(part=part, voice=voice, kind=kind, label=label))
         return perform(random, players, total, _LEAD_IN_S)
 
-    def draw_midi(self, random: np.random.Generator, parts: Sequence[Part], seconds: float = 6.0) -> Music:
-        """A random stretch of a MIDI file's parts, each by a voice of its program."""
+    def draw_midi(self, random: np.random.Generator, parts: Sequence[Part]) -> Music:
+        """Six seconds somewhere in a MIDI file's parts, each by a voice of its program."""
         end = max((note.start_s for part in parts for note in part.notes), default=0.0)
-        total = seconds + _LEAD_IN_S
+        total = 6.0 + _LEAD_IN_S
         start = float(random.uniform(0, max(0.0, end - total)))
         players = []
         for part in parts:

@@ -72,8 +72,8 @@ def stands_clear(sound: Sound, snr_db: float) -> bool:
     return bool(_prominence_db(pauses, 41).max() < _PAUSE_DB)
 
 
-def notch_whistles(sound: Sound, most: int = 4) -> Sound:
-    """Without steady whistles of screens and converters between 3 and 20.5 kHz, so many at most."""
+def notch_whistles(sound: Sound) -> Sound:
+    """Without steady whistles of screens and converters between 3 and 20.5 kHz, four at most."""
     n_fft = 2 * _N_FFT
     if len(sound) < 3 * n_fft:
         return sound
@@ -81,7 +81,7 @@ def notch_whistles(sound: Sound, most: int = 4) -> Sound:
     high = power[:, frequency > 3_000].sum(1)
     prominence = _prominence_db(power[high <= np.percentile(high, 40)].mean(0), 121)
     prominence[(frequency < 3_000) | (frequency > 20_500)] = 0.0
-    for _ in range(most):
+    for _ in range(4):
         peak = int(np.argmax(prominence))
         if prominence[peak] < _WHISTLE_DB:
             break

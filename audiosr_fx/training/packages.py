@@ -103,14 +103,14 @@ class PackageTable:
     renderings: tuple[Rendering, ...]
 
 
-def load_packages(path: Path = _TABLE) -> PackageTable:
+def load_packages() -> PackageTable:
     """Read the table of packages.
 
     Raises:
         PresetError: a table with a fault; the message names entry, key and what is allowed.
     """
-    table = parse_toml(read_text(path, "table of packages"), shown(path))
-    with faults_of(shown(path)):
+    table = parse_toml(read_text(_TABLE, "table of packages"), shown(_TABLE))
+    with faults_of(shown(_TABLE)):
         return read_packages(table)
 
 
