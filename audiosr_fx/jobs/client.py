@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import socket
+import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from audiosr_fx.errors import JobError, MessageError, error_of
 from audiosr_fx.jobs import rows
 from audiosr_fx.jobs.database import FILE_NAME, LOCK_NAME, open_to_read, queue_option, storage_errors
 from audiosr_fx.jobs.door import ADDRESS_FILE, MAX_ANSWER, MAX_PAGE
+from audiosr_fx.jobs.job import Event, Job
 from audiosr_fx.jobs.lock import is_held
 from audiosr_fx.jobs.request import RenderRequest
 from audiosr_fx.jobs.states import State
@@ -21,6 +23,7 @@ from audiosr_fx.jobs.store import JobStore
 
 ANSWER_S: Final = 60.0
 _POLL_S: Final = 0.25
+T = TypeVar("T")
 
 
 class Client:
@@ -78,13 +81,12 @@ class Client:
         answer: dict[str, Any] | None = self._ask("show", job=job)
         if answer is not None:
             return answer
-        connection = open_to_read(self.folder)
-        if connection is None:
-            raise JobError(f"there is no job {job}")
-        with closing(connection), storage_errors(self.folder):
+
+        def look(connection: sqlite3.Connection) -> tuple[list[Job], list[Event]]:
             connection.execute("BEGIN")  # so that both are of one moment
-            found = rows.find_jobs(connection, "id = ?", [job])
-            moves = rows.list_moves(connection, job)
+            return rows.find_jobs(connection, "id = ?", [job]), rows.list_moves(connection, job)
+
+        found, moves = self._look(look) or ([], [])
         if not found:
             raise JobError(f"there is no job {job}")
         return found[0].to_dict() | {"events": [event.to_dict() for event in moves]}
@@ -120,23 +122,14 @@ class Client:
         answer: int | None = self._ask("last")
         if answer is not None:
             return answer
-        connection = open_to_read(self.folder)
-        if connection is None:
-            return 0
-        with closing(connection), storage_errors(self.folder):
-            return rows.last_event(connection)
+        return self._look(rows.last_event) or 0
 
     def events(self, since: int, *, job: int | None = None, wait_s: float = 0.0) -> list[dict[str, Any]]:
         """What happened after an event; waits a while where there is nothing yet."""
         answer: list[dict[str, Any]] | None = self._ask("events", since=since, job=job, wait_s=wait_s)
         if answer is not None:
             return answer
-        connection = open_to_read(self.folder)
-        if connection is None:
-            found = []
-        else:
-            with closing(connection), storage_errors(self.folder):
-                found = rows.list_events(connection, since, job=job)
+        found = self._look(lambda connection: rows.list_events(connection, since, job=job)) or []
         if not found:
             time.sleep(min(wait_s, _POLL_S))
         return [event.to_dict() for event in found]
@@ -157,11 +150,16 @@ class Client:
         )
         if answer is not None:
             return answer
+        found = self._look(lambda it: rows.list_jobs(it, states, after=after, limit=MAX_PAGE)) or []
+        return [job.to_dict() for job in found]
+
+    def _look(self, look: Callable[[sqlite3.Connection], T]) -> T | None:
+        """What a look at the disk finds; None where there is no queue."""
         connection = open_to_read(self.folder)
         if connection is None:
-            return []
+            return None
         with closing(connection), storage_errors(self.folder):
-            return [job.to_dict() for job in rows.list_jobs(connection, states, after=after, limit=MAX_PAGE)]
+            return look(connection)
 
     def _store(self, *jobs: int) -> JobStore:
         """The queue, as one's own for a moment; it is not made to look for jobs in it."""
