@@ -13,12 +13,12 @@ import torch
 from deterministic_weights import fill, noise
 from goldens import agree, golden, tensor
 from nightly import IS_NIGHT
+from published_pipeline import Trace, replace_low_band, run_as_published
 from torch import Tensor
 
 from audiosr_fx.model.audiosr import AudioSRModel, SamplerSettings
 from audiosr_fx.model.checkpoint import SkipInitialisation
 from audiosr_fx.model.config import BASIC
-from audiosr_fx.model.reference import ReferencePipeline, Trace, replace_low_band
 from audiosr_fx.model.unet import timestep_embedding
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]  # among the longest files, so it begins first
@@ -35,7 +35,7 @@ def model() -> AudioSRModel:
 @pytest.fixture(scope="module")
 def trace(model: AudioSRModel) -> Trace:
     audio = golden("i_e2e_inputs")["input_16k"].reshape(1, -1)
-    return ReferencePipeline(model).run(audio, 16_000, seed=42, steps=5, guidance_scale=3.5)
+    return run_as_published(model, audio, 16_000, seed=42, steps=5, guidance_scale=3.5)
 
 
 @torch.inference_mode()

@@ -55,93 +55,65 @@ class Trace:
     output: Tensor
 
 
-class ReferencePipeline:
-    """Runs a model as the published code does.
+@torch.inference_mode()
+def run_as_published(
+    model: AudioSRModel,
+    audio: np.ndarray,
+    sample_rate: int,
+    *,
+    seed: int = 42,
+    steps: int = 50,
+    guidance_scale: float = 3.5,
+    eta: float = 1.0,
+) -> Trace:
+    """Restore the first channel of a recording, and keep what every stage made.
 
     Args:
         model: a model without a predictor, float32, on the CPU, in evaluation mode.
+        audio: float32 (channels, samples).
+        sample_rate: in Hz.
+        seed: of the filter type and of all noise.
+        steps: DDIM steps in reference spacing.
+        guidance_scale: 1.0 takes the conditional answer alone.
+        eta: fresh noise per step.
     """
+    prepared = prepare(torch.from_numpy(audio), sample_rate)
+    magnitude = model.mel(prepared).magnitude[0]
+    cutoff_hz = cutoff_index(magnitude) / magnitude.shape[1] * (SAMPLE_RATE / 2)
+    filter_type = choose_filter(seed)
+    lowpass = low_pass(prepared, cutoff_hz, filter_type)
+    lowpass_mel = model.mel(lowpass).log_mel
 
-    def __init__(self, model: AudioSRModel) -> None:
-        self.model = model
+    generator = torch.Generator().manual_seed(seed)
+    shape = (1, model.latent_channels, lowpass_mel.shape[1] // 8, model.latent_bands)
 
-    def super_resolution(
-        self,
-        audio: np.ndarray,
-        sample_rate: int,
-        *,
-        seed: int = 42,
-        steps: int = 50,
-        guidance_scale: float = 3.5,
-        eta: float = 1.0,
-    ) -> np.ndarray:
-        """Restore the first channel of a recording.
+    def draw(_step: int = 0) -> Tensor:
+        return torch.randn(shape, generator=generator)
 
-        Args:
-            audio: float32 (channels, samples).
-            sample_rate: in Hz.
-            seed: of the filter type and of all noise.
-            steps: DDIM steps in reference spacing.
-            guidance_scale: 1.0 takes the conditional answer alone.
-            eta: fresh noise per step.
-
-        Returns:
-            float32 (1, 1, N + 16) at 48 kHz, N the padded length; peak 0.5 before its mean was removed.
-        """
-        trace = self.run(audio, sample_rate, seed=seed, steps=steps, guidance_scale=guidance_scale, eta=eta)
-        output: np.ndarray = trace.output.unsqueeze(1).numpy()
-        return output
-
-    @torch.inference_mode()
-    def run(
-        self,
-        audio: np.ndarray,
-        sample_rate: int,
-        *,
-        seed: int = 42,
-        steps: int = 50,
-        guidance_scale: float = 3.5,
-        eta: float = 1.0,
-    ) -> Trace:
-        """As :meth:`super_resolution`, keeping what every stage made."""
-        model = self.model
-        prepared = prepare(torch.from_numpy(audio), sample_rate)
-        magnitude = model.mel(prepared).magnitude[0]
-        cutoff_hz = cutoff_index(magnitude) / magnitude.shape[1] * (SAMPLE_RATE / 2)
-        filter_type = choose_filter(seed)
-        lowpass = low_pass(prepared, cutoff_hz, filter_type)
-        lowpass_mel = model.mel(lowpass).log_mel
-
-        generator = torch.Generator().manual_seed(seed)
-        shape = (1, model.latent_channels, lowpass_mel.shape[1] // 8, model.latent_bands)
-
-        def draw(_step: int = 0) -> Tensor:
-            return torch.randn(shape, generator=generator)
-
-        draw()  # the published code encodes the unfiltered mel as well and only looks at its shape
-        condition = model.condition_encoder.encode(lowpass_mel[:, None]).sample(draw())
-        settings = SamplerSettings(
-            sampler="ddim", spacing="reference", steps=steps, guidance_scale=guidance_scale, eta=eta
-        )
-        latent = model.sample(condition, settings, draw(), draw)
-        decoded_mel = model.decode(latent * (1.0 / model.scale_factor))
-        replaced_mel = replace_mel_bands(decoded_mel, lowpass_mel)
-        vocoded = model.vocoder(replaced_mel.transpose(1, 2)).squeeze(1)
-        replaced = replace_low_band(vocoded, lowpass)
-        return Trace(
-            prepared=prepared,
-            cutoff_hz=cutoff_hz,
-            filter_type=filter_type,
-            lowpass=lowpass,
-            lowpass_mel=lowpass_mel,
-            condition=condition,
-            latent=latent,
-            decoded_mel=decoded_mel,
-            replaced_mel=replaced_mel,
-            vocoded=vocoded,
-            replaced=replaced,
-            output=finish(replaced),
-        )
+    draw()  # the published code encodes the unfiltered mel as well and only looks at its shape
+    condition = model.condition_encoder.encode(lowpass_mel[:, None]).sample(draw())
+    settings = SamplerSettings(
+        sampler="ddim", spacing="reference", steps=steps, guidance_scale=guidance_scale, eta=eta
+    )
+    latent = model.sample(condition, settings, draw(), draw)
+    decoded_mel = model.decode(latent * (1.0 / model.scale_factor))
+    replaced_mel = replace_mel_bands(decoded_mel, lowpass_mel)
+    vocoded = model.vocoder(replaced_mel.transpose(1, 2)).squeeze(1)
+    replaced = replace_low_band(vocoded, lowpass)
+    return Trace(
+        prepared=prepared,
+        cutoff_hz=cutoff_hz,
+        filter_type=filter_type,
+        lowpass=lowpass,
+        lowpass_mel=lowpass_mel,
+        condition=condition,
+        latent=latent,
+        decoded_mel=decoded_mel,
+        replaced_mel=replaced_mel,
+        vocoded=vocoded,
+        replaced=replaced,
+        output=finish(replaced),
+    )
 
 
 def prepare(audio: Tensor, sample_rate: int) -> Tensor:
