@@ -22,14 +22,15 @@ class Control:
 
     ``minimum`` and ``maximum`` are inclusive, in ``unit``. ``choices`` lists all a text control
     takes; empty, it takes any text. ``automatic`` says what happens when the value is None; empty,
-    None is not allowed. ``flag`` is the long command-line option; of a switch, the one that says yes.
+    None is not allowed. ``flag`` is the long command-line option, if there is one; of a
+    switch, the one that says yes.
     """
 
     name: str
     type: type[bool] | type[int] | type[float] | type[str]
     default: Value
     help: str
-    flag: str
+    flag: str = ""
     unit: str = ""
     minimum: float | None = None
     maximum: float | None = None
@@ -238,7 +239,6 @@ MASTERING_CONTROLS: tuple[Control, ...] = (
         unit="LUFS",
         minimum=-60.0,
         maximum=0.0,
-        flag="--target",
         help="Integrated loudness to reach: -14 for streaming, -16 for podcasts, -23 for broadcast.",
     ),
     Control(
@@ -248,7 +248,6 @@ MASTERING_CONTROLS: tuple[Control, ...] = (
         unit="dB",
         minimum=0.0,
         maximum=60.0,
-        flag="--max-gain",
         help="The most a file is turned up; turning down has no limit.",
     ),
     Control(
@@ -258,7 +257,6 @@ MASTERING_CONTROLS: tuple[Control, ...] = (
         unit="LU",
         minimum=0.01,
         maximum=5.0,
-        flag="--tolerance",
         help="How far from its target a loudness may lie and still be left alone.",
     ),
     Control(
@@ -266,7 +264,6 @@ MASTERING_CONTROLS: tuple[Control, ...] = (
         type=str,
         default="integrated",
         choices=("integrated", "album"),
-        flag="--loudness-mode",
         help="integrated: every file for itself. album: one gain for a set, which keeps its balance.",
     ),
     Control(
@@ -276,7 +273,6 @@ MASTERING_CONTROLS: tuple[Control, ...] = (
         unit="dBTP",
         minimum=-40.0,
         maximum=0.0,
-        flag="--ceiling",
         help="The highest true peak there may be.",
     ),
     Control(
@@ -286,7 +282,6 @@ MASTERING_CONTROLS: tuple[Control, ...] = (
         unit="ms",
         minimum=1.0,
         maximum=20.0,
-        flag="--lookahead",
         help="How long before a peak the limiter begins to turn down; longer is gentler on transients.",
     ),
     Control(
@@ -296,7 +291,6 @@ MASTERING_CONTROLS: tuple[Control, ...] = (
         unit="ms",
         minimum=5.0,
         maximum=5000.0,
-        flag="--release",
         help="How slowly the limiter returns to full level; ten times as fast after a single peak.",
     ),
     Control(
@@ -304,7 +298,6 @@ MASTERING_CONTROLS: tuple[Control, ...] = (
         type=str,
         default="all",
         choices=("all", "none"),
-        flag="--link",
         help="all: channels are turned down together, so nothing moves in the picture. none: each alone.",
     ),
     Control(
@@ -314,7 +307,6 @@ MASTERING_CONTROLS: tuple[Control, ...] = (
         unit="dB",
         minimum=0.0,
         maximum=40.0,
-        flag="--max-limiting",
         help="The most a peak may be turned down on the way to a target; past it, the file stays quieter.",
     ),
     Control(
@@ -323,7 +315,6 @@ MASTERING_CONTROLS: tuple[Control, ...] = (
         default=None,
         choices=("tpdf", "shaped", "none"),
         automatic="tpdf at 16 bits, none above",
-        flag="--dither",
         help="Noise that turns rounding errors into a steady floor; shaped puts it where ears hear least.",
     ),
 )

@@ -1,6 +1,6 @@
 """The address space, version 1, as one table: what can be sent, what is answered, in which units.
 
-The dispatcher, the README's table and the OSCQuery description are all made from it.
+The dispatcher and the OSCQuery description are made from it, and a test holds the README's table against it.
 """
 
 from __future__ import annotations
@@ -247,80 +247,57 @@ _COMMANDS: Final = (
     ),
 )
 
+
+def _reply(path: str, help: str, *fields: Field) -> Address:
+    return Address(path=path, fields=(REQUEST, _JOB, *fields), help=help)
+
+
 REPLIES: Final = (
-    Address(path=ACCEPTED, fields=(REQUEST, _JOB), help="It is on the disk, and ends in done or error."),
-    Address(
-        path=PROGRESS,
-        fields=(
-            REQUEST,
-            _JOB,
-            Field(name="done", types="f", unit="0 to 1", help="How far it is."),
-            Field(name="state", types="s", help="queued, running, publishing or parked."),
-        ),
-        help="How far it is, a few times a second at most.",
+    _reply(ACCEPTED, "It is on the disk, and ends in done or error."),
+    _reply(
+        PROGRESS,
+        "How far it is, a few times a second at most.",
+        Field(name="done", types="f", unit="0 to 1", help="How far it is."),
+        Field(name="state", types="s", help="queued, running, publishing or parked."),
     ),
-    Address(
-        path=DONE,
-        fields=(
-            REQUEST,
-            _JOB,
-            Field(name="output", types="s", help="The finished file."),
-            Field(name="manifest", types="s", help="JSON beside it: how it was made."),
-        ),
-        help="The file is there, whole.",
+    _reply(
+        DONE,
+        "The file is there, whole.",
+        Field(name="output", types="s", help="The finished file."),
+        Field(name="manifest", types="s", help="JSON beside it: how it was made."),
     ),
-    Address(
-        path=ERROR,
-        fields=(
-            REQUEST,
-            _JOB,
-            Field(name="text", types="s", help="One line: what is wrong, and the way out."),
-        ),
-        help="There will be no file.",
+    _reply(
+        ERROR,
+        "There will be no file.",
+        Field(name="text", types="s", help="One line: what is wrong, and the way out."),
     ),
-    Address(
-        path=STATE,
-        fields=(
-            REQUEST,
-            _JOB,
-            *(
-                Field(name=name, types="i", help=f"Jobs that are {name}.")
-                for name in ("waiting", "running", "done", "failed")
-            ),
+    _reply(
+        STATE,
+        "How many jobs there are.",
+        *(
+            Field(name=name, types="i", help=f"Jobs that are {name}.")
+            for name in ("waiting", "running", "done", "failed")
         ),
-        help="How many jobs there are.",
     ),
-    Address(
-        path=PRESET_REPLY,
-        fields=(
-            REQUEST,
-            _JOB,
-            Field(name="number", types="i", help="From 0; what a MIDI program change of that number takes."),
-            Field(name="total", types="i", help="How many there are."),
-            Field(name="name", types="s", help="To ask for it by."),
-            Field(name="description", types="s", help="What it is for."),
-        ),
-        help="A preset.",
+    _reply(
+        PRESET_REPLY,
+        "A preset.",
+        Field(name="number", types="i", help="From 0; what a MIDI program change of that number takes."),
+        Field(name="total", types="i", help="How many there are."),
+        Field(name="name", types="s", help="To ask for it by."),
+        Field(name="description", types="s", help="What it is for."),
     ),
-    Address(
-        path=VALUE,
-        fields=(
-            REQUEST,
-            _JOB,
-            Field(name="name", types="s", help="A control."),
-            Field(name="value", types="ihfsTFN", help="What renders to come will take; N: its default."),
-        ),
-        help="A control's value.",
+    _reply(
+        VALUE,
+        "A control's value.",
+        Field(name="name", types="s", help="A control."),
+        Field(name="value", types="ihfsTFN", help="What renders to come will take; N: its default."),
     ),
-    Address(
-        path=PONG,
-        fields=(
-            REQUEST,
-            _JOB,
-            Field(name="program", types="s", help="audiosr_fx and its version."),
-            Field(name="protocol", types="i", help="Of this table."),
-        ),
-        help="Yes.",
+    _reply(
+        PONG,
+        "Yes.",
+        Field(name="program", types="s", help="audiosr_fx and its version."),
+        Field(name="protocol", types="i", help="Of this table."),
     ),
 )
 
@@ -362,26 +339,3 @@ def check_request_id(request: Argument) -> str:
             f"request is {request!r:.40}; expected 1 to {MAX_REQUEST_ID} letters, digits, . _ : -"
         )
     return request
-
-
-def markdown_table() -> str:
-    """The table as it stands in the README."""
-    lines = ["| send | arguments (OSC types) | answered by | |", "|---|---|---|---|"]
-    for address in _COMMANDS:
-        replies = ", ".join(path.removeprefix(PREFIX + "/") for path in address.replies)
-        lines.append(f"| `{address.path}` | {_fields(address)} | {replies} | {address.help} |")
-    lines.append(
-        f"| `{PARAM}/NAME` | value | | Set one of {', '.join(control.name for control in CONTROLS)}. |"
-    )
-    lines += ["", "| reply | arguments after request and job | |", "|---|---|---|"]
-    for address in REPLIES:
-        lines.append(f"| `{address.path}` | {_fields(address, skip=2) or '-'} | {address.help} |")
-    return "\n".join(lines)
-
-
-def _fields(address: Address, skip: int = 0) -> str:
-    texts = []
-    for field in address.fields[skip:]:
-        text = f"{field.name} `{field.types}`"
-        texts.append(f"{text}…" if field.is_repeated else f"[{text}]" if field.is_optional else text)
-    return ", ".join(texts)

@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 from audiosr_fx.errors import MessageError
 from audiosr_fx.params import MASTERING_CONTROLS, RENDER_CONTROLS
 from hosts.osc import Message, message
-from hosts.protocol import BY_PATH, COMMANDS, REPLIES, check_request_id, find_address, markdown_table
+from hosts.protocol import (
+    BY_PATH,
+    COMMANDS,
+    CONTROLS,
+    PARAM,
+    PREFIX,
+    REPLIES,
+    Address,
+    check_request_id,
+    find_address,
+)
 
 ROOT = Path(__file__).parent.parent.parent
 VALUES = st.one_of(
@@ -58,3 +68,27 @@ def test_a_request_is_a_plain_word(word: object) -> None:
 
 def test_the_readme_has_the_table() -> None:
     assert markdown_table() in (ROOT / "README.md").read_text("utf-8")
+
+
+def markdown_table() -> str:
+    lines = ["| send | arguments (OSC types) | answered by | |", "|---|---|---|---|"]
+    for address in COMMANDS:
+        if address.control is not None:
+            continue
+        replies = ", ".join(path.removeprefix(PREFIX + "/") for path in address.replies)
+        lines.append(f"| `{address.path}` | {fields(address)} | {replies} | {address.help} |")
+    lines.append(
+        f"| `{PARAM}/NAME` | value | | Set one of {', '.join(control.name for control in CONTROLS)}. |"
+    )
+    lines += ["", "| reply | arguments after request and job | |", "|---|---|---|"]
+    for address in REPLIES:
+        lines.append(f"| `{address.path}` | {fields(address, skip=2) or '-'} | {address.help} |")
+    return "\n".join(lines)
+
+
+def fields(address: Address, skip: int = 0) -> str:
+    texts = []
+    for field in address.fields[skip:]:
+        text = f"{field.name} `{field.types}`"
+        texts.append(f"{text}…" if field.is_repeated else f"[{text}]" if field.is_optional else text)
+    return ", ".join(texts)
