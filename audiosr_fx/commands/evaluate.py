@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -35,73 +35,31 @@ def evaluate(
         ),
     ] = None,
     models: Annotated[
-        str | None,
-        typer.Option(
-            "--models",
-            metavar="NAME,...",
-            help="Names or .safetensors files.",
-            show_default="mini",
-            rich_help_panel=_ROWS,
-        ),
+        str | None, _listed("--models", "NAME", "Names or .safetensors files.", panel=_ROWS, default="mini")
     ] = None,
     qualities: Annotated[
-        str | None,
-        typer.Option(
-            "--qualities",
-            metavar="NAME,...",
-            help="Of models.",
-            show_default="draft,standard,best",
-            rich_help_panel=_ROWS,
-        ),
+        str | None, _listed("--qualities", "NAME", "Of models.", panel=_ROWS, default="draft,standard,best")
     ] = None,
     samplers: Annotated[
-        str | None,
-        typer.Option(
-            "--samplers",
-            metavar="NAME,...",
-            help="ddim, dpmpp_2m.",
-            show_default="the quality's",
-            rich_help_panel=_ROWS,
-        ),
+        str | None, _listed("--samplers", "NAME", "ddim, dpmpp_2m.", panel=_ROWS, default="the quality's")
     ] = None,
     steps: Annotated[
-        str | None,
-        typer.Option(
-            "--steps",
-            metavar="N,...",
-            help="Sampling steps.",
-            show_default="the quality's",
-            rich_help_panel=_ROWS,
-        ),
+        str | None, _listed("--steps", "N", "Sampling steps.", panel=_ROWS, default="the quality's")
     ] = None,
     guidance: Annotated[
-        str | None,
-        typer.Option(
-            "--guidance",
-            metavar="X,...",
-            help="Guidance scales.",
-            show_default="the model's",
-            rich_help_panel=_ROWS,
-        ),
+        str | None, _listed("--guidance", "X", "Guidance scales.", panel=_ROWS, default="the model's")
     ] = None,
     seeds: Annotated[
-        str | None,
-        typer.Option(
-            "--seeds",
-            metavar="N,...",
-            help="The spread over them is shown.",
-            show_default="0",
-            rich_help_panel=_ROWS,
-        ),
+        str | None, _listed("--seeds", "N", "The spread over them is shown.", panel=_ROWS, default="0")
     ] = None,
     variants: Annotated[
         str | None,
-        typer.Option(
+        _listed(
             "--variants",
-            metavar="NAME,...",
-            help="plain (told the cutoff), found, junk (what lies above is kept), low-band (not kept).",
-            show_default="plain",
-            rich_help_panel=_ROWS,
+            "NAME",
+            "plain (told the cutoff), found, junk (what lies above is kept), low-band (not kept).",
+            panel=_ROWS,
+            default="plain",
         ),
     ] = None,
     baselines: Annotated[
@@ -115,13 +73,7 @@ def evaluate(
     ] = None,
     tilts: Annotated[
         str | None,
-        typer.Option(
-            "--tilts",
-            metavar="DB,...",
-            help="Of folding and noise, per octave.",
-            show_default="-12",
-            rich_help_panel=_BOUNDS,
-        ),
+        _listed("--tilts", "DB", "Of folding and noise, per octave.", panel=_BOUNDS, default="-12"),
     ] = None,
     predictor: Annotated[
         bool | None,
@@ -152,23 +104,16 @@ def evaluate(
         ),
     ] = None,
     cutoffs: Annotated[
-        str | None,
-        typer.Option(
-            "--cutoffs",
-            metavar="HZ,...",
-            help="Of low-pass filters.",
-            show_default="4000",
-            rich_help_panel=_COLUMNS,
-        ),
+        str | None, _listed("--cutoffs", "HZ", "Of low-pass filters.", panel=_COLUMNS, default="4000")
     ] = None,
     families: Annotated[
         str | None,
-        typer.Option(
+        _listed(
             "--families",
-            metavar="NAME,...",
-            help="chebyshev, elliptic, butterworth, bessel, boxcar.",
-            show_default="chebyshev",
-            rich_help_panel=_COLUMNS,
+            "NAME",
+            "chebyshev, elliptic, butterworth, bessel, boxcar.",
+            panel=_COLUMNS,
+            default="chebyshev",
         ),
     ] = None,
     order: Annotated[
@@ -177,32 +122,25 @@ def evaluate(
     ] = None,
     codecs: Annotated[
         str | None,
-        typer.Option(
+        _listed(
             "--codecs",
-            metavar="NAME:RATE,...",
-            help="mp3:64k, vorbis:48k, opus:16k, aac:32k (kbit/s of one channel).",
-            rich_help_panel=_COLUMNS,
+            "NAME:RATE",
+            "mp3:64k, vorbis:48k, opus:16k, aac:32k (kbit/s of one channel).",
+            panel=_COLUMNS,
         ),
     ] = None,
     hiss: Annotated[
         str | None,
-        typer.Option(
+        _listed(
             "--hiss",
-            metavar="X,...",
-            help="White noise of this amplitude in recordings that peak at 0.5, before filter or codec.",
-            show_default="0",
-            rich_help_panel=_COLUMNS,
+            "X",
+            "White noise of this amplitude in recordings that peak at 0.5, before filter or codec.",
+            panel=_COLUMNS,
+            default="0",
         ),
     ] = None,
     tones: Annotated[
-        str | None,
-        typer.Option(
-            "--tones",
-            metavar="X,...",
-            help="A tone of 1 kHz, likewise.",
-            show_default="0",
-            rich_help_panel=_COLUMNS,
-        ),
+        str | None, _listed("--tones", "X", "A tone of 1 kHz, likewise.", panel=_COLUMNS, default="0")
     ] = None,
     everything: Annotated[
         bool,
@@ -219,13 +157,13 @@ def evaluate(
     ] = None,
     metrics: Annotated[
         str | None,
-        typer.Option(
+        _listed(
             "--metrics",
-            metavar="NAME,...",
-            help="What tables show: lsd, lsd_low, lsd_high, envelope_db, flatness_db, tonality_db,"
+            "NAME",
+            "What tables show: lsd, lsd_low, lsd_high, envelope_db, flatness_db, tonality_db,"
             " log_mel_db, multi_resolution, lsd_paper, low_si_sdr_db, pesq, stoi. A CSV has all.",
-            show_default="lsd,envelope_db,flatness_db",
-            rich_help_panel=_RESULTS,
+            panel=_RESULTS,
+            default="lsd,envelope_db,flatness_db",
         ),
     ] = None,
     csv: Annotated[
@@ -300,6 +238,13 @@ def evaluate(
     if done.failure is not None:
         raise done.failure
     raise typer.Exit(ExitCode.OK if done.is_complete else ExitCode.SOME_FAILED)
+
+
+def _listed(flag: str, each: str, help: str, *, panel: str, default: str | None = None) -> Any:
+    """An option that takes several values, with commas between them."""
+    return typer.Option(
+        flag, metavar=f"{each},...", help=help, show_default=default or True, rich_help_panel=panel
+    )
 
 
 def _words(text: str | None) -> tuple[str, ...] | None:
