@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from contextlib import suppress
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,7 +24,8 @@ from watchfolder.known_names import check_inputs, check_names
 from watchfolder.naming import DEFAULT_TEMPLATE, FIELDS
 from watchfolder.studio import After, FolderSettings, StudioSettings, read_studio
 
-_SETS, _RESULTS = "Sub-folders", "Results"
+_set_option = partial(typer.Option, rich_help_panel="Sub-folders")
+_result_option = partial(typer.Option, rich_help_panel="Results")
 
 
 class NameTaken(StrEnum):
@@ -52,13 +54,7 @@ def watch(
     ] = "",
     model: Annotated[str, typer.Option("--model", metavar="NAME", help="Model of every AudioSR.")] = "",
     recursive: Annotated[
-        bool,
-        typer.Option(
-            "--recursive",
-            "-r",
-            rich_help_panel=_SETS,
-            help="Sub-folders too; one named after a preset chooses it.",
-        ),
+        bool, _set_option("--recursive", "-r", help="Sub-folders too; one named after a preset chooses it.")
     ] = False,
     settle_s: Annotated[
         float, typer.Option("--settle", metavar="S", help="Seconds that a file must lie still.")
@@ -74,39 +70,23 @@ def watch(
         typer.Option("--also", help="Take this format too; may be given more than once."),
     ] = None,
     after: Annotated[
-        After,
-        typer.Option(
-            "--after", rich_help_panel=_RESULTS, help="What becomes of a source once its result is there."
-        ),
+        After, _result_option("--after", help="What becomes of a source once its result is there.")
     ] = After.KEEP,
     album: Annotated[
-        bool,
-        typer.Option(
-            "--album/--no-album",
-            rich_help_panel=_SETS,
-            help="Stems that arrive together in a sub-folder are a set.",
-        ),
+        bool, _set_option("--album/--no-album", help="Stems that arrive together in a sub-folder are a set.")
     ] = True,
     template: Annotated[
         str,
-        typer.Option(
-            "--template",
-            rich_help_panel=_RESULTS,
-            metavar="TEXT",
-            help=f"Names of results: {', '.join(FIELDS)} in braces.",
+        _result_option(
+            "--template", metavar="TEXT", help=f"Names of results: {', '.join(FIELDS)} in braces."
         ),
     ] = DEFAULT_TEMPLATE,
-    format: Annotated[
-        OutputFormat, typer.Option("--format", rich_help_panel=_RESULTS, help="Format of results.")
-    ] = OutputFormat.WAV,
-    bits: Annotated[
-        Bits, typer.Option("--bits", rich_help_panel=_RESULTS, help="Bits per sample; auto keeps float.")
-    ] = Bits.AUTO,
+    format: Annotated[OutputFormat, _result_option("--format", help="Format of results.")] = OutputFormat.WAV,
+    bits: Annotated[Bits, _result_option("--bits", help="Bits per sample; auto keeps float.")] = Bits.AUTO,
     name_taken: Annotated[
         NameTaken,
-        typer.Option(
+        _result_option(
             "--if-taken",
-            rich_help_panel=_RESULTS,
             help="What to do where a result of that name is there; that of another stem is never replaced.",
         ),
     ] = NameTaken.SUFFIX,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -13,7 +14,10 @@ from audiosr_fx.errors import ParameterError
 
 T = TypeVar("T")
 
-_ROWS, _BOUNDS, _COLUMNS, _RESULTS = "Rows", "Rows to compare with", "Columns", "Results"
+_row_option = partial(typer.Option, rich_help_panel="Rows")
+_bound_option = partial(typer.Option, rich_help_panel="Rows to compare with")
+_column_option = partial(typer.Option, rich_help_panel="Columns")
+_result_option = partial(typer.Option, rich_help_panel="Results")
 
 
 def evaluate(
@@ -35,112 +39,100 @@ def evaluate(
         ),
     ] = None,
     models: Annotated[
-        str | None, _listed("--models", "NAME", "Names or .safetensors files.", panel=_ROWS, default="mini")
+        str | None, _listed(_row_option, "--models", "NAME", "Names or .safetensors files.", "mini")
     ] = None,
     qualities: Annotated[
-        str | None, _listed("--qualities", "NAME", "Of models.", panel=_ROWS, default="draft,standard,best")
+        str | None, _listed(_row_option, "--qualities", "NAME", "Of models.", "draft,standard,best")
     ] = None,
     samplers: Annotated[
-        str | None, _listed("--samplers", "NAME", "ddim, dpmpp_2m.", panel=_ROWS, default="the quality's")
+        str | None, _listed(_row_option, "--samplers", "NAME", "ddim, dpmpp_2m.", "the quality's")
     ] = None,
     steps: Annotated[
-        str | None, _listed("--steps", "N", "Sampling steps.", panel=_ROWS, default="the quality's")
+        str | None, _listed(_row_option, "--steps", "N", "Sampling steps.", "the quality's")
     ] = None,
     guidance: Annotated[
-        str | None, _listed("--guidance", "X", "Guidance scales.", panel=_ROWS, default="the model's")
+        str | None, _listed(_row_option, "--guidance", "X", "Guidance scales.", "the model's")
     ] = None,
     seeds: Annotated[
-        str | None, _listed("--seeds", "N", "The spread over them is shown.", panel=_ROWS, default="0")
+        str | None, _listed(_row_option, "--seeds", "N", "The spread over them is shown.", "0")
     ] = None,
     variants: Annotated[
         str | None,
         _listed(
+            _row_option,
             "--variants",
             "NAME",
             "plain (told the cutoff), found, junk (what lies above is kept), low-band (not kept).",
-            panel=_ROWS,
-            default="plain",
+            "plain",
         ),
     ] = None,
     baselines: Annotated[
         bool | None,
-        typer.Option(
-            "--baselines/--no-baselines",
-            help="Unprocessed, folding and noise.",
-            show_default="baselines",
-            rich_help_panel=_BOUNDS,
+        _bound_option(
+            "--baselines/--no-baselines", help="Unprocessed, folding and noise.", show_default="baselines"
         ),
     ] = None,
     tilts: Annotated[
-        str | None,
-        _listed("--tilts", "DB", "Of folding and noise, per octave.", panel=_BOUNDS, default="-12"),
+        str | None, _listed(_bound_option, "--tilts", "DB", "Of folding and noise, per octave.", "-12")
     ] = None,
     predictor: Annotated[
         bool | None,
-        typer.Option(
-            "--predictor/--no-predictor",
-            help="A model's first stage, with noise.",
-            show_default="predictor",
-            rich_help_panel=_BOUNDS,
+        _bound_option(
+            "--predictor/--no-predictor", help="A model's first stage, with noise.", show_default="predictor"
         ),
     ] = None,
     vocoder_bound: Annotated[
         bool | None,
-        typer.Option(
+        _bound_option(
             "--vocoder-bound/--no-vocoder-bound",
             help="The true mel through each vocoder, and the true envelope with noise.",
             show_default="no-vocoder-bound",
-            rich_help_panel=_BOUNDS,
         ),
     ] = None,
     outputs: Annotated[
         list[str] | None,
-        typer.Option(
+        _row_option(
             "--outputs",
             metavar="NAME=FOLDER",
             help="Files that another system wrote, named as the originals; of several columns in sub-folders"
             " called as those of --audio. May be repeated.",
-            rich_help_panel=_ROWS,
         ),
     ] = None,
     cutoffs: Annotated[
-        str | None, _listed("--cutoffs", "HZ", "Of low-pass filters.", panel=_COLUMNS, default="4000")
+        str | None, _listed(_column_option, "--cutoffs", "HZ", "Of low-pass filters.", "4000")
     ] = None,
     families: Annotated[
         str | None,
         _listed(
+            _column_option,
             "--families",
             "NAME",
             "chebyshev, elliptic, butterworth, bessel, boxcar.",
-            panel=_COLUMNS,
-            default="chebyshev",
+            "chebyshev",
         ),
     ] = None,
-    order: Annotated[
-        int | None,
-        typer.Option("--order", help="Of the filters.", show_default="8", rich_help_panel=_COLUMNS),
-    ] = None,
+    order: Annotated[int | None, _column_option("--order", help="Of the filters.", show_default="8")] = None,
     codecs: Annotated[
         str | None,
         _listed(
+            _column_option,
             "--codecs",
             "NAME:RATE",
             "mp3:64k, vorbis:48k, opus:16k, aac:32k (kbit/s of one channel).",
-            panel=_COLUMNS,
         ),
     ] = None,
     hiss: Annotated[
         str | None,
         _listed(
+            _column_option,
             "--hiss",
             "X",
             "White noise of this amplitude in recordings that peak at 0.5, before filter or codec.",
-            panel=_COLUMNS,
-            default="0",
+            "0",
         ),
     ] = None,
     tones: Annotated[
-        str | None, _listed("--tones", "X", "A tone of 1 kHz, likewise.", panel=_COLUMNS, default="0")
+        str | None, _listed(_column_option, "--tones", "X", "A tone of 1 kHz, likewise.", "0")
     ] = None,
     everything: Annotated[
         bool,
@@ -158,41 +150,31 @@ def evaluate(
     metrics: Annotated[
         str | None,
         _listed(
+            _result_option,
             "--metrics",
             "NAME",
             "What tables show: lsd, lsd_low, lsd_high, envelope_db, flatness_db, tonality_db,"
             " log_mel_db, multi_resolution, lsd_paper, low_si_sdr_db, pesq, stoi. A CSV has all.",
-            panel=_RESULTS,
-            default="lsd,envelope_db,flatness_db",
+            "lsd,envelope_db,flatness_db",
         ),
     ] = None,
-    csv: Annotated[
-        Path | None,
-        typer.Option("--csv", metavar="FILE", help="Every single score.", rich_help_panel=_RESULTS),
-    ] = None,
+    csv: Annotated[Path | None, _result_option("--csv", metavar="FILE", help="Every single score.")] = None,
     markdown: Annotated[
-        Path | None,
-        typer.Option("--markdown", metavar="FILE", help="The tables as Markdown.", rich_help_panel=_RESULTS),
+        Path | None, _result_option("--markdown", metavar="FILE", help="The tables as Markdown.")
     ] = None,
     plots: Annotated[
-        Path | None,
-        typer.Option("--plots", metavar="FOLDER", help="Curves and spectrograms.", rich_help_panel=_RESULTS),
+        Path | None, _result_option("--plots", metavar="FOLDER", help="Curves and spectrograms.")
     ] = None,
     audio: Annotated[
         Path | None,
-        typer.Option(
+        _result_option(
             "--audio",
             metavar="FOLDER",
             help="Keep what was compared: originals, inputs for other systems, and outputs.",
-            rich_help_panel=_RESULTS,
         ),
     ] = None,
-    json: Annotated[
-        bool, typer.Option("--json", help="One JSON object per mean and line.", rich_help_panel=_RESULTS)
-    ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace results that exist.", rich_help_panel=_RESULTS)
-    ] = False,
+    json: Annotated[bool, _result_option("--json", help="One JSON object per mean and line.")] = False,
+    overwrite: Annotated[bool, _result_option("--overwrite", help="Replace results that exist.")] = False,
     device: Annotated[
         str, typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:1 or mps.")
     ] = "auto",
@@ -240,11 +222,9 @@ def evaluate(
     raise typer.Exit(ExitCode.OK if done.is_complete else ExitCode.SOME_FAILED)
 
 
-def _listed(flag: str, each: str, help: str, *, panel: str, default: str | None = None) -> Any:
+def _listed(option: Callable[..., Any], flag: str, each: str, help: str, default: str = "") -> Any:
     """An option that takes several values, with commas between them."""
-    return typer.Option(
-        flag, metavar=f"{each},...", help=help, show_default=default or True, rich_help_panel=panel
-    )
+    return option(flag, metavar=f"{each},...", help=help, show_default=default or True)
 
 
 def _words(text: str | None) -> tuple[str, ...] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
     from audiosr_fx.quality.listen import ListeningTest, ListenSettings
     from audiosr_fx.quality.listen_results import Results
 
-_MAKING = "Making a test"
-_SUMMARY = "Evaluating answers"
+_making_option = partial(typer.Option, rich_help_panel="Making a test")
+_summary_option = partial(typer.Option, rich_help_panel="Evaluating answers")
 
 
 def listen(
@@ -41,111 +42,74 @@ def listen(
         ),
     ],
     out: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="HTML", help="The page to write.", rich_help_panel=_MAKING),
+        Path | None, _making_option("--output", "-o", metavar="HTML", help="The page to write.")
     ] = None,
     mode: Annotated[
         str,
-        typer.Option(
+        _making_option(
             "--mode",
             metavar="mushra|ab|abx",
             help="Rate all systems on scales, prefer one of two, or tell which of two X is.",
-            rich_help_panel=_MAKING,
         ),
     ] = "mushra",
     reference: Annotated[
         str | None,
-        typer.Option(
-            "--reference",
-            metavar="NAME",
-            help="Sub-folder of the reference; 'reference' when not given.",
-            rich_help_panel=_MAKING,
+        _making_option(
+            "--reference", metavar="NAME", help="Sub-folder of the reference; 'reference' when not given."
         ),
     ] = None,
     anchor: Annotated[
         list[str] | None,
-        typer.Option(
+        _making_option(
             "--anchor",
             metavar="lowpass:HZ|none",
             help="Add the reference without its highs; may be repeated. When not given: lowpass:3500, unless"
             " there is a sub-folder 'anchor'.",
-            rich_help_panel=_MAKING,
         ),
     ] = None,
     seconds: Annotated[
-        float | None,
-        typer.Option(
-            "--seconds", metavar="S", help="Take the first seconds of each file.", rich_help_panel=_MAKING
-        ),
+        float | None, _making_option("--seconds", metavar="S", help="Take the first seconds of each file.")
     ] = None,
     loudness: Annotated[
         float,
-        typer.Option(
+        _making_option(
             "--loudness",
             metavar="LUFS",
             help="Loudness of everything; lower where a true peak would pass -1 dBTP.",
-            rich_help_panel=_MAKING,
         ),
     ] = -23.0,
     format: Annotated[
         str,
-        typer.Option(
-            "--format",
-            metavar="flac|wav",
-            help="How audio lies in the page, 16 bit either way.",
-            rich_help_panel=_MAKING,
-        ),
+        _making_option("--format", metavar="flac|wav", help="How audio lies in the page, 16 bit either way."),
     ] = "flac",
     repeats: Annotated[
-        int,
-        typer.Option(
-            "--repeats", metavar="N", help="Ask every trial so many times.", rich_help_panel=_MAKING
-        ),
+        int, _making_option("--repeats", metavar="N", help="Ask every trial so many times.")
     ] = 1,
     seed: Annotated[
         int,
-        typer.Option(
-            "--seed",
-            metavar="N",
-            help="Of the orders, which also differ between participants.",
-            rich_help_panel=_MAKING,
-        ),
+        _making_option("--seed", metavar="N", help="Of the orders, which also differ between participants."),
     ] = 0,
     title: Annotated[
-        str, typer.Option("--title", metavar="TEXT", help="Stands above the test.", rich_help_panel=_MAKING)
+        str, _making_option("--title", metavar="TEXT", help="Stands above the test.")
     ] = "Listening test",
     reveal: Annotated[
-        bool,
-        typer.Option(
-            "--reveal",
-            help="Show participants their own results at the end.",
-            rich_help_panel=_MAKING,
-        ),
+        bool, _making_option("--reveal", help="Show participants their own results at the end.")
     ] = False,
-    summary: Annotated[
-        bool,
-        typer.Option("--summary", help="Evaluate files of results instead.", rich_help_panel=_SUMMARY),
-    ] = False,
+    summary: Annotated[bool, _summary_option("--summary", help="Evaluate files of results instead.")] = False,
     keep_all: Annotated[
         bool,
-        typer.Option(
-            "--keep-all",
-            help="Count those, too, who fail the post-screening of BS.1534-3.",
-            rich_help_panel=_SUMMARY,
-        ),
+        _summary_option("--keep-all", help="Count those, too, who fail the post-screening of BS.1534-3."),
     ] = False,
     csv: Annotated[
-        Path | None,
-        typer.Option("--csv", metavar="FILE", help="Write the summary as a table.", rich_help_panel=_SUMMARY),
+        Path | None, _summary_option("--csv", metavar="FILE", help="Write the summary as a table.")
     ] = None,
     answers: Annotated[
         Path | None,
-        typer.Option(
+        _summary_option(
             "--answers",
             metavar="FILE",
             help="Write every single answer as a table (CSV). In both tables, text that a spreadsheet would"
             " run as a formula has an apostrophe before it.",
-            rich_help_panel=_SUMMARY,
         ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")] = False,

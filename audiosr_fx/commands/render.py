@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -22,9 +23,9 @@ from audiosr_fx.settings import RenderSettings, Spacing, parse_region
 from audiosr_fx.wording import first_few
 
 NEW_BAND = "New band"
-_OUTPUT = "Output"
-_MACHINE = "Machine"
-_SETS = "Folders, albums and stems"
+_output_option = partial(typer.Option, rich_help_panel="Output")
+_machine_option = partial(typer.Option, rich_help_panel="Machine")
+_set_option = partial(typer.Option, rich_help_panel="Folders, albums and stems")
 
 
 class StemCutoff(StrEnum):
@@ -48,13 +49,7 @@ def render_files(
         ),
     ],
     recursive: Annotated[
-        bool,
-        typer.Option(
-            "--recursive",
-            "-r",
-            rich_help_panel=_SETS,
-            help="Read the sub-folders of folders too, and keep them.",
-        ),
+        bool, _set_option("--recursive", "-r", help="Read the sub-folders of folders too, and keep them.")
     ] = False,
     preset: Annotated[
         str | None,
@@ -96,82 +91,58 @@ def render_files(
     ] = None,
     format: Annotated[
         OutputFormat | None,
-        typer.Option(
-            "--format",
-            rich_help_panel=_OUTPUT,
-            help="File format.",
-            show_default="by the name of the output or the input",
+        _output_option(
+            "--format", help="File format.", show_default="by the name of the output or the input"
         ),
     ] = None,
     bits: Annotated[
         Bits,
-        typer.Option(
-            "--bits",
-            rich_help_panel=_OUTPUT,
-            help="Bits per sample: 16 (dithered), 24, or 32 (float); auto keeps float, else 24.",
+        _output_option(
+            "--bits", help="Bits per sample: 16 (dithered), 24, or 32 (float); auto keeps float, else 24."
         ),
     ] = Bits.AUTO,
     overwrite: Annotated[
-        bool,
-        typer.Option(
-            "--overwrite", rich_help_panel=_OUTPUT, help="Replace outputs that exist; never an input."
-        ),
+        bool, _output_option("--overwrite", help="Replace outputs that exist; never an input.")
     ] = False,
     metadata: Annotated[
         bool,
-        typer.Option(
+        _output_option(
             "--metadata/--no-metadata",
-            rich_help_panel=_OUTPUT,
             help="Carry tags, markers, time stamps and pictures over, and note how the file was made.",
         ),
     ] = True,
     skip_untouched: Annotated[
         bool,
-        typer.Option(
+        _set_option(
             "--skip-untouched",
-            rich_help_panel=_SETS,
             help="Write nothing for files that need nothing; else they are written as they are.",
         ),
     ] = False,
     album: Annotated[
         bool,
-        typer.Option(
-            "--album",
-            rich_help_panel=_SETS,
-            help="One gain for all files, measured over the set: their balance is kept.",
-        ),
+        _set_option("--album", help="One gain for all files, measured over the set: their balance is kept."),
     ] = False,
     stems: Annotated[
         bool,
-        typer.Option(
+        _set_option(
             "--stems",
-            rich_help_panel=_SETS,
             help="All files are stems of one session; check that their sum is still that of the originals.",
         ),
     ] = False,
     stem_cutoff: Annotated[
         StemCutoff,
-        typer.Option(
+        _set_option(
             "--stem-cutoff",
-            rich_help_panel=_SETS,
             help="With --stems: shared takes the cutoff that the set has in common, own each its own.",
         ),
     ] = StemCutoff.SHARED,
     jobs: Annotated[
-        int,
-        typer.Option(
-            "--jobs",
-            "-j",
-            rich_help_panel=_MACHINE,
-            metavar="N",
-            help="Processes at a time, a model in each.",
-        ),
+        int, _machine_option("--jobs", "-j", metavar="N", help="Processes at a time, a model in each.")
     ] = 1,
     threads: Annotated[
         int | None,
-        typer.Option(
+        _machine_option(
             "--threads",
-            rich_help_panel=_MACHINE,
             metavar="N",
             help="Of the model in each process.",
             show_default="the cores divided by --jobs",
@@ -179,26 +150,19 @@ def render_files(
     ] = None,
     report: Annotated[
         Path | None,
-        typer.Option(
-            "--report",
-            rich_help_panel=_SETS,
-            metavar="HTML",
-            help="Write a page to read, look at and listen to what was done.",
+        _set_option(
+            "--report", metavar="HTML", help="Write a page to read, look at and listen to what was done."
         ),
     ] = None,
     cache: Annotated[
         bool,
-        typer.Option(
+        _machine_option(
             "--cache/--no-cache",
-            rich_help_panel=_MACHINE,
             help="Keep what the model makes, and reuse it; audiosr-fx cache show says where.",
         ),
     ] = True,
     device: Annotated[
-        str,
-        typer.Option(
-            "--device", rich_help_panel=_MACHINE, metavar="DEVICE", help="auto, cpu, cuda, cuda:1 or mps."
-        ),
+        str, _machine_option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:1 or mps.")
     ] = "auto",
     json: Annotated[
         bool, typer.Option("--json", help="One JSON object per file and line, and one for all.")

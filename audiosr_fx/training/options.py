@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-_TUNING = "Instead of the recipe's value"
-_MACHINE = "Machine"
+_tuning_option = partial(typer.Option, rich_help_panel="Instead of the recipe's value")
+_machine_option = partial(typer.Option, rich_help_panel="Machine")
 
 Data = Annotated[
     list[str],
@@ -40,72 +41,44 @@ Init = Annotated[
 ]
 Steps = Annotated[
     int | None,
-    typer.Option(
-        "--steps",
-        metavar="N",
-        min=1,
-        help="Stop after so many steps, earlier runs counted in.",
-        rich_help_panel=_TUNING,
-    ),
+    _tuning_option("--steps", metavar="N", min=1, help="Stop after so many steps, earlier runs counted in."),
 ]
 BatchSize = Annotated[
-    int | None,
-    typer.Option("--batch-size", metavar="N", min=1, help="Examples per pass.", rich_help_panel=_TUNING),
+    int | None, _tuning_option("--batch-size", metavar="N", min=1, help="Examples per pass.")
 ]
 Accumulate = Annotated[
-    int | None,
-    typer.Option("--accumulate", metavar="N", min=1, help="Passes per step.", rich_help_panel=_TUNING),
+    int | None, _tuning_option("--accumulate", metavar="N", min=1, help="Passes per step.")
 ]
 LearningRate = Annotated[
-    float | None,
-    typer.Option("--learning-rate", metavar="X", help="Highest of the run.", rich_help_panel=_TUNING),
+    float | None, _tuning_option("--learning-rate", metavar="X", help="Highest of the run.")
 ]
 Precision = Annotated[
     str | None,
-    typer.Option(
-        "--precision",
-        metavar="float32|bfloat16",
-        help="Of products and convolutions.",
-        rich_help_panel=_TUNING,
-    ),
+    _tuning_option("--precision", metavar="float32|bfloat16", help="Of products and convolutions."),
 ]
 Seed = Annotated[
-    int | None,
-    typer.Option(
-        "--seed", metavar="N", min=0, help="The same seed draws the same examples.", rich_help_panel=_TUNING
-    ),
+    int | None, _tuning_option("--seed", metavar="N", min=0, help="The same seed draws the same examples.")
 ]
 Device = Annotated[
-    str,
-    typer.Option(
-        "--device",
-        metavar="auto|cpu|cuda|mps",
-        help="auto takes the best there is.",
-        rich_help_panel=_MACHINE,
-    ),
+    str, _machine_option("--device", metavar="auto|cpu|cuda|mps", help="auto takes the best there is.")
 ]
 Threads = Annotated[
-    int | None,
-    typer.Option(
-        "--threads", metavar="N", min=1, help="CPU threads; all when not given.", rich_help_panel=_MACHINE
-    ),
+    int | None, _machine_option("--threads", metavar="N", min=1, help="CPU threads; all when not given.")
 ]
 Workers = Annotated[
     int | None,
-    typer.Option(
+    _machine_option(
         "--workers",
         metavar="N",
         min=0,
         help="Processes that make examples ahead; none on a CPU when not given.",
-        rich_help_panel=_MACHINE,
     ),
 ]
 BoardOn = Annotated[
     bool,
-    typer.Option(
+    _machine_option(
         "--board/--no-board",
         help="Write TensorBoard files: tensorboard --logdir RUNS/board shows curves, pictures and sounds.",
-        rich_help_panel=_MACHINE,
     ),
 ]
 

@@ -6,7 +6,7 @@ import json as json_module
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
@@ -19,21 +19,14 @@ from hosts.client import OscClient
 from hosts.osc import Message
 from hosts.server import DEFAULT_PORT
 
-_SERVER = "Server"
+_server_option = partial(typer.Option, rich_help_panel="Server")
 REPLY = "Reply"
 
-HostOption = Annotated[
-    str, typer.Option("--host", rich_help_panel=_SERVER, metavar="ADDRESS", help="Where it listens.")
-]
-PortOption = Annotated[
-    int, typer.Option("--port", rich_help_panel=_SERVER, min=1, max=65535, help="Its OSC port.")
-]
-TcpOption = Annotated[bool, typer.Option("--tcp", rich_help_panel=_SERVER, help="TCP instead of UDP.")]
+HostOption = Annotated[str, _server_option("--host", metavar="ADDRESS", help="Where it listens.")]
+PortOption = Annotated[int, _server_option("--port", min=1, max=65535, help="Its OSC port.")]
+TcpOption = Annotated[bool, _server_option("--tcp", help="TCP instead of UDP.")]
 SecretOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--secret", rich_help_panel=_SERVER, metavar="FILE", help="Sign with the secret in this file."
-    ),
+    Path | None, _server_option("--secret", metavar="FILE", help="Sign with the secret in this file.")
 ]
 JsonOption = Annotated[
     bool, typer.Option("--json", rich_help_panel=REPLY, help="One JSON object per reply and line.")
