@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 
 import numpy as np
 import torch
@@ -43,7 +44,7 @@ class HiFiGANStage(Stage):
         self.module: nn.Module = model.vocoder.requires_grad_(True)
         self.mel = model.mel
         self.adversary = waveform_adversary(settings.adversarial, device)
-        self._validation = list(validation_batches(validation))[:1]
+        self._validation = [batch for _, batch in islice(validation_batches(validation), 1)]
 
     def loss(self, batch: Batch, random: np.random.Generator, step: int) -> Mapping[str, Tensor]:
         batch = self.move(batch)
@@ -65,14 +66,14 @@ class HiFiGANStage(Stage):
 
     def validate(self, module: nn.Module) -> Mapping[str, float]:
         figures: dict[str, float] = {}
-        for _, batch in self._validation:
+        for batch in self._validation:
             batch = self.move(batch)
             made = self._synthesise(module, self.mel(batch.target).log_mel)
             figures["lsd"] = mean_lsd(batch, made)
         return figures
 
     def examples(self, module: nn.Module) -> Iterator[Example]:
-        for _, batch in self._validation:
+        for batch in self._validation:
             batch = self.move(Batch(*(tensor[:SHOWN] for tensor in batch)))
             made = self._synthesise(module, self.mel(batch.target).log_mel)
             yield from waveform_examples(self.mel, batch, made, "from true mel")
