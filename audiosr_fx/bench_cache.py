@@ -53,9 +53,7 @@ class CacheTimes:
         return "\n".join([*lines, f"cache            {self.cache_bytes / 1e6:7.1f} MB"])
 
 
-def measure_cache(
-    seconds: float = 60.0, channels: int = 2, model: str = "mini", quality: str = "standard"
-) -> CacheTimes:
+def measure_cache(seconds: float, channels: int, model: str, quality: str) -> CacheTimes:
     """Render a made-up file of that length several times.
 
     Args:

@@ -64,7 +64,7 @@ class Peak:
     peak_mb: float
 
 
-def measure_peak_memory(minutes: float, channels: int = 2, model: str = "narrow") -> Peak:
+def measure_peak_memory(minutes: float, channels: int, model: str = "narrow") -> Peak:
     """Render that many minutes in a fresh process.
 
     Args:

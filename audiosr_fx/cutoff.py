@@ -68,7 +68,7 @@ class _Candidates(NamedTuple):
     fade_ratio: Floats  # (shapes, 2): frequencies of -1 and -20 dB over that of -3 dB
 
 
-def find_cutoff(spectrum: LongTermSpectrum, *, below_hz: float | None = None) -> Cutoff | None:
+def find_cutoff(spectrum: LongTermSpectrum, *, below_hz: float | None) -> Cutoff | None:
     """Find the low-pass filter that a spectrum went through, or None if it has too few bands to tell.
 
     The caller decides, by ``evidence`` and ``confidence``, whether there was one at all. Nothing is looked at

@@ -108,7 +108,7 @@ class RenderedFile:
 
 
 def run_job(
-    board: Rack, job: FileJob, on_event: OnEvent | None = None, should_cancel: ShouldCancel | None = None
+    board: Rack, job: FileJob, on_event: OnEvent | None, should_cancel: ShouldCancel | None = None
 ) -> RenderedFile:
     """Run a board over a file in this process; see ``Board.render_file``."""
     with _opened(job) as file, board.lock, _batches(board, job):
@@ -155,9 +155,9 @@ def _batches(board: Rack, job: FileJob) -> Iterator[None]:
 def run_job_apart(
     board: Rack,
     job: FileJob,
-    on_event: OnEvent | None = None,
-    should_cancel: ShouldCancel | None = None,
-    timeout_s: float | None = None,
+    on_event: OnEvent | None,
+    should_cancel: ShouldCancel | None,
+    timeout_s: float | None,
 ) -> RenderedFile:
     """Run a board over a file in a process of its own; see ``Board.render_file``."""
     info = read_info(job.source) if job.decoded is None else job.decoded.info

@@ -75,9 +75,7 @@ class Mastering:
     reason: str
 
 
-def find_mastering(
-    source: Source, settings: MasterSettings, should_cancel: ShouldCancel | None = None
-) -> Mastering:
+def find_mastering(source: Source, settings: MasterSettings, should_cancel: ShouldCancel | None) -> Mastering:
     """Find the gain that brings a source to its target once its peaks are limited.
 
     Limiting takes loudness away, so a first gain falls short. The gain is moved by the secant rule, between

@@ -86,7 +86,7 @@ class MelTrack:
         plan: BandPlan,
         on_window: Callable[[int], None],
         should_cancel: Callable[[], bool] | None,
-        cache: RenderCache | None = None,
+        cache: RenderCache | None,
     ) -> None:
         """``source`` is at 48 kHz; ``on_window`` hears the index of each window when it is done."""
         self.frames = -(-source.frames // HOP)

@@ -235,7 +235,7 @@ def weights_of(source: Source) -> tuple[float, ...] | None:
     return loudness_weights(source.channels, speakers_of(source))
 
 
-def read_blocks(source: Source, should_cancel: ShouldCancel | None = None) -> Iterator[Audio]:
+def read_blocks(source: Source, should_cancel: ShouldCancel | None) -> Iterator[Audio]:
     """A source from its first sample to its last, float32 (channels, n)."""
     for start in range(0, source.frames, _BLOCK_FRAMES):
         stop_if_asked(should_cancel)
@@ -292,7 +292,7 @@ def measure_loudness(
 
 
 def why_undefined(
-    sample_rate: float, channels: int, samples: int, channel_weights: Sequence[float] | None = None
+    sample_rate: float, channels: int, samples: int, channel_weights: Sequence[float] | None
 ) -> str:
     """One line on why a signal has no loudness; empty where it has one."""
     needed = math.ceil(GATING_BLOCK_S * sample_rate)

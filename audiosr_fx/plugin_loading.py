@@ -48,7 +48,7 @@ def load_vst3(settings: VST3Settings) -> Any:
     return plugin
 
 
-def open_vst3(path: FilePath, plugin_name: str | None = None, load_timeout_s: float = 10.0) -> Any:
+def open_vst3(path: FilePath, plugin_name: str | None, load_timeout_s: float = 10.0) -> Any:
     """Load a plugin as it is, effect or instrument.
 
     Raises:

@@ -21,7 +21,7 @@ class SpoolSource:
         self,
         sample_rate: int,
         channels: int,
-        folder: Path | None = None,
+        folder: Path | None,
         *,
         speakers: int | None = None,
         native_rate: int | None = None,

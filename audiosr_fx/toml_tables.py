@@ -48,10 +48,10 @@ def read_table(
 def read_values(
     kinds: Mapping[str, Any],
     table: Any,
-    where: str = "",
+    where: str,
     *,
     base: object = None,
-    beside: Path | None = None,
+    beside: Path | None,
 ) -> dict[str, Any]:
     """The values of a table that are there, each as the kind that goes with its key.
 

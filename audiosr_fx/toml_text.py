@@ -30,7 +30,7 @@ def read_text(path: Path, what: str, max_bytes: int = MAX_BYTES) -> str:
         raise PresetError(f"{shown(path)}: cannot be read ({cause.strerror or cause})") from cause
 
 
-def read_stream(stream: IO[bytes], source: str, what: str, max_bytes: int = MAX_BYTES) -> str:
+def read_stream(stream: IO[bytes], source: str, what: str, max_bytes: int) -> str:
     """As ``read_text``, of a file that is open; ``source`` is its name for messages."""
     content = stream.read(max_bytes + 1)
     if len(content) > max_bytes:

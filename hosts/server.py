@@ -91,7 +91,7 @@ class OscServer:
 
     def __init__(
         self,
-        settings: ServerSettings | None = None,
+        settings: ServerSettings,
         *,
         nonces: Nonces | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -106,7 +106,7 @@ class OscServer:
         Raises:
             ParameterError: the port is taken, or the address is not of this machine.
         """
-        self.settings = settings or ServerSettings()
+        self.settings = settings
         self.counts = Counts()
         self.received: Inbox[Received] = Inbox(MAX_WAITING)
         self._clock = clock

@@ -40,7 +40,7 @@ class Aftermath:
         service: Service,
         memory: Memory,
         should_stop: Callable[[], bool],
-        let_go: Callable[[Path, Iterable[str]], None] = lambda folder, names: None,
+        let_go: Callable[[Path, Iterable[str]], None],
     ) -> None:
         """Begin where an earlier run ended.
 

@@ -176,9 +176,9 @@ def run_daemon(
     queue: Path | None,
     devices: list[str],
     *,
-    once: bool = False,
-    as_json: bool = False,
-    debug: bool = False,
+    once: bool,
+    as_json: bool,
+    debug: bool,
 ) -> int:
     """Own the queue and watch until asked to stop; returns how many files failed.
 

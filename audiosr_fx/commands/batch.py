@@ -25,7 +25,7 @@ def render_each(
     recipe: Recipe,
     progress: RenderProgress,
     *,
-    jobs: int = 1,
+    jobs: int,
     threads: int | None = None,
     refused: Mapping[Path, Failure] | None = None,
 ) -> Iterator[Outcome]:

@@ -53,7 +53,7 @@ def write_batch_report(
     set_check: SetCheck | None,
     *,
     overwrite: bool,
-    say: Callable[[str], None] = lambda text: None,
+    say: Callable[[str], None],
 ) -> None:
     """Write the page; ``say`` hears how far it is.
 

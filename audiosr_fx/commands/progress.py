@@ -42,7 +42,7 @@ class RenderProgress:
     Files may begin and end on several threads.
     """
 
-    def __init__(self, *, files: int, quiet: bool = False) -> None:
+    def __init__(self, *, files: int, quiet: bool) -> None:
         console = Console(stderr=True)
         self._files = files
         self._begun = 0

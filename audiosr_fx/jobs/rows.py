@@ -44,15 +44,14 @@ def to_job(row: Sequence[Any]) -> Job:
 
 
 def find_jobs(
-    connection: sqlite3.Connection, where: str = "", values: Sequence[object] = (), rest: str = "ORDER BY id"
+    connection: sqlite3.Connection, where: str, values: Sequence[object] = (), rest: str = "ORDER BY id"
 ) -> list[Job]:
     """The jobs that a condition picks."""
-    clause = f"WHERE {where}" if where else ""
-    return [to_job(row) for row in connection.execute(f"SELECT {_JOB} FROM job {clause} {rest}", values)]
+    return [to_job(row) for row in connection.execute(f"SELECT {_JOB} FROM job WHERE {where} {rest}", values)]
 
 
 def list_jobs(
-    connection: sqlite3.Connection, states: Iterable[State] = (), *, after: int = 0, limit: int = 1000
+    connection: sqlite3.Connection, states: Iterable[State], *, after: int, limit: int
 ) -> list[Job]:
     """Jobs in the order of their making, a page at a time: those after an id, all states or some."""
     wanted = [str(state) for state in states] or [str(state) for state in State]
@@ -87,7 +86,7 @@ def find_source(connection: sqlite3.Connection, path: Path) -> int | None:
 
 
 def list_events(
-    connection: sqlite3.Connection, since: int = 0, *, job: int | None = None, limit: int = 1000
+    connection: sqlite3.Connection, since: int, *, job: int | None, limit: int = 1000
 ) -> list[Event]:
     """What happened after an event, oldest first, a page at a time."""
     clause, values = ("AND job = ?", [since, job]) if job is not None else ("", [since])

@@ -62,7 +62,7 @@ class Layout:
             _log.warning("%s", warning)
         return made
 
-    def insert_into_flac(self, path: Path, frames: int, speakers: int | None = None) -> None:
+    def insert_into_flac(self, path: Path, frames: int, speakers: int | None) -> None:
         """Put the blocks into a finished FLAC file, with the mask of its speakers.
 
         Raises:

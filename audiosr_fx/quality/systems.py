@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 Restore = Callable[[Case], Waveform]
 
-TILT_DB_PER_OCTAVE = -12.0
 VARIANTS = ("plain", "found", "junk", "low-band")
 """How a model is used: told the cutoff; left to find it; told, but what the input has above it is kept; told,
 and the low band not kept, but cleaned or made anew."""
@@ -129,7 +128,7 @@ def model_systems(runs: ModelRuns, engine_of: Callable[[str], Engine]) -> list[S
     ]
 
 
-def baseline_systems(tilts_db_per_octave: Sequence[float] = (TILT_DB_PER_OCTAVE,)) -> list[System]:
+def baseline_systems(tilts_db_per_octave: Sequence[float]) -> list[System]:
     """Unprocessed, and the two naive fills at each tilt."""
     fillers: dict[str, Filler] = {"folding": fold, "noise": fill_with_noise}
     systems = [System(name="unprocessed", restore=lambda case: case.dull)]

@@ -30,7 +30,7 @@ class Compute:
     Attributes: ``device``; ``rank``, 0 for the one that writes files; ``processes``.
     """
 
-    def __init__(self, device: str = "auto") -> None:
+    def __init__(self, device: str) -> None:
         """``device``: one of ``DEVICES``.
 
         Raises:

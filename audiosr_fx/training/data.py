@@ -45,7 +45,6 @@ UPSAMPLED_LIMIT_HZ = 21_000.0  # of 44.1 kHz: higher up converters have begun to
 _SHORTEST_S = 0.02  # in less there is nothing to learn or to measure
 _CHANNELS_USED = 2  # of a file; of surround sound the others are seldom full-band
 _SECOND_CHANNEL = "#2"
-_VALIDATION_CLIPS = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,7 +271,7 @@ def _choose_held_out(clips: Sequence[Clip], fraction: float) -> tuple[frozenset[
     return frozenset(chosen or names[:1]), key
 
 
-def choose_validation(clips: Sequence[Clip], most: int = _VALIDATION_CLIPS) -> list[Clip]:
+def choose_validation(clips: Sequence[Clip], most: int) -> list[Clip]:
     """At most so many clips, always the same, in their order: validation is held in memory."""
     chosen = {id(clip) for clip in sorted(clips, key=lambda clip: _hash(clip.name))[:most]}
     return [clip for clip in clips if id(clip) in chosen]

@@ -56,8 +56,8 @@ class AbletonOsc:
     def __init__(
         self,
         *,
-        ask_port: int = ASK_PORT,
-        answer_port: int = ANSWER_PORT,
+        ask_port: int,
+        answer_port: int,
         give_up_s: float = _GIVE_UP_S,
     ) -> None:
         self._to, self._give_up_s = ("127.0.0.1", ask_port), give_up_s
