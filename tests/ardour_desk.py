@@ -16,7 +16,6 @@ from pathlib import Path
 
 import pytest
 
-SCRIPTS = Path(__file__).parent.parent / "hosts" / "ardour"
 OWN = Path(__file__).parent / "hosts" / "ardour"
 RATE = 48_000
 NAME = "song"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import os
 import platform
 import sqlite3
@@ -40,7 +39,6 @@ MAX_ERRORS: Final = 2
 MAX_QUEUED: Final = 1_000_000
 ENDED: Final = frozenset(State) - LIVE
 T = TypeVar("T")
-_log = logging.getLogger(__name__)
 
 
 class JobStore:
