@@ -45,6 +45,12 @@ def write_kind(path: Path, kind: str, audio: np.ndarray | None = None, sample_ra
     return path
 
 
+def load(path: Path) -> np.ndarray:
+    """All of a file, float32 (channels, samples)."""
+    audio, _ = soundfile.read(path, dtype="float32", always_2d=True)
+    return np.ascontiguousarray(audio.T)
+
+
 def some_audio(samples: int = 8193, channels: int = 1, seed: int = 0) -> np.ndarray:
     """Noise of a moderate level, (samples, channels)."""
     return 0.1 * np.random.default_rng(seed).standard_normal((samples, channels))

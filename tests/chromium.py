@@ -63,5 +63,9 @@ class Watched:
         if not request.url.startswith(("data:", "blob:")):
             self.requests.append(request.url)
 
-    def close(self) -> None:
+    def close_and_check(self) -> None:
+        """Nothing went wrong, and nothing but the page was asked for."""
         self.context.close()
+        assert self.problems == []
+        assert all(url.startswith("file:") for url in self.requests)
+        assert len(set(self.requests)) == 1

@@ -10,7 +10,7 @@ os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 import logging
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +19,11 @@ import torch
 from nightly import IS_NIGHT
 from scipy import signal
 from tiny import tiny_model
+from typer.testing import CliRunner, Result
 
 import audiosr_fx
 from audiosr_fx.bench_memory import NARROW
+from audiosr_fx.cli import app
 from audiosr_fx.engine import Engine
 from audiosr_fx.sources import Audio
 
@@ -126,6 +128,14 @@ def signals() -> type[Signals]:
 def engine() -> Engine:
     """The published pipeline at the smallest width there is: a window takes a tenth of a second."""
     return Engine(tiny_model(config=NARROW), "cpu")
+
+
+@pytest.fixture
+def run(engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Result]:
+    """The command line in an empty folder, over a toy model."""
+    monkeypatch.setattr("audiosr_fx.engine.load_engine", lambda *_: engine)
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,21 @@ import numpy as np
 from audiosr_fx.sources import Audio
 
 
+def in_layouts(stereo: Audio) -> dict[str, np.ndarray]:
+    """Two channels, or one of them, as (channels, samples) and in every other way that callers lay them."""
+    return {
+        "(n,)": stereo[0],
+        "(1, n)": stereo[:1],
+        "(n, 1)": stereo[:1].T,
+        "(2, n)": stereo,
+        "(n, 2)": stereo.T,
+        "fortran": np.asfortranarray(stereo),
+        "strided": np.repeat(stereo, 2, axis=1)[:, ::2],
+        "float64": stereo.astype(np.float64),
+        "big-endian": stereo.astype(">f4"),
+    }
+
+
 class Passes:
     """Hands on what it gets, and counts."""
 

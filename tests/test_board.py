@@ -11,7 +11,7 @@ import numpy as np
 import pedalboard
 import pytest
 import soundfile
-from effects import HoldsBack, Passes, WholeOnly
+from effects import HoldsBack, Passes, WholeOnly, in_layouts
 from pedalboard import (
     Bitcrush,
     BrickwallLimiter,
@@ -170,18 +170,7 @@ def test_nesting_changes_nothing(make: Callable[[], pedalboard.Plugin], stereo: 
 )
 @pytest.mark.parametrize("rate", [8000, 44_100, 48_000, 96_000.0])
 def test_layouts_and_rates_are_pedalboards(layout: str, rate: float, stereo: Audio, signals: type) -> None:
-    audio = {
-        "(n,)": stereo[0],
-        "(1, n)": stereo[:1],
-        "(n, 1)": stereo[:1].T,
-        "(2, n)": stereo,
-        "(n, 2)": stereo.T,
-        "fortran": np.asfortranarray(stereo),
-        "strided": np.repeat(stereo, 2, axis=1)[:, ::2],
-        "float64": stereo.astype(np.float64),
-        "big-endian": stereo.astype(">f4"),
-        "(8, n)": signals.noise(1000, RATE, channels=8),
-    }[layout]
+    audio = {**in_layouts(stereo), "(8, n)": signals.noise(1000, RATE, channels=8)}[layout]
     kept = audio.copy()
     out = Board(chain(Compressor))(audio, rate)
     expected = Pedalboard(chain(Compressor))(audio, rate)

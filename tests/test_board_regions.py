@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from audio_kinds import load
 from effects import HoldsBack, WholeOnly
 from pedalboard import Compressor, Gain, HighpassFilter, Reverb
 
@@ -29,11 +30,6 @@ from audiosr_fx.writer import AudioWriter
 RATE = 48_000
 REGION = Region(5 * RATE + 17, 7 * RATE + 5)
 HERE = slice(REGION.start, REGION.stop)
-
-
-def load(path: Path) -> Audio:
-    audio, _ = soundfile.read(path, dtype="float32", always_2d=True)
-    return np.ascontiguousarray(audio.T)
 
 
 @pytest.fixture

@@ -33,14 +33,6 @@ Run = Callable[..., Result]
 
 
 @pytest.fixture
-def run(engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    """The command line in an empty folder, over a toy model."""
-    monkeypatch.setattr("audiosr_fx.engine.load_engine", lambda *_: engine)
-    monkeypatch.chdir(tmp_path)
-    return lambda *args: CliRunner().invoke(app, [str(arg) for arg in args])
-
-
-@pytest.fixture
 def dull(tmp_path: Path) -> Path:
     """A third of a second of tones, stereo, 24 bit."""
     time_s = np.arange(RATE // 3) / RATE

@@ -9,6 +9,7 @@ import numpy as np
 import pedalboard
 import pytest
 import soundfile
+from audio_kinds import load
 from effects import Crashes, Hangs, HoldsBack, Passes, WholeOnly
 from hosted import LATENT, MONO_EQ, STEREO, needs_vst3
 from pedalboard import (
@@ -59,11 +60,6 @@ def make(tmp_path: Path, signals: type) -> Made:
         return tmp_path / name
 
     return write
-
-
-def load(path: Path) -> Audio:
-    audio, _ = soundfile.read(path, dtype="float32", always_2d=True)
-    return np.ascontiguousarray(audio.T)
 
 
 def names(folder: Path) -> list[str]:

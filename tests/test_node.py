@@ -7,6 +7,7 @@ import numpy as np
 import pedalboard
 import pytest
 import torch
+from effects import in_layouts
 
 from audiosr_fx.engine import Engine
 from audiosr_fx.errors import AudioFormatError, CheckpointError, ParameterError
@@ -42,17 +43,7 @@ def test_the_call_is_pedalboards() -> None:
     "layout", ["(n,)", "(1, n)", "(n, 1)", "(2, n)", "(n, 2)", "fortran", "strided", "float64", "big-endian"]
 )
 def test_what_goes_in_comes_out_in_the_same_layout(layout: str, node: AudioSR, stereo: np.ndarray) -> None:
-    audio = {
-        "(n,)": stereo[0],
-        "(1, n)": stereo[:1],
-        "(n, 1)": stereo[:1].T,
-        "(2, n)": stereo,
-        "(n, 2)": stereo.T,
-        "fortran": np.asfortranarray(stereo),
-        "strided": np.repeat(stereo, 2, axis=1)[:, ::2],
-        "float64": stereo.astype(np.float64),
-        "big-endian": stereo.astype(">f4"),
-    }[layout]
+    audio = in_layouts(stereo)[layout]
     kept = audio.copy()
     audio.flags.writeable = False
     out = node(audio, RATE)

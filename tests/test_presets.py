@@ -15,6 +15,7 @@ import pedalboard
 import pytest
 import soundfile
 import soxr
+from audio_kinds import load
 from hosted import STEREO, needs_vst3
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -62,11 +63,6 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def chain(*effects: str) -> Preset:
     return parse_preset(HEAD + "".join(f"[[chain]]\n{effect}\n" for effect in effects), "a.toml")
-
-
-def load(path: Path) -> Audio:
-    audio, _ = soundfile.read(path, dtype="float32", always_2d=True)
-    return np.ascontiguousarray(audio.T)
 
 
 # --- reading --------------------------------------------------------------------------------------

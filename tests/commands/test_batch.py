@@ -18,9 +18,8 @@ import numpy as np
 import pytest
 import soundfile
 from tiny import WITH_PREDICTOR, tiny_model
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from audiosr_fx.cli import app
 from audiosr_fx.commands.terminal import ExitCode
 from audiosr_fx.engine import Engine
 from audiosr_fx.metadata import read_provenance
@@ -32,14 +31,6 @@ LEVELS = 'schema = 1\nname = "Levels"\ndescription = "For tests."\n[[chain]]\nty
 MASTER = '[[chain]]\ntype = "MasterTo"\ntarget_lufs = -16\n'
 
 Run = Callable[..., Result]
-
-
-@pytest.fixture
-def run(engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    """The command line in an empty folder, over a toy model."""
-    monkeypatch.setattr("audiosr_fx.engine.load_engine", lambda *_: engine)
-    monkeypatch.chdir(tmp_path)
-    return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 @pytest.fixture

@@ -9,10 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 from hosted import STEREO, needs_vst3
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from audiosr_fx.cli import app
-from audiosr_fx.engine import Engine
 from audiosr_fx.metadata import read_metadata
 from audiosr_fx.presets import find_presets
 
@@ -24,13 +22,9 @@ MODEL = '[[chain]]\ntype = "AudioSR"\nsteps = 1\ncutoff_hz = 6000\n'
 Run = Callable[..., Result]
 
 
-@pytest.fixture
-def run(engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    """The command line in an empty folder, over a toy model, with a user's presets in ``mine``."""
-    monkeypatch.setattr("audiosr_fx.engine.load_engine", lambda *_: engine)
+@pytest.fixture(autouse=True)
+def _own_presets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AUDIOSR_FX_PRESETS", str(tmp_path / "mine"))
-    monkeypatch.chdir(tmp_path)
-    return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 @pytest.fixture

@@ -11,25 +11,15 @@ import numpy as np
 import pytest
 import soundfile
 from chunk_files import full_wav_chunks, wav
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from audiosr_fx.bandwidth import crossover_hz, judge
-from audiosr_fx.cli import app
-from audiosr_fx.engine import Engine
 from audiosr_fx.metadata import Provenance, read_metadata, read_provenance, weights_sha256
 from audiosr_fx.sources import ArraySource
 
 Run = Callable[..., Result]
 QUICK = ("--steps", "1", "--cutoff", "6000", "--quiet")
 FRAMES = 22_050
-
-
-@pytest.fixture
-def run(engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    """The command line in an empty folder, over a toy model."""
-    monkeypatch.setattr("audiosr_fx.engine.load_engine", lambda *_: engine)
-    monkeypatch.chdir(tmp_path)
-    return lambda *args: CliRunner().invoke(app, [str(arg) for arg in args])
 
 
 @pytest.fixture

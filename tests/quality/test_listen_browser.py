@@ -58,10 +58,7 @@ def visit(browser: Any, tmp_path: Path) -> Iterator[Visit]:
 
     yield build_and_open
     for watched in opened:
-        watched.close()
-        assert watched.problems == []
-        assert all(url.startswith("file:") for url in watched.requests)
-        assert len(set(watched.requests)) == 1
+        watched.close_and_check()
 
 
 def begin(watched: Watched, participant: str = "P 1") -> Any:

@@ -53,10 +53,7 @@ def visit(browser: Any, album: Path) -> Iterator[Visit]:
 
     yield open_page
     for watched in opened:
-        watched.close()
-        assert watched.problems == []
-        assert all(url.startswith("file:") for url in watched.requests)
-        assert len(set(watched.requests)) == 1
+        watched.close_and_check()
 
 
 def cells(page: Any, column: int) -> Sequence[str]:

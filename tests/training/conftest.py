@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from soundfont_file import write_soundfont
 
 from audiosr_fx.training.data import Clip, load_corpus
+from audiosr_fx.training.soundfonts import SoundFont
 
 _FIELDS = ("file", "kind", "original_sample_rate", "edge_hz", "lossy_source")
 _ROWS = (
@@ -40,3 +42,11 @@ def corpus_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def clips(corpus_folder: Path) -> list[Clip]:
     return load_corpus(corpus_folder)
+
+
+@pytest.fixture(scope="session")
+def font(tmp_path_factory: pytest.TempPathFactory) -> SoundFont:
+    decay = np.exp(-np.arange(44_100) / 8_000)
+    sound = np.clip(0.3 * decay * np.random.default_rng(0).standard_normal(44_100), -1, 1)
+    path = tmp_path_factory.mktemp("font") / "a.sf2"
+    return SoundFont(write_soundfont(path, sound, cents_per_key=0))  # so that one sample serves all keys

@@ -8,7 +8,6 @@ import mido
 import numpy as np
 import pytest
 import soundfile
-from soundfont_file import write_soundfont
 
 from audiosr_fx.errors import AudioFormatError
 from audiosr_fx.training.clips import Origin
@@ -18,14 +17,6 @@ from audiosr_fx.training.orchestra import Orchestra
 from audiosr_fx.training.soundfonts import SoundFont
 
 ORIGIN = Origin(source_repo="a.sf2", source_path="", licence="MIT", author="A", original_sample_rate=44_100)
-
-
-@pytest.fixture(scope="module")
-def font(tmp_path_factory: pytest.TempPathFactory) -> SoundFont:
-    decay = np.exp(-np.arange(44_100) / 8_000)
-    sound = np.clip(0.3 * decay * np.random.default_rng(0).standard_normal(44_100), -1, 1)
-    path = tmp_path_factory.mktemp("font") / "a.sf2"
-    return SoundFont(write_soundfont(path, sound, cents_per_key=0))  # so that one sample serves all keys
 
 
 def _midi(path: Path, *, program: int = 0) -> Path:

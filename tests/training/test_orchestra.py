@@ -20,14 +20,6 @@ from audiosr_fx.training.orchestra import (
 from audiosr_fx.training.soundfonts import SoundFont
 
 
-@pytest.fixture(scope="module")
-def font(tmp_path_factory: pytest.TempPathFactory) -> SoundFont:
-    decay = np.exp(-np.arange(44_100) / 8_000)
-    sound = np.clip(0.3 * decay * np.random.default_rng(0).standard_normal(44_100), -1, 1)
-    path = tmp_path_factory.mktemp("font") / "a.sf2"
-    return SoundFont(write_soundfont(path, sound, cents_per_key=0))  # so that one sample serves all keys
-
-
 @pytest.mark.parametrize("style", STYLES)
 def test_every_style_plays(font: SoundFont, style: str) -> None:
     music = Orchestra([font]).draw(np.random.default_rng(0), style, seconds=3.0)
