@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from audiosr_fx.bandwidth import apply_fir, complement
 from audiosr_fx.highband import BLOCK_FRAMES, HighBand, Stretch
-from audiosr_fx.meltrack import HOP, BandPlan
+from audiosr_fx.meltrack import HOP
 from audiosr_fx.progress import stop_if_asked
-from audiosr_fx.sources import Audio, Source
-
-if TYPE_CHECKING:
-    from audiosr_fx.cache import RenderCache
-    from audiosr_fx.engine import Engine
-    from audiosr_fx.settings import RenderSettings
+from audiosr_fx.sources import Audio
 
 _MOST_GAIN = 10 ** (24.0 / 20.0)
 _INAUDIBLE = 1e-6  # RMS
@@ -29,27 +21,11 @@ class FullBand(HighBand):
     the two together: by their RMS below the crossover in the loudest block, where noise counts least.
     """
 
-    def __init__(
-        self,
-        source: Source,
-        engine: Engine,
-        settings: RenderSettings,
-        plan: BandPlan,
-        *,
-        on_window: Callable[[int], None] = lambda index: None,
-        should_cancel: Callable[[], bool] | None = None,
-        cache: RenderCache | None = None,
-    ) -> None:
-        """``source`` is the input at 48 kHz."""
-        self._gain: float | None = None
+    _gain: float | None = None
 
-        def report(index: int) -> None:
-            if self._gain is not None:  # windows of the block that is measured come out of turn
-                on_window(index)
-
-        super().__init__(
-            source, engine, settings, plan, on_window=report, should_cancel=should_cancel, cache=cache
-        )
+    def _window_done(self, index: int) -> None:
+        if self._gain is not None:  # windows of the block that is measured come out of turn
+            super()._window_done(index)
 
     def _part(self, stretch: Stretch, start: int, stop: int) -> Audio:
         """See ``HighBand``."""

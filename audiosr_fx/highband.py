@@ -72,7 +72,7 @@ class HighBand(GridSource):
             block_frames=BLOCK_FRAMES * HOP,
             blocks_kept=2,
         )
-        self.mel = MelTrack(source, engine, settings, plan, on_window, should_cancel, cache)
+        self.mel = MelTrack(source, engine, settings, plan, self._window_done, should_cancel, cache)
         self.made: set[int] = set()
         self.reused: set[int] = set()
         self._cache = cache
@@ -87,6 +87,9 @@ class HighBand(GridSource):
         self._stretch = Recent(self._make_stretch, 2)
         self._deesser = self._make_deesser(settings.deess_db) if settings.deess_db > 0.0 else None
         self._should_cancel = should_cancel
+
+    def _window_done(self, index: int) -> None:
+        self._on_window(index)
 
     def _set_filters(self, settings: RenderSettings) -> None:
         """Choose what parts the band off; the context around a block is the same whatever its tone."""
@@ -171,7 +174,7 @@ class HighBand(GridSource):
             self._cache.save(key, kept)
         elif index not in self.made:
             self.reused.add(index)
-            self._on_window(index)
+            self._window_done(index)
         return kept
 
     def _key(self, index: int) -> str:
