@@ -73,30 +73,23 @@ class NullMeter:
     def null(self) -> Null:
         """What all blocks so far give."""
         difference_dbfs = _db(self._difference, self._count)
-        if self._input <= 1e-14 * max(self._count, 1):  # below -140 dBFS
-            return Null(
-                outcome="silent",
-                difference_dbfs=difference_dbfs,
-                left_dbfs=difference_dbfs,
-                peak_dbfs=decibels(self._peak),
-                ends_peak_dbfs=decibels(self._ends_peak),
-                gain_db=0.0,
-                is_inverted=False,
-                depth_db=-math.inf if self._difference == 0.0 else math.inf,
-            )
-        depth_db = _db(self._difference, self._input)
-        if (difference_dbfs <= KEPT_DBFS and depth_db <= _LIKE_DB) or depth_db <= _EXACT_DB:
-            return Null(
-                outcome="kept",
-                difference_dbfs=difference_dbfs,
-                left_dbfs=difference_dbfs,
-                peak_dbfs=decibels(self._peak),
-                ends_peak_dbfs=decibels(self._ends_peak),
-                gain_db=0.0,
-                is_inverted=False,
-                depth_db=depth_db,
-            )
-        return self._after_gain(difference_dbfs)
+        is_silent = self._input <= 1e-14 * max(self._count, 1)  # below -140 dBFS
+        if is_silent:
+            depth_db = -math.inf if self._difference == 0.0 else math.inf
+        else:
+            depth_db = _db(self._difference, self._input)
+            if not _nulls(difference_dbfs, depth_db):
+                return self._after_gain(difference_dbfs)
+        return Null(
+            outcome="silent" if is_silent else "kept",
+            difference_dbfs=difference_dbfs,
+            left_dbfs=difference_dbfs,
+            peak_dbfs=decibels(self._peak),
+            ends_peak_dbfs=decibels(self._ends_peak),
+            gain_db=0.0,
+            is_inverted=False,
+            depth_db=depth_db,
+        )
 
     def _after_gain(self, difference_dbfs: float) -> Null:
         """The gain is that of least squares."""
@@ -105,7 +98,7 @@ class NullMeter:
         rest = max(self._output - explained, 0.0)
         depth_db = _db(rest, explained)
         left_dbfs = _db(rest, self._count * gain**2)  # at the level that came in
-        is_gain = (left_dbfs <= KEPT_DBFS and depth_db <= _LIKE_DB) or depth_db <= _EXACT_DB
+        is_gain = _nulls(left_dbfs, depth_db)
         return Null(
             outcome="gain" if is_gain else "changed",
             difference_dbfs=difference_dbfs,
@@ -122,3 +115,7 @@ def _db(power: float, reference: float) -> float:
     if power <= 0.0:
         return -math.inf
     return 10.0 * math.log10(power / reference) if reference > 0.0 else math.inf
+
+
+def _nulls(left_dbfs: float, depth_db: float) -> bool:
+    return (left_dbfs <= KEPT_DBFS and depth_db <= _LIKE_DB) or depth_db <= _EXACT_DB
