@@ -253,20 +253,17 @@ def read_tempo_map(path: Path) -> TempoMap:
             f"{name}: counts in SMPTE frames, so it has no bars; export it with ticks per quarter note"
         )
     try:
-        file = mido.MidiFile(file=io.BytesIO(content), charset="utf-8", clip=True)
-    except UnicodeDecodeError:
-        file = _read_latin(content, name)
+        file = _midi_file(content)
     except Exception as cause:
         raise MessageError(f"{name}: is no MIDI file ({one_line(cause)}); export a .mid") from cause
     return _map_of(file, name)
 
 
-def _read_latin(content: bytes, name: str) -> mido.MidiFile:
-    """A file whose names are not UTF-8, as older programs write them."""
+def _midi_file(content: bytes) -> mido.MidiFile:
     try:
+        return mido.MidiFile(file=io.BytesIO(content), charset="utf-8", clip=True)
+    except UnicodeDecodeError:  # names as older programs write them
         return mido.MidiFile(file=io.BytesIO(content), clip=True)
-    except Exception as cause:
-        raise MessageError(f"{name}: is no MIDI file ({one_line(cause)}); export a .mid") from cause
 
 
 def _map_of(file: mido.MidiFile, name: str) -> TempoMap:
