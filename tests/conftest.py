@@ -124,6 +124,12 @@ def signals() -> type[Signals]:
     return Signals
 
 
+@pytest.fixture(scope="module")
+def stereo() -> Audio:
+    """Noise of 20,011 samples, which is no whole number of anything."""
+    return Signals.noise(20_011, 48_000, channels=2)
+
+
 @pytest.fixture(scope="session")
 def engine() -> Engine:
     """The published pipeline at the smallest width there is: a window takes a tenth of a second."""

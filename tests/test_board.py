@@ -78,11 +78,6 @@ MAKERS: dict[str, Callable[[], pedalboard.Plugin]] = {
 ALL = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 
 
-@pytest.fixture(scope="module")
-def stereo(signals: type) -> Audio:
-    return signals.noise(20_011, RATE, channels=2)  # type: ignore[no-any-return]
-
-
 def chain(make: Callable[[], pedalboard.Plugin]) -> list[pedalboard.Plugin]:
     return [Gain(-1), make(), Delay(0.01)]
 

@@ -24,11 +24,6 @@ from audiosr_fx.mix import Mix
 from audiosr_fx.sources import Audio
 
 
-@pytest.fixture(scope="module")
-def stereo(signals: type) -> Audio:
-    return signals.noise(20_011, RATE, channels=2)  # type: ignore[no-any-return]
-
-
 def impulse(position: int) -> Audio:
     audio = np.zeros((2, 20_000), np.float32)
     audio[:, position] = 0.5

@@ -21,11 +21,6 @@ from audiosr_fx.sources import Audio
 RATE = 48_000
 
 
-@pytest.fixture(scope="module")
-def stereo(signals: type) -> Audio:
-    return signals.noise(20_011, RATE, channels=2)  # type: ignore[no-any-return]
-
-
 def in_a_thread(work: Callable[[], object]) -> Exception | None:
     raised: list[Exception] = []
 

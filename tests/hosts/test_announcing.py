@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from studio import Studio, studio
+from studio import Studio
 
 from audiosr_fx.jobs import order
 from hosts.client import new_request
@@ -14,10 +13,9 @@ from hosts.osc import Message
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    with studio(tmp_path_factory.mktemp("studio")) as running:
-        running.stem("key.wav")
-        yield running
+def desk(desk: Studio) -> Studio:
+    desk.stem("key.wav")
+    return desk
 
 
 def said(address: str, *words: str) -> Message:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 import re
 import socket
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from studio import RATE, Studio, midi_file, studio
+from studio import RATE, Studio, midi_file
 
 from audiosr_fx import __version__
 from hosts.client import OscClient, new_request, render_message
@@ -20,12 +19,6 @@ from hosts.osc import Message, message, parse_packet
 from hosts.song import Song
 
 RENDER = "/audiosr/render"
-
-
-@pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    with studio(tmp_path_factory.mktemp("studio")) as running:
-        yield running
 
 
 def kinds(replies: list[Message]) -> list[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from ports import port_to_tell
-from studio import Studio, studio
+from studio import Studio
 
 needs_liblo = pytest.mark.skipif(
     shutil.which("oscsend") is None or shutil.which("oscdump") is None,
@@ -30,10 +30,9 @@ NAME = "Gläser 1.wav"
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    with studio(tmp_path_factory.mktemp("studio")) as running:
-        running.stem(NAME)
-        yield running
+def desk(desk: Studio) -> Studio:
+    desk.stem(NAME)
+    return desk
 
 
 @contextmanager

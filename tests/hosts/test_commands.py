@@ -8,13 +8,12 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from studio import Studio, studio
+from studio import Studio
 from typer.testing import CliRunner
 
 from audiosr_fx.cli import app
@@ -23,12 +22,6 @@ from hosts.config import HostConfig, parse_root, read_config
 
 ROOT = Path(__file__).parent.parent.parent
 DRUMS = ROOT / "tests" / "data" / "stems" / "drum_loop_dull.flac"
-
-
-@pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    with studio(tmp_path_factory.mktemp("studio")) as running:
-        yield running
 
 
 def run(*words: str) -> tuple[int, str, str]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import errno
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from studio import RATE, Studio, studio
+from studio import RATE, Studio
 from typer.testing import CliRunner
 
 from audiosr_fx.cli import app
@@ -16,12 +15,6 @@ from audiosr_fx.errors import MessageError
 from hosts.commands.send_lines import _breathing
 from hosts.lines import read_lines, write_line
 from hosts.osc import Message
-
-
-@pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    with studio(tmp_path_factory.mktemp("studio")) as running:
-        yield running
 
 
 def send(folder: Path, text: str, *words: str) -> tuple[int, list[list[str]], str]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from studio import RATE, Studio, studio
+from studio import RATE, Studio
 
 from audiosr_fx.errors import ParameterError, StorageError
 from hosts.asks import Ask, Options, ask_from_dict, split_options
@@ -22,12 +21,6 @@ from hosts.roots import Roots
 from hosts.spans import Span
 
 CHANNELS = "/audiosr/render/channels"
-
-
-@pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    with studio(tmp_path_factory.mktemp("studio")) as running:
-        yield running
 
 
 def receipt(desk: Studio, request: str) -> list[str]:

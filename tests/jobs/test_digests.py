@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,12 +14,6 @@ from audiosr_fx.jobs.order import Order, hash_file
 from audiosr_fx.jobs.request import Collision
 from audiosr_fx.jobs.states import State
 from audiosr_fx.jobs.store import JobStore
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[JobStore]:
-    with JobStore(tmp_path / "state") as opened:
-        yield opened
 
 
 @pytest.fixture

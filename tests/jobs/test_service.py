@@ -32,12 +32,6 @@ WAIT_S = 60.0
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[JobStore]:
-    with JobStore(tmp_path / "state") as opened:
-        yield opened
-
-
-@pytest.fixture
 def service(store: JobStore) -> Iterator[Service]:
     with Service(store, renderer=FAKE) as started:
         yield started

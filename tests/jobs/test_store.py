@@ -5,7 +5,7 @@ import json
 import os
 import sqlite3
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -24,12 +24,6 @@ from audiosr_fx.jobs.publish import Publisher
 from audiosr_fx.jobs.request import Collision
 from audiosr_fx.jobs.states import LIVE, MOVES, State, check_move
 from audiosr_fx.jobs.store import ENDED, JobStore
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[JobStore]:
-    with JobStore(tmp_path / "state") as opened:
-        yield opened
 
 
 def finished(store: JobStore, job: Job, content: bytes = b"result") -> Job:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from studio import RATE, Studio, studio
+from studio import RATE, Studio
 
 from hosts.osc import Message, parse_packet
 
@@ -190,12 +190,6 @@ def hear(process: subprocess.Popen[str]) -> list[Any]:
     assert process.stdout is not None
     heard: list[Any] = json.loads(process.stdout.readline())
     return heard
-
-
-@pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    with studio(tmp_path_factory.mktemp("studio")) as running:
-        yield running
 
 
 def test_a_clip_comes_back_from_the_real_service(desk: Studio, tmp_path: Path) -> None:

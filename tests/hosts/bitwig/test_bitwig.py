@@ -7,7 +7,6 @@ import shutil
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 from ports import port_to_tell
-from studio import RATE, Studio, studio
+from studio import RATE, Studio
 
 from hosts.osc import Message, parse_packet
 
@@ -23,12 +22,6 @@ HERE = Path(__file__).parent
 SCRIPT = HERE.parent.parent.parent / "hosts" / "bitwig" / "audiosr.control.js"
 
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="needs node: apt-get install nodejs")
-
-
-@pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    with studio(tmp_path_factory.mktemp("studio")) as running:
-        yield running
 
 
 def press(port: int, panel: dict[str, str], **more: Any) -> list[list[Any]]:

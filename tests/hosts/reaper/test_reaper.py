@@ -11,14 +11,13 @@ import subprocess
 import sys
 import threading
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
-from studio import RATE, Studio, studio
+from studio import RATE, Studio
 
 from audiosr_fx.metadata import read_metadata
 from hosts.osc import Message, parse_packet
@@ -268,12 +267,6 @@ def test_settings_are_asked_for_checked_and_kept(tmp_path: Path) -> None:
         assert says in project["boxes"][0]
         assert project["state"] == []
     assert run(tmp_path, **run_settings)["boxes"] == []  # type: ignore[arg-type]
-
-
-@pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    with studio(tmp_path_factory.mktemp("studio")) as running:
-        yield running
 
 
 def program(folder: Path) -> Path:
