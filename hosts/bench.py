@@ -11,7 +11,6 @@ import multiprocessing
 import os
 import shutil
 import socket
-import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,6 +23,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from audiosr_fx.commands.terminal import say
 from audiosr_fx.errors import ParameterError
 from audiosr_fx.jobs.database import filesystem_of
 from audiosr_fx.jobs.service import Service
@@ -91,9 +91,9 @@ def main() -> None:
         stems = Path(folder) / "stems"
         known, port = _noise(stems / "known.wav", _SHORT_S), pipe.recv()
         with _Sender(port) as sender:
-            _say(f"pings, idle: {_pings(sender, options.requests)}")
+            say(f"pings, idle: {_pings(sender, options.requests)}")
             _render_something_long(port, _noise(stems / "long.wav", 120.0))
-            _say(f"pings while a render runs: {_pings(sender, options.requests)}")
+            say(f"pings while a render runs: {_pings(sender, options.requests)}")
             with _Disk(Path(folder)) as disk:
                 _compare("of a known file", sender, itertools.repeat(known), disk, options.requests)
                 _compare(
@@ -103,15 +103,15 @@ def main() -> None:
                     disk,
                     options.requests,
                 )
-            _say(f"{_BURST} renders at once, acknowledged: {_burst(port, known)}")
+            say(f"{_BURST} renders at once, acknowledged: {_burst(port, known)}")
             before_mb = _resident_mb(process.pid)
             with _flood(port, options.rate, options.flood):
                 count = max(10, int(options.flood / _PAUSE_S / 4))
-                _say(f"pings during a flood of {options.rate} packets a second: {_pings(sender, count)}")
+                say(f"pings during a flood of {options.rate} packets a second: {_pings(sender, count)}")
             pipe.send("counts")
             counts = pipe.recv()
-            _say(f"taken, refused, over the limit: {counts}")
-            _say(f"memory: {before_mb:.0f} MB before the flood, {_resident_mb(process.pid):.0f} MB after")
+            say(f"taken, refused, over the limit: {counts}")
+            say(f"memory: {before_mb:.0f} MB before the flood, {_resident_mb(process.pid):.0f} MB after")
     _say_machine()
 
 
@@ -121,7 +121,7 @@ def _say_machine() -> None:
     table = Path("/proc/self/mountinfo")
     kind = filesystem_of(folder, table.read_text()) if table.exists() else "unknown"
     load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
-    _say(f"machine: {os.cpu_count()} processors, load {load}; {folder} on {kind}")
+    say(f"machine: {os.cpu_count()} processors, load {load}; {folder} on {kind}")
 
 
 @contextmanager
@@ -242,9 +242,9 @@ def _compare(what: str, sender: _Sender, stems: Iterable[Path], disk: _Disk, cou
         written.append(disk.write())
         time.sleep(_PAUSE_S / 2)
     ours, least = latencies(acknowledged), latencies(written)
-    _say(f"renders {what} acknowledged while a render runs: {ours}")
-    _say(f"  this disk alone meanwhile, one record: {least}")
-    _say(
+    say(f"renders {what} acknowledged while a render runs: {ours}")
+    say(f"  this disk alone meanwhile, one record: {least}")
+    say(
         f"  beyond the disk: {_beyond(ours.median_ms, least.median_ms)} at the median,"
         f" {_beyond(ours.p99_ms, least.p99_ms)} at p99"
     )
@@ -305,11 +305,6 @@ def _resident_mb(process: int | None) -> float:
     except OSError:
         return float("nan")
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

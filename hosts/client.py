@@ -83,8 +83,10 @@ class OscClient:
         with suppress(OSError):  # a server that is not there yet
             self._socket.sendall(frame(packet) if self._over_tcp else packet)
 
-    def ask(self, message: Message, is_enough: Callable[[list[Message]], bool]) -> list[Message]:
-        """Send a message until what came back is enough; returns that.
+    def ask(
+        self, message: Message, is_enough: Callable[[list[Message]], bool] = lambda replies: True
+    ) -> list[Message]:
+        """Send a message until what came back is enough, as any reply is; returns that.
 
         Raises:
             NoAnswer: the server is silent.

@@ -171,13 +171,13 @@ def draw_degradation(random: np.random.Generator, settings: DegradeSettings) -> 
     if place < codec_share:
         codec = _draw_codec(random, codecs)
         is_full = (codec.name, codec.sample_rate) == _NEVER_DULL
-        if _happens(random, 1.0 if is_full else s.lowpass_before_codec):
+        if happens(random, 1.0 if is_full else s.lowpass_before_codec):
             lowpass = _draw_lowpass_of(random, s)
     elif place < codec_share + s.resampler_share:
         resampling = _draw_resampling(random, s.cutoff_range_hz)
     else:
         lowpass = _draw_lowpass_of(random, s)
-    is_saturated = _happens(random, s.saturation_probability)
+    is_saturated = happens(random, s.saturation_probability)
     return Degradation(
         saturation_drive=_draw_evenly(random, s.saturation_drive_range) if is_saturated else 0.0,
         noise=_draw_noise(random, s),
@@ -253,7 +253,7 @@ def apply_lowpass(waveform: np.ndarray, lowpass: LowPass) -> np.ndarray:
     return np.fft.irfft(spectrum, waveform.shape[-1]).astype(np.float32)
 
 
-def _happens(random: np.random.Generator, probability: float) -> bool:
+def happens(random: np.random.Generator, probability: float) -> bool:
     """Draws nothing where there is nothing to decide."""
     return probability > 0.0 and bool(random.random() < probability)
 
@@ -283,17 +283,17 @@ def _draw_codec(random: np.random.Generator, names: list[str]) -> Codec:
 def _draw_resampling(random: np.random.Generator, cutoff_range_hz: tuple[float, float]) -> Resampling:
     lowest, highest = (min(2.0 * cutoff_hz, 0.9 * SAMPLE_RATE) for cutoff_hz in cutoff_range_hz)
     usual = [rate for rate in _USUAL_RATES if lowest <= rate <= highest]
-    is_usual = bool(usual) and _happens(random, 0.5)
+    is_usual = bool(usual) and happens(random, 0.5)
     rate = int(random.choice(usual)) if is_usual else round(random.uniform(lowest, highest))
-    ways = INTERPOLATIONS if _happens(random, 0.4) else FILTER_QUALITIES
+    ways = INTERPOLATIONS if happens(random, 0.4) else FILTER_QUALITIES
     return Resampling(
         sample_rate=rate, down=str(random.choice(FILTER_QUALITIES)), up=str(random.choice(ways))
     )
 
 
 def _draw_noise(random: np.random.Generator, settings: DegradeSettings) -> Noise | None:
-    has_tone = _happens(random, settings.tone_probability)
-    has_hiss = _happens(random, settings.hiss_probability)
+    has_tone = happens(random, settings.tone_probability)
+    has_hiss = happens(random, settings.hiss_probability)
     if not (has_tone or has_hiss):
         return None
     return Noise(

@@ -20,6 +20,7 @@ from audiosr_fx.training.degrade import (
     DegradeSettings,
     apply_degradation,
     draw_degradation,
+    happens,
 )
 from audiosr_fx.training.ranges import check_range
 from audiosr_fx.training.rooms import apply_room, draw_room
@@ -144,14 +145,14 @@ class SegmentMaker:
         mixture = np.zeros(length, np.float32)
         limit = float(SAMPLE_RATE / 2)
         for index in range(layers):
-            is_aligned = index > 0 and _happens(random, s.align_probability)
+            is_aligned = index > 0 and happens(random, s.align_probability)
             spare = round(_ALIGN_WITHIN_S * SAMPLE_RATE) if is_aligned else 0
             layer, layer_limit = self._layer(random, length + spare)
             layer = _align(layer, mixture)
             gain_db = 0.0 if index == 0 else random.uniform(*s.layer_gain_db_range)
             mixture += layer * np.float32(10 ** (gain_db / 20))
             limit = min(limit, layer_limit)
-        if _happens(random, s.room_probability):
+        if happens(random, s.room_probability):
             mixture = apply_room(mixture, draw_room(random))
         return self._finish(random, mixture, limit, draw_degradation(random, s.degrade))
 
@@ -231,11 +232,6 @@ def shares_of(weights: Sequence[float]) -> np.ndarray:
     if total <= 0.0:
         raise ParameterError("data.kind_weights is 0 for every kind of the data; expected one above 0")
     return np.array(weights) / total
-
-
-def _happens(random: np.random.Generator, probability: float) -> bool:
-    """Draws nothing where there is nothing to decide."""
-    return probability > 0.0 and bool(random.random() < probability)
 
 
 def _align(layer: np.ndarray, mixture: np.ndarray) -> np.ndarray:

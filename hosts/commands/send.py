@@ -122,7 +122,7 @@ def announce_command(
     render = _region_message(source, region, root, preset, tuple(changes or ()), None)
     said = Message(protocol.ANNOUNCE, render.arguments, render.types)
     with server.connect() as client:
-        say_answer(client.ask(said, lambda replies: True)[0], json=json)
+        say_answer(client.ask(said)[0], json=json)
 
 
 app.command("lines")(lines_command)
@@ -161,7 +161,7 @@ def status_command(
         check_request_id(request)
     with server.connect() as client:
         said = Message(protocol.STATUS, (request,))
-        for reply in client.ask(said, lambda replies: True):
+        for reply in client.ask(said):
             say_answer(reply, json=json)
 
 
@@ -198,7 +198,7 @@ def param_command(
     given = () if value is None else (_typed(value),)
     with server.connect() as client:
         said = Message(protocol.PARAM, (new_request(), name, *given))
-        say_answer(client.ask(said, lambda replies: True)[0], json=json)
+        say_answer(client.ask(said)[0], json=json)
 
 
 @app.command("ping")
@@ -210,7 +210,7 @@ def ping_command(
 ) -> None:
     """Say whether a server answers."""
     with server.connect() as client:
-        say_reply(client.ask(Message(protocol.PING, (new_request(),)), lambda replies: True)[0], json=json)
+        say_reply(client.ask(Message(protocol.PING, (new_request(),)))[0], json=json)
 
 
 def _are_all(replies: list[Message]) -> bool:

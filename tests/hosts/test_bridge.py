@@ -26,7 +26,7 @@ def kinds(replies: list[Message]) -> list[str]:
 
 
 def one_reply(desk: Studio, said: Message) -> Message:
-    return desk.client.ask(said, lambda replies: True)[0]
+    return desk.client.ask(said)[0]
 
 
 def test_a_region_comes_back_as_a_file(desk: Studio, caplog: pytest.LogCaptureFixture) -> None:
@@ -336,7 +336,7 @@ def test_tcp_carries_long_messages_and_bad_frames_end_only_their_connection(desk
         filler = [f"/no/such/{'x' * 200}/{i}.wav" for i in range(100)]
         long = Message("/audiosr/render/channels", ("long-1", "", 0, 0, 0, "", "", *filler))
         assert len(long.encode()) > 20_000
-        reply = client.ask(long, lambda replies: True)[0]
+        reply = client.ask(long)[0]
         assert "there are 100 paths; expected 1 to 32" in str(reply.arguments[2])
         replies = list(client.render(render_message(str(desk.stems / "tcp.wav"))))
         assert replies[-1].address == "/audiosr/done"

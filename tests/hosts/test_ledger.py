@@ -184,7 +184,7 @@ def test_a_key_renders_the_part_under_the_playhead_and_cancels(tmp_path: Path) -
         with pytest.raises(ParameterError, match="no region was announced"):
             bridge.render_announced("early")
         said = message("/audiosr/announce", "song-1", "", str(stem), 0, 0, 0)
-        desk.client.ask(said, lambda replies: True)
+        desk.client.ask(said)
         with pytest.raises(ParameterError, match="start with a --tempo-map"):
             bridge.render_part("part-0", 1)  # type: ignore[arg-type]
         bridge.use_song(Song(midi_file(tmp_path / "song.mid", (0, "A"), (960, "B"), (1920, "C"))))

@@ -102,7 +102,7 @@ def test_a_fault_of_its_own_silences_nobody(
     with studio(tmp_path) as desk:
         for _ in range(20):  # more than there are threads
             desk.client.send(message("/audiosr/ping", "fault"))
-        reply = desk.client.ask(message("/audiosr/ping", "good"), lambda replies: True)[0]
+        reply = desk.client.ask(message("/audiosr/ping", "good"))[0]
     assert reply.arguments[0] == "good"
     assert "a fault while a message was handled; the server goes on" in caplog.messages
 
@@ -115,10 +115,10 @@ def test_a_file_that_hangs_holds_up_its_own_sender_only(
         with first_look_hangs():
             said = [render_message(str(desk.stem(f"{word}.wav")), request=word) for word in ("stuck", "next")]
             for each in said:
-                assert desk.client.ask(each, lambda replies: True)[0].address == "/audiosr/accepted"
+                assert desk.client.ask(each)[0].address == "/audiosr/accepted"
             replies = list(other.render(render_message(str(desk.stem("free.wav")), request="free")))
             assert replies[-1].address == "/audiosr/done"
-            counts = other.ask(message("/audiosr/status", ""), lambda replies: True)[0]
+            counts = other.ask(message("/audiosr/status", ""))[0]
             assert counts.arguments[2:] == (2, 0, 1, 0)
         for each in said:
             assert desk.replies(each)[-1].address == "/audiosr/done"
@@ -131,7 +131,7 @@ def test_a_request_is_cancelled_while_its_file_is_looked_at(
     with studio(tmp_path) as desk:
         said = render_message(str(desk.stem("away.wav")), request="away", options=("receipt=yes",))
         with first_look_hangs():
-            accepted = desk.client.ask(said, lambda replies: True)[0]
+            accepted = desk.client.ask(said)[0]
             desk.client.send(message("/audiosr/cancel", "away"))
             error = desk.replies(said)[-1]
         assert (error.address, error.arguments) == ("/audiosr/error", (*accepted.arguments, "cancelled"))
@@ -168,7 +168,7 @@ def test_a_good_sender_is_heard_while_another_floods(tmp_path: Path) -> None:
     with studio(tmp_path) as desk, flooding(desk.port) as sent:
         for number in range(20):
             said = message("/audiosr/ping", f"calm-{number}")
-            assert desk.client.ask(said, lambda replies: True)[0].address == "/audiosr/pong"
+            assert desk.client.ask(said)[0].address == "/audiosr/pong"
         assert sent[0] > 0
         counts = desk.server.osc.counts
         assert counts.taken < counts.limited + counts.refused
@@ -363,10 +363,10 @@ def test_with_a_secret_only_signed_messages_are_answered(
             OscClient(port=desk.port, give_up_s=1.0) as stranger,
             pytest.raises(NoAnswer, match="takes signed messages only: --secret FILE"),
         ):
-            stranger.ask(message("/audiosr/ping", "hello"), lambda replies: True)
+            stranger.ask(message("/audiosr/ping", "hello"))
         other = OscClient(port=desk.port, give_up_s=1.0, secret=b"another secret of enough bytes")
         with other, pytest.raises(NoAnswer, match="another secret or another time"):
-            other.ask(message("/audiosr/ping", "hello"), lambda replies: True)
+            other.ask(message("/audiosr/ping", "hello"))
         complaints = [record.message for record in caplog.records if "not heard" in record.message]
         assert complaints == ["not heard, from 127.0.0.1: a message is not signed"], "one a minute"
 
