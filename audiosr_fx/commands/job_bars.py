@@ -2,39 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
-from types import TracebackType
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
+from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn
+
+from audiosr_fx.commands.progress import Bars
 
 
-class JobBars:
-    """One bar on stderr for every job that runs; silent where stderr is no terminal."""
+class JobBars(Bars):
+    """One bar for every job that runs."""
 
     def __init__(self, *, quiet: bool) -> None:
-        console = Console(stderr=True)
-        self._progress = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            TaskProgressColumn(),
-            console=console,
-            disable=quiet or not console.is_terminal,
-            transient=True,
-            redirect_stdout=sys.stdout.isatty(),
-        )
+        description = TextColumn("{task.description}", markup=False)
+        super().__init__(description, BarColumn(), TaskProgressColumn(), quiet=quiet)
         self._bars: dict[int, TaskID] = {}
-
-    def __enter__(self) -> JobBars:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()
 
     def hear(self, event: Mapping[str, Any], name: Callable[[int], str]) -> None:
         """Show what an event says; ``name`` is asked for what a new bar is to be called."""

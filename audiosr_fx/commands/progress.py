@@ -7,8 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeRemainingColumn
@@ -36,39 +35,47 @@ def counted(
         yield lambda done, total=None: bar.update(task, completed=done, total=total)
 
 
-class RenderProgress:
-    """Lines on stderr: file, windows done, speed, time left; silent where stderr is no terminal.
+class Bars:
+    """Bars on stderr while inside; silent where stderr is no terminal."""
 
-    Files may begin and end on several threads.
-    """
-
-    def __init__(self, *, files: int, quiet: bool) -> None:
+    def __init__(self, *columns: ProgressColumn, quiet: bool) -> None:
         console = Console(stderr=True)
-        self._files = files
-        self._begun = 0
-        self._ended = 0
-        self._lock = threading.Lock()
         self._progress = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            TextColumn("{task.fields[state]}", markup=False),
-            TimeRemainingColumn(),
+            *columns,
             console=console,
             disable=quiet or not console.is_terminal,
             transient=True,
             redirect_stdout=sys.stdout.isatty(),  # above the bar; a file or a pipe gets results straight
         )
-        self._first: TaskID | None = self._progress.add_task("loading the model", total=None, state="")
-        self._all: TaskID | None = None
 
-    def __enter__(self) -> RenderProgress:
+    def __enter__(self) -> Self:
         self._progress.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._progress.stop()
+
+
+class RenderProgress(Bars):
+    """Lines on stderr: file, windows done, speed, time left.
+
+    Files may begin and end on several threads.
+    """
+
+    def __init__(self, *, files: int, quiet: bool = False) -> None:
+        super().__init__(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TextColumn("{task.fields[state]}", markup=False),
+            TimeRemainingColumn(),
+            quiet=quiet,
+        )
+        self._files = files
+        self._begun = 0
+        self._ended = 0
+        self._lock = threading.Lock()
+        self._first: TaskID | None = self._progress.add_task("loading the model", total=None, state="")
+        self._all: TaskID | None = None
 
     def say(self, text: str) -> None:
         """What goes on before the first file."""
