@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final
 
 from audiosr_fx.errors import JobError
@@ -110,11 +109,9 @@ class WatchedFolder:
         if snapshot is None:
             return []
         self.view = observe(self.view, snapshot, now_s)
-        files = {
-            name: replace(seen, taken=taken[name]) if name in taken else seen
-            for name, seen in self.view.files.items()
-        }
-        self.view = View(files=MappingProxyType(files))
+        files = self.view.files
+        known = {name: replace(files[name], taken=stamp) for name, stamp in taken.items() if name in files}
+        self.view = self.view.with_changed(known)
         return [name for name in taken if name not in files]
 
     def turn(self, now_s: float) -> list[ReadyBatch]:
@@ -135,28 +132,27 @@ class WatchedFolder:
 
     def give_back(self, batch: ReadyBatch) -> None:
         """Let files that could not be handed on be found again."""
-        files = dict(self.view.files)
-        for name, stamp in batch.stamps.items():
-            if name in files and files[name].taken == stamp:
-                files[name] = replace(files[name], taken=None)
-        self.view = View(files=MappingProxyType(files))
+        files = self.view.files
+        self.let_go(n for n, stamp in batch.stamps.items() if n in files and files[n].taken == stamp)
 
     def let_go(self, names: Iterable[str]) -> None:
         """Let files be found again that were handed on, and were lost before they were rendered."""
-        files = dict(self.view.files)
-        files |= {name: replace(files[name], taken=None) for name in names if name in files}
-        self.view = View(files=MappingProxyType(files))
+        files = self.view.files
+        found = {name: replace(files[name], taken=None) for name in names if name in files}
+        self.view = self.view.with_changed(found)
 
     def put_off(self, batch: ReadyBatch, reasons: Mapping[str, str], now_s: float) -> None:
         """Let files that cannot be rendered as things are wait, and be tried again after a while.
 
         What has changed since the batch was made is another matter, and waits for nothing.
         """
-        files = dict(self.view.files)
-        for name, reason in reasons.items():
-            if name in files and files[name].stamp == batch.stamps[name]:
-                files[name] = replace(files[name], taken=None, held=reason, since_s=now_s)
-        self.view = View(files=MappingProxyType(files))
+        files = self.view.files
+        waiting = {
+            name: replace(files[name], taken=None, held=reason, since_s=now_s)
+            for name, reason in reasons.items()
+            if name in files and files[name].stamp == batch.stamps[name]
+        }
+        self.view = self.view.with_changed(waiting)
 
     def next_s(self, now_s: float) -> float:
         """The monotonic time of the next turn, if nothing wakes us before."""

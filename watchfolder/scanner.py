@@ -59,13 +59,16 @@ class View:
     def with_taken(self, names: Iterable[str]) -> View:
         """The same with files handed on as they are."""
         changed = {name: self.files[name] for name in names}
-        return self._with({n: replace(s, taken=s.stamp, held="") for n, s in changed.items()})
+        return self.with_changed({n: replace(s, taken=s.stamp, held="") for n, s in changed.items()})
 
     def with_held(self, reasons: Mapping[str, str]) -> View:
         """The same with reasons why files wait."""
-        return self._with({name: replace(self.files[name], held=text) for name, text in reasons.items()})
+        return self.with_changed(
+            {name: replace(self.files[name], held=text) for name, text in reasons.items()}
+        )
 
-    def _with(self, changed: Mapping[str, Sighting]) -> View:
+    def with_changed(self, changed: Mapping[str, Sighting]) -> View:
+        """The same with other sightings of some files."""
         return View(files=MappingProxyType({**self.files, **changed})) if changed else self
 
 
