@@ -93,19 +93,11 @@ class Client:
 
     def cancel(self, job: int) -> dict[str, Any]:
         """Cancel a job; raises JobError where that cannot be."""
-        answer: dict[str, Any] | None = self._ask("cancel", job=job)
-        if answer is not None:
-            return answer
-        with self._store(job) as store:
-            return store.cancel(job).to_dict()
+        return self._change("cancel", job, JobStore.cancel)
 
     def retry(self, job: int) -> dict[str, Any]:
         """Queue a job again; raises JobError where that cannot be."""
-        answer: dict[str, Any] | None = self._ask("retry", job=job)
-        if answer is not None:
-            return answer
-        with self._store(job) as store:
-            return store.retry(job).to_dict()
+        return self._change("retry", job, JobStore.retry)
 
     def clear(self, states: Sequence[State] = (), jobs: Sequence[int] = ()) -> int:
         """Forget jobs that have ended; returns how many."""
@@ -152,6 +144,13 @@ class Client:
             return answer
         found = self._look(lambda it: rows.list_jobs(it, states, after=after, limit=MAX_PAGE)) or []
         return [job.to_dict() for job in found]
+
+    def _change(self, command: str, job: int, change: Callable[[JobStore, int], Job]) -> dict[str, Any]:
+        answer: dict[str, Any] | None = self._ask(command, job=job)
+        if answer is not None:
+            return answer
+        with self._store(job) as store:
+            return change(store, job).to_dict()
 
     def _look(self, look: Callable[[sqlite3.Connection], T]) -> T | None:
         """What a look at the disk finds; None where there is no queue."""
