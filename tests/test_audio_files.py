@@ -76,18 +76,6 @@ def test_chunks_before_the_samples_do_not_lead_astray(
     assert np.array_equal(read_all(path) * 2.0**15, samples.T)
 
 
-def test_bw64_is_read_like_rf64(tmp_path: Path) -> None:
-    path = tmp_path / "in.wav"
-    audio = noise(2, 70_000)
-    soundfile.write(str(path), audio.T, 48_000, subtype="PCM_24", format="RF64")
-    expected = read_all(path)
-    path.write_bytes(b"BW64" + path.read_bytes()[4:])
-    assert np.array_equal(read_all(path), expected)
-    os.truncate(path, path.stat().st_size // 2)
-    with pytest.raises(AudioFormatError, match=r"in\.wav: the header promises .*truncated"):
-        FileSource(path)
-
-
 @pytest.mark.parametrize(
     ("container", "subtype", "tolerance"),
     [
@@ -132,11 +120,13 @@ def test_jumping_gives_the_samples_that_reading_on_gives(
             assert np.array_equal(source.read(start, start + 8193), whole[:, start : start + 8193])
 
 
-@pytest.mark.parametrize("container", ["WAV", "RF64", "AIFF", "FLAC"])
+@pytest.mark.parametrize("container", ["WAV", "RF64", "BW64", "AIFF", "FLAC"])
 def test_a_truncated_file_is_refused(tmp_path: Path, container: str) -> None:
     path = tmp_path / "cut.audio"
-    soundfile.write(str(path), noise(2, 100_000).T, 48_000, subtype="PCM_16", format=container)
-    os.truncate(path, path.stat().st_size // 2)
+    written = container.replace("BW", "RF")
+    soundfile.write(str(path), noise(2, 100_000).T, 48_000, subtype="PCM_16", format=written)
+    content = path.read_bytes().replace(b"RF64", container.encode(), 1)
+    path.write_bytes(content[: len(content) // 2])
     assert read_info(path).is_truncated
     with pytest.raises(AudioFormatError, match=r"cut\.audio: the header promises .*truncated.*copy"):
         FileSource(path)

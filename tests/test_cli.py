@@ -63,13 +63,16 @@ def test_help_loads_neither_torch_nor_scipy() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["render", "inspect", "models", "doctor", "upstream", "evaluate", "models pull", "models import"],
+    [
+        *("render", "inspect", "models", "doctor", "upstream", "evaluate", "models pull", "models import"),
+        *("train", "train vae"),
+    ],
 )
 def test_every_command_explains_itself(command: str, run: Run) -> None:
     for flag in ("-h", "--help"):
         result = run(*command.split(), flag)
         assert result.exit_code == ExitCode.OK
-        assert "Usage" in result.stdout
+        assert re.search(rf"Usage: [\w-]+ {command} ", result.stdout)
 
 
 @pytest.mark.parametrize(
@@ -146,13 +149,6 @@ def test_help_wraps_at_the_edge_of_the_terminal_alone() -> None:
     assert len(commands) > 40
     broken = [one.name for one in commands if "\n" in (one.help or "").replace("\n\n", "")]
     assert broken == []
-
-
-@pytest.mark.parametrize("command", ["train", "train vae"])
-def test_training_explains_itself_too(command: str, run: Run) -> None:
-    result = run(*command.split(), "--help")
-    assert result.exit_code == ExitCode.OK
-    assert "Usage: audiosr-fx train" in result.stdout
 
 
 def test_training_on_what_is_not_there_is_one_line(run: Run) -> None:

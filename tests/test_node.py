@@ -80,20 +80,15 @@ def test_other_dtypes_are_a_type_error_and_a_format_error(dtype: type, node: Aud
         node(np.zeros((1, 100), dtype), RATE)
 
 
-def test_a_tensor_is_told_apart_from_an_array(node: AudioSR) -> None:
-    with pytest.raises(TypeError, match="audio is a Tensor; expected a NumPy array"):
-        node(torch.zeros(1, 100), RATE)  # type: ignore[arg-type]
-
-
 @pytest.mark.parametrize("effect", [AudioSR(), LoudnessNormalize(), TruePeakLimiter(), MasterTo()])
 def test_a_misspelt_control_is_refused_as_pedalboard_does(effect: object) -> None:
     with pytest.raises(AttributeError, match="no attribute 'target_lfus'"):
         effect.target_lfus = -14.0  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("audio", [[0.0, 1.0], 1.0, None, "noise"])
+@pytest.mark.parametrize("audio", [[0.0, 1.0], 1.0, None, "noise", torch.zeros(1, 100)])
 def test_what_is_no_array_is_a_type_error(audio: object, node: AudioSR) -> None:
-    with pytest.raises(TypeError, match="audio is"):
+    with pytest.raises(TypeError, match=f"audio is a {type(audio).__name__}; expected a NumPy array"):
         node(audio, RATE)  # type: ignore[arg-type]
 
 
