@@ -50,6 +50,7 @@ SHIPPED = (
     "gentle-restore",
     "loudness-only",
     "mp3-rescue",
+    "noisy-tape",
     "podcast",
     "streaming-master",
     "synth-32k",
@@ -470,7 +471,7 @@ def energy_db(audio: Audio, above_hz: float) -> float:
 
 
 def test_every_shipped_preset_has_a_target() -> None:
-    assert {*TARGETS, "album-stems"} == set(SHIPPED)
+    assert {*TARGETS, "album-stems", "noisy-tape"} == set(SHIPPED)
 
 
 @pytest.mark.usefixtures("mini_engine")
@@ -499,6 +500,25 @@ def test_shipped_presets_meet_their_targets(name: str, tmp_path: Path) -> None:
     assert verdict.cutoff_hz is not None
     dull = soxr.resample(given[:, 0], rate, RATE)[None]
     assert energy_db(out, 1.15 * verdict.cutoff_hz) > energy_db(dull, 1.15 * verdict.cutoff_hz) + 20
+
+
+@pytest.mark.usefixtures("mini_engine")
+def test_noisy_tape_takes_hiss_away_and_makes_highs_of_what_is_left(tmp_path: Path) -> None:
+    source = make_input(Target("audio/mix.flac", 9_000), tmp_path)
+    dull = load(source)
+    hiss = 0.003 * np.random.default_rng(0).standard_normal(dull.shape)
+    soundfile.write(source, (dull + hiss).T, RATE, subtype="PCM_24")
+    [plain] = Board([AudioSR("draft")]).render_file(source, tmp_path / "plain.wav").verdicts
+    assert not plain.process, "hiss hides where the music ends"
+    [verdict] = quick(load_preset("noisy-tape")).build().render_file(source, tmp_path / "out.wav").verdicts
+    assert verdict.process
+    assert verdict.is_cleaned
+    assert verdict.cutoff_hz == pytest.approx(9_000.0, rel=0.15)
+    out, bright = load(tmp_path / "out.wav"), load(CLIPS / "audio/mix.flac")
+    hissing, restored = (
+        abs(energy_db(audio, 10_000.0) - energy_db(bright, 10_000.0)) for audio in (dull + hiss, out)
+    )
+    assert restored < hissing - 3.0
 
 
 @pytest.mark.usefixtures("mini_engine")
