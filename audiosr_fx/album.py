@@ -113,9 +113,9 @@ class Album:
         """One gain for the set in place of every stage of loudness of a board; see ``with_stages``.
 
         The set is measured as it arrives at that stage, but without what ``AudioSR`` adds, some tenths of a
-        LU, and without what plugins do. In place of a ``MasterTo`` the gain is one that brings the set to the
-        target with its peaks limited, and the limiter follows. Boards in the board count as what they hold;
-        stages inside a ``Mix`` stay as they are.
+        LU, or takes away of noise, and without what plugins do. In place of a ``MasterTo`` the gain is one
+        that brings the set to the target with its peaks limited, and the limiter follows. Boards in the board
+        count as what they hold; stages inside a ``Mix`` stay as they are.
 
         Raises:
             RenderCancelled: should_cancel said so.

@@ -1,4 +1,4 @@
-"""A cleaned recording as a source, and the difference of two sources.
+"""A cleaned recording as a source.
 
 The cleaner runs over blocks of 448 mel frames on a grid fixed to frame 0, with enough context on both sides
 that blocks fit exactly.
@@ -59,15 +59,17 @@ class CleanedSource(GridSource):
     def telling_parts(self) -> list[tuple[int, int]]:
         """(start, stop) of the 16 loudest blocks, which are enough to judge the whole by.
 
+        The last comes first: of blocks that are kept, the earliest are there when a render begins.
+
         Raises:
             RenderCancelled: should_cancel said so.
         """
         starts = range(0, self.frames, self._block_frames)
         parts = [(start, min(start + self._block_frames, self.frames)) for start in starts]
         if len(parts) <= _TELLING:
-            return parts
+            return parts[::-1]
         loudest = sorted(parts, key=lambda part: -self._energy(*part))[:_TELLING]
-        return sorted(loudest)
+        return sorted(loudest, reverse=True)
 
     def _energy(self, start: int, stop: int) -> float:
         stop_if_asked(self._should_cancel)
@@ -82,7 +84,8 @@ class CleanedSource(GridSource):
         stretch = read_mirrored(self._source, first, last)
         if self._cache is None:
             return self._cleaned(stretch, start, first)
-        key = digest("cleaned", self._engine.fingerprint, self._gains, index, end, stretch)
+        count = min(self._block_frames, self.frames - start)
+        key = digest("cleaned", self._engine.fingerprint, self._gains, start - first, count, stretch)
         kept = self._cache.load(key)
         if kept is None:
             kept = self._cleaned(stretch, start, first)
@@ -99,17 +102,3 @@ class CleanedSource(GridSource):
         block = np.zeros((self.channels, self._block_frames), np.float32)
         block[:, :count] = cleaned / self._gains * fade_to_silence(stretch)[:, before : before + count]
         return block
-
-
-class Difference:
-    """What is to be added to one source to make another of it; both have the same rate and length."""
-
-    def __init__(self, wanted: Source, given: Source) -> None:
-        self.sample_rate = given.sample_rate
-        self.channels = given.channels
-        self.frames = given.frames
-        self._wanted, self._given = wanted, given
-
-    def read(self, start: int, stop: int) -> Audio:
-        """See ``Source.read``."""
-        return self._wanted.read(start, stop) - self._given.read(start, stop)

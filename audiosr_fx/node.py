@@ -66,7 +66,7 @@ class AudioSR(OwnEffect):
 
     is_offline = True
     takes_parts = True
-    context_s = 6.0  # more than a window
+    context_s = 11.0  # a window, and what is heard around it where noise is taken away
     takes_cache = True
 
     __slots__ = ("__weakref__", "_device", "_engine", "cache", "settings")

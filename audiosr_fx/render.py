@@ -8,7 +8,7 @@ be kept, what a cleaner leaves of the input, or what ``FullBand`` generates, tak
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiosr_fx.bandwidth import Verdict, crossover, judge
-from audiosr_fx.cleaning import CleanedSource, Difference
+from audiosr_fx.cleaning import CleanedSource
 from audiosr_fx.errors import AudioFormatError
 from audiosr_fx.fullband import FullBand
 from audiosr_fx.highband import HighBand
@@ -37,6 +37,7 @@ from audiosr_fx.sources import (
     Audio,
     ResampledSource,
     Source,
+    WeightedSum,
     check_audio,
     check_finite,
     check_sample_rate,
@@ -134,20 +135,19 @@ def render(
         )
     engine.sampling(settings)  # settings that cannot work fail before the file is read
     gains = normalising_gains(measure_peaks(recent))
+    at_48k = _at_rate(recent, SAMPLE_RATE, seconds_apart)
     cleaned = None
-    if _cleans(settings, engine):
-        at_48k = _at_rate(recent, SAMPLE_RATE, seconds_apart)
+    if _cleans(settings, engine) and source.frames >= _SHORTEST_S * source.sample_rate:
         cleaned = CleanedSource(at_48k, engine, gains, should_cancel=should_cancel, cache=cache)
-    verdict = _verdict(recent if cleaned is None else cleaned, settings, rate_out, engine)
+    verdict = _verdict(recent, cleaned, settings, rate_out)
     return RenderStream(
-        recent,
+        at_48k if rate_out == SAMPLE_RATE else _at_rate(recent, rate_out, seconds_apart),
+        at_48k,
         settings,
         engine,
         verdict,
         gains,
         cleaned=cleaned if verdict.is_cleaned else None,
-        seconds_apart=seconds_apart,
-        sample_rate=rate_out,
         start=position_at_rate(start, source.sample_rate, rate_out),
         stop=position_at_rate(stop, source.sample_rate, rate_out),
         on_event=on_event,
@@ -226,43 +226,42 @@ class RenderStream:
 
     def __init__(
         self,
-        source: Source,
+        base: Source,
+        at_48k: Source,
         settings: RenderSettings,
         engine: Engine,
         verdict: Verdict,
         gains: NDArray[np.float32],
         *,
         cleaned: Source | None,
-        seconds_apart: float,
-        sample_rate: int,
         start: int,
         stop: int,
         on_event: OnEvent | None,
         should_cancel: ShouldCancel | None,
         cache: RenderCache | None,
     ) -> None:
-        """Made by ``render``; start and stop are absolute samples at ``sample_rate``."""
+        """Made by ``render``: the input at the rate of the blocks and at 48 kHz, and there as it is cleaned.
+
+        ``start`` and ``stop`` are samples of ``base``.
+        """
         self.verdict = verdict
-        self.sample_rate = sample_rate
-        self.channels = source.channels
+        self.sample_rate = base.sample_rate
+        self.channels = base.channels
         self.frames = stop - start
         self._start, self._stop, self._position = start, stop, start
         self._on_event = on_event
         self._should_cancel = should_cancel
         self._windows = (0, 0)
         self._windows_done = 0
-        self._base = _at_rate(source, sample_rate, seconds_apart)
+        self._base = base
         self._mix = np.float32(settings.mix)
-        self._block = max(1, round(_PASS_BLOCK_S * sample_rate))
         self._generated: HighBand | None = None
-        self._changes: list[Source] = []
-        at_48k = self._base if sample_rate == SAMPLE_RATE else _at_rate(source, SAMPLE_RATE, seconds_apart)
-        if cleaned is not None:
-            self._changes.append(Difference(cleaned, at_48k))
+        given = at_48k if cleaned is None else cleaned
+        makes_all = not settings.keep_low_band and cleaned is None
+        terms: list[tuple[float, Source]] = [] if cleaned is None else [(1.0, cleaned), (-1.0, at_48k)]
         if verdict.process and self.frames > 0:
-            makes_all = not settings.keep_low_band and cleaned is None
             band = (FullBand if makes_all else HighBand)(
-                at_48k if cleaned is None else cleaned,
+                given,
                 engine,
                 settings,
                 BandPlan(crossover=crossover(verdict), gains=gains),
@@ -272,10 +271,10 @@ class RenderStream:
             )
             self._generated = band
             self._windows = self._windows_of(band)
-            self._changes.append(Difference(band, at_48k) if makes_all else band)
-        if self._changes:
-            self._changes = [ResampledSource(change, sample_rate) for change in self._changes]
-            self._block = max(1, WINDOW_HOP * HOP * sample_rate // SAMPLE_RATE)
+            terms += [(1.0, band), (-1.0, at_48k)] if makes_all else [(1.0, band)]
+        self._change = ResampledSource(WeightedSum(terms), self.sample_rate) if terms else None
+        block_s = WINDOW_HOP * HOP / SAMPLE_RATE if terms else _PASS_BLOCK_S
+        self._block = max(1, int(block_s * self.sample_rate))
 
     @property
     def blocks_made(self) -> int:
@@ -303,10 +302,8 @@ class RenderStream:
         return out
 
     def _read(self, start: int, stop: int) -> Audio:
-        out = self._base.read(start, stop)
-        for change in self._changes:
-            out = out + self._mix * change.read(start, stop)
-        return out
+        base = self._base.read(start, stop)
+        return base if self._change is None else base + self._mix * self._change.read(start, stop)
 
     def _windows_of(self, band: HighBand) -> tuple[int, int]:
         """First and last plus one of the windows that the asked-for stretch lies in."""
@@ -353,25 +350,36 @@ def _cleans(settings: RenderSettings, engine: Engine) -> bool:
     return not settings.keep_low_band and settings.mix > 0.0 and engine.config.cleaner is not None
 
 
-def _verdict(source: Source, settings: RenderSettings, rate_out: int, engine: Engine) -> Verdict:
-    """Judge a source, and say what becomes of it below the cutoff where that is not to be kept."""
-    verdict = _gated(source, settings, rate_out)
+def _verdict(
+    source: Source, cleaned: CleanedSource | None, settings: RenderSettings, rate_out: int
+) -> Verdict:
+    """Judge a source, without its noise where that goes, and say what becomes of its low band."""
+    if cleaned is None:
+        verdict = _gated(source, settings, rate_out)
+    else:
+        parts = cleaned.telling_parts() if settings.cutoff_hz is None else None
+        verdict = _gated(cleaned, settings, rate_out, parts)
+        is_silent = verdict.kind == "silent" and judge(source).kind == "silent"  # not by losing its noise
+        verdict = replace(verdict, is_cleaned=not is_silent)
     if settings.keep_low_band:
         return verdict
-    is_cleaned = _cleans(settings, engine) and verdict.kind not in ("silent", "too_short")
-    if is_cleaned:
+    if verdict.is_cleaned:
         what = "steady tones and hiss are taken away"
     elif verdict.process:
         what = "below the cutoff the input is not kept but made anew"
     else:
         what = "the input is kept as it is"
-    return replace(verdict, is_cleaned=is_cleaned, reason=f"{verdict.reason}; {what}")
+    return replace(verdict, reason=f"{verdict.reason}; {what}")
 
 
-def _gated(source: Source, settings: RenderSettings, rate_out: int) -> Verdict:
+def _gated(
+    source: Source,
+    settings: RenderSettings,
+    rate_out: int,
+    parts: Sequence[tuple[int, int]] | None = None,
+) -> Verdict:
     """Judge a source; what a result at that rate, or the model, has no room for is not generated."""
     sample_rate = min(rate_out, SAMPLE_RATE)
-    parts = source.telling_parts() if isinstance(source, CleanedSource) else None
     verdict = judge(source, cutoff_hz=settings.cutoff_hz, parts=parts)
     if verdict.process and source.frames < _SHORTEST_S * source.sample_rate:
         return replace(verdict, process=False, reason=f"shorter than {1000 * _SHORTEST_S:.0f} ms")

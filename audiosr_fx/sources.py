@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections import OrderedDict
+from collections.abc import Sequence
 from threading import Lock
 from typing import Any, Protocol, TypeAlias
 
@@ -214,6 +215,23 @@ class GridSource(ABC):
             else:
                 self._blocks.move_to_end(index)
             return block
+
+
+class WeightedSum:
+    """Sources of one rate, width and length, each times its weight, added up."""
+
+    def __init__(self, terms: Sequence[tuple[float, Source]]) -> None:
+        """``terms``: (weight, source), at least one."""
+        first = terms[0][1]
+        self.sample_rate, self.channels, self.frames = first.sample_rate, first.channels, first.frames
+        self._terms = [(np.float32(weight), source) for weight, source in terms]
+
+    def read(self, start: int, stop: int) -> Audio:
+        """See ``Source.read``."""
+        out = np.zeros((self.channels, _length(start, stop)), np.float32)
+        for weight, source in self._terms:
+            out += weight * source.read(start, stop)
+        return out
 
 
 class ResampledSource(GridSource):

@@ -145,7 +145,9 @@ def band_statistics(bands_db: NDArray[np.float32], totals_db: NDArray[np.float64
 
 
 def _blocks_of(parts: Sequence[tuple[int, int]], n_fft: int) -> list[tuple[int, int]]:
-    return [block for start, stop in parts for block in _blocks(start, stop, n_fft)]
+    """The same for some parts; those too short for a whole stretch count where there are no others."""
+    long = [part for part in parts if part[1] - part[0] >= 2 * n_fft]
+    return [block for start, stop in long or parts for block in _blocks(start, stop, n_fft)]
 
 
 def _blocks(first: int, end: int, n_fft: int) -> list[tuple[int, int]]:

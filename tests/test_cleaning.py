@@ -204,9 +204,31 @@ def test_of_a_long_recording_the_loudest_blocks_are_judged(engine: Engine) -> No
     audio = np.repeat(loudness, block)[None, : -block // 2]
     parts = CleanedSource(ArraySource(audio, RATE), engine, np.float32([1.0])).telling_parts()
     assert len(parts) == 16
-    assert parts == sorted(parts)
+    assert parts == sorted(parts, reverse=True)
     assert {(index * block, (index + 1) * block) for index in (3, 17, 38)} < set(parts)
-    assert parts[-1] == (39 * block, audio.shape[1])
+    assert parts[0] == (39 * block, audio.shape[1])
+
+
+@pytest.mark.parametrize("samples", [0, 1, 479])
+def test_what_is_shorter_than_10_ms_is_left_alone(samples: int, engine: Engine, signals: type) -> None:
+    audio = signals.noise(480, RATE)[:, :samples]
+    rendered = render_array(audio, RATE, CLEANED, engine=engine)
+    assert not rendered.verdict.is_cleaned
+    np.testing.assert_array_equal(rendered.audio[:, :samples], audio)
+
+
+def test_what_is_silent_without_its_noise_is_cleaned_all_the_same(signals: type) -> None:
+    engine = Engine(muting_above(-1.0, tiny_model(config=WITH_PREDICTOR)), "cpu")
+    hiss = 0.003 * signals.noise(2 * RATE, RATE)
+    rendered = render_array(hiss, RATE, replace(CLEANED, cutoff_hz=None), engine=engine)
+    assert rendered.verdict.is_cleaned
+    assert np.std(rendered.audio) < 0.01 * np.std(hiss)
+
+
+def test_a_cutoff_that_is_told_needs_no_look_at_the_whole(music: Audio, engine: Engine) -> None:
+    with mock.patch.object(CleanedSource, "telling_parts") as asked:
+        render_array(music[:, : 2 * RATE], RATE, CLEANED, engine=engine)
+    assert not asked.called
 
 
 @pytest.mark.parametrize("kind", ["silence", "mix"])

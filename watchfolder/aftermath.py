@@ -267,6 +267,7 @@ def _row(job: Job) -> dict[str, Any]:
         "error": "" if is_done else f"{job.state}: {job.reason}",
         "preset": job.order.request.preset,
         "rendered": any(verdict.get("process") for verdict in verdicts),
+        "is_cleaned": any(verdict.get("is_cleaned") for verdict in verdicts),
         "cutoff_hz": result.get("cutoff_hz"),
         "reason": "; ".join(str(verdict.get("reason", "")) for verdict in verdicts),
         "decisions": list(result.get("decisions", [])),

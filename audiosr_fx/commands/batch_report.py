@@ -92,6 +92,7 @@ def _row(outcome: Outcome) -> ReportRow:
         output=None if outcome.output is None else Path(outcome.output),
         preset=outcome.preset or "",
         rendered=outcome.rendered,
+        is_cleaned=outcome.cleaned,
         cutoff_hz=outcome.cutoff_hz,
         reason=outcome.reason,
         decisions=outcome.decisions,

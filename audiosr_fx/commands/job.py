@@ -62,6 +62,7 @@ class Result:
         input, output: names; ``output`` is None where nothing was to be written.
         preset: what it went through, if not the model alone.
         rendered: whether a model made new highs.
+        cleaned: whether a model took steady tones and hiss away.
         bandwidth: the gate's verdict in a word, see ``audiosr_fx.bandwidth.Kind``, or ``shared`` where a set
             of stems gave the cutoff; None where no model stood.
         cutoff_hz: where the input's own highs end.
@@ -80,6 +81,7 @@ class Result:
     output: str | None
     preset: str | None = None
     rendered: bool
+    cleaned: bool
     bandwidth: str | None
     cutoff_hz: float | None
     intact_below_hz: float | None
@@ -127,7 +129,7 @@ class Result:
             return printable(self.preset)
         if self.rendered:
             return "rendered"
-        return "passed through untouched" if self.untouched else "cleaned, no new band"
+        return "cleaned, no new highs" if self.cleaned else "passed through untouched"
 
 
 def speed_text(speed: float) -> str:

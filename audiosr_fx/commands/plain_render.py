@@ -93,6 +93,7 @@ class PlainRecipe:
             input=str(task.source),
             output=None if is_skipped else str(task.output),
             rendered=verdict.process,
+            cleaned=verdict.is_cleaned,
             bandwidth=bandwidth_word(verdict, task),
             cutoff_hz=verdict.cutoff_hz,
             intact_below_hz=intact_below_hz(verdict, keeps_low_band=settings.keep_low_band),

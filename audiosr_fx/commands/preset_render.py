@@ -217,6 +217,7 @@ class PresetRecipe:
         intact = [intact_below_hz(verdict, keeps_low_band=keeps_low_band) for verdict in done.verdicts]
         return {
             "rendered": bool(rendered),
+            "cleaned": any(verdict.is_cleaned for verdict in done.verdicts),
             "bandwidth": None if told is None else bandwidth_word(told, task),
             "cutoff_hz": None if told is None else told.cutoff_hz,
             "intact_below_hz": min((edge for edge in intact if edge is not None), default=None),

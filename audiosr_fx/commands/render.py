@@ -193,7 +193,7 @@ def render_files(
 
     An album: [bold]audiosr-fx render songs -o out --preset streaming-master --album --report out.html[/bold]
 
-    Material that already reaches 20 kHz, and silence, pass through untouched.
+    Material that already reaches 20 kHz, and silence, pass through untouched, but for noise that is to go.
     """
     settings = RenderSettings(
         model=model,

@@ -82,9 +82,11 @@ def _status(row: ReportRow, report: FileReport) -> str:
         return "skipped"
     if report.before is None or report.after is None:
         return "unreadable"
-    if row.rendered is None:
-        return "compared"
-    return "restored" if row.rendered else "passed"
+    if row.rendered:
+        return "restored"
+    if row.is_cleaned:
+        return "cleaned"
+    return "compared" if row.rendered is None else "passed"
 
 
 def _side(side: Side | None) -> dict[str, Any] | None:

@@ -79,6 +79,7 @@ def _row(before: Path, after: Path) -> ReportRow:
         source=before,
         output=after,
         rendered=True if restored else None,
+        is_cleaned=any(step.action == "cleaned" for step in steps),
         cutoff_hz=told or (verdict.cutoff_hz if verdict.process else None),
         reason=verdict.reason,
         preset=next((step.preset for step in reversed(steps) if step.preset), ""),

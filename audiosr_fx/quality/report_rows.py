@@ -12,7 +12,8 @@ class ReportRow:
     """One file of a batch: what was done to it.
 
     ``output``: None where none was written: skipped, or failed (``error`` then says why). ``rendered``:
-    whether the model ran; False passed through, None where nobody knows, as both files came from elsewhere.
+    whether the model made new highs; False passed through, None where nobody knows, as both files came from
+    elsewhere. ``is_cleaned``: whether it took noise away.
     ``cutoff_hz``: where the input ended. ``reason``: the gate's one line on that. ``decisions``: lines of
     loudness stages. ``render_s``: how long it took. ``start_s``: where in the source the output begins.
     ``lacks``: which side of two folders has no file of this name.
@@ -23,6 +24,7 @@ class ReportRow:
     error: str = ""
     preset: str = ""
     rendered: bool | None = False
+    is_cleaned: bool = False
     cutoff_hz: float | None = None
     reason: str = ""
     decisions: tuple[str, ...] = ()

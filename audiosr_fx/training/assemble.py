@@ -178,9 +178,8 @@ def build_stage(
     settings: Any = recipe.settings(name)
     if name not in stages_of(model.config):
         raise ParameterError(f"model {model.config.name!r} has no {name} to train")
-    kind = stage_kind(name, model.config)
+    build: Callable[..., Stage] = stage_kind(name, model.config)
     model = model.to(device).requires_grad_(False)
-    training = kind.choose(training, settings)
     weights = recipe.data.kind_weights
     maker: BatchMaker = (
         DeviceSegmentMaker(training, settings.augment, weights, device)
@@ -189,7 +188,6 @@ def build_stage(
     )
     with torch.random.fork_rng(devices=[]):  # critics start out the same in every process
         torch.manual_seed(settings.seed)
-        build: Callable[..., Stage] = kind
         return build(model, settings, maker, validation, torch.device(device))
 
 

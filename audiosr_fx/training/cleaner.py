@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import torch
@@ -38,6 +39,7 @@ _LEAST_DB = -80.0  # of what may be left of a clip
 _MAINS_HZ = (50.0, 60.0)
 _HUM_PARTIALS = 16
 _FLOOR_HZ = (300.0, 7_000.0)  # where a recording's own noise is looked for
+_FLOOR_S = 30  # of its beginning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,18 +147,21 @@ class CleanerStage(Stage):
         }
 
     @classmethod
-    def choose(cls, clips: Sequence[Clip], settings: CleanerSettings) -> list[Clip]:  # type: ignore[override]
-        """See ``Stage``: those without noise of their own."""
+    def choose(cls, clips: Sequence[Clip], settings: TrainSettings) -> Sequence[Clip]:
+        """See ``Stage``: those without noise of their own; where there are none, all."""
+        assert isinstance(settings, CleanerSettings)
         chosen = [
             clip
             for clip in clips
-            if clip.kind not in settings.floor_kinds or noise_floor_db(clip.samples[:]) <= settings.floor_db
+            if clip.kind not in settings.floor_kinds
+            or noise_floor_db(clip.samples[: _FLOOR_S * SAMPLE_RATE]) <= settings.floor_db
         ]
         if not chosen:
-            raise ParameterError(
-                f"every recording has steady noise above floor_db, {settings.floor_db:g}; the cleaner learns"
-                " from what has none: give cleaner recordings, or a higher floor_db"
+            logger.warning(
+                "cleaner: all clips have noise of their own above floor_db, %g; it learns from all of them",
+                settings.floor_db,
             )
+            return clips
         logger.info(
             "cleaner: %d of %d clips have noise of their own and are left out",
             len(clips) - len(chosen),
@@ -224,11 +229,11 @@ def _draw_hum(random: np.random.Generator, seconds: Tensor) -> Tensor:
     return hum
 
 
-def noise_floor_db(samples: NDArray[np.int16]) -> float:
+def noise_floor_db(samples: NDArray[np.number[Any]]) -> float:
     """How loud what is steady in a recording is: the RMS of white noise as loud, in dB of the largest sample.
 
     That is the lowest power of each bin between 300 Hz and 7 kHz, of the mean over 0.1 s, and the mean of
-    their decibels; of 0.1 s and less, and of digital silence, it is -inf.
+    their decibels; of what is shorter, and of digital silence, it is -inf.
     """
     n_fft, hop, smoothed = 2048, 480, 9
     peak = float(np.abs(samples.astype(np.float32)).max(initial=0.0))
@@ -237,6 +242,8 @@ def noise_floor_db(samples: NDArray[np.int16]) -> float:
     window = np.hanning(n_fft).astype(np.float32)
     frames = np.lib.stride_tricks.sliding_window_view(samples, n_fft)[::hop]
     frames = frames[np.abs(frames).max(axis=1) > 0]
+    if len(frames) < smoothed:
+        return -math.inf
     first, last = (round(hz * n_fft / SAMPLE_RATE) for hz in _FLOOR_HZ)
     power = np.abs(np.fft.rfft(frames * window)[:, first:last]) ** 2 / np.square(window).sum()
     lowest = uniform_filter1d(power, smoothed, axis=0, mode="nearest").min(axis=0)

@@ -97,7 +97,6 @@ def keep_freed_memory() -> bool:
     kernel each time: fetching them anew takes up to a third of a step on a CPU.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt is None:
+    if mallopt is None or not mallopt(_MMAP_THRESHOLD, 2**31 - 1):  # refused by glibc before 2.35
         return False
-    taken = [mallopt(option, 2**31 - 1) for option in (_TRIM_THRESHOLD, _MMAP_THRESHOLD)]
-    return all(taken)
+    return bool(mallopt(_TRIM_THRESHOLD, 2**31 - 1))

@@ -22,6 +22,7 @@ from audiosr_fx.training.assemble import (
     build_stage,
     load_stages,
     needed_stages,
+    stage_kind,
     start_record,
     starting_model,
 )
@@ -150,6 +151,7 @@ def _train_stage(
     model = starting_model(request.recipe, request.init)
     _load_what_it_builds_on(model, name, request)
     settings = request.recipe.settings(name)
+    training = stage_kind(name, model.config).choose(training, settings)
     stage = build_stage(name, model, request.recipe, training, validation, compute.device)
     if stage.precision != settings.precision:
         logger.info("%s is trained in %s: bfloat16 is only imitated here", name, stage.precision)

@@ -162,11 +162,7 @@ class Stage(ABC):
 
     @classmethod
     def choose(cls, clips: Sequence[Clip], settings: TrainSettings) -> Sequence[Clip]:
-        """Those clips that it learns from: all of them, where a stage does not say.
-
-        Raises:
-            ParameterError: it can learn from none.
-        """
+        """Those clips that it learns from: all of them, where a stage does not say."""
         return clips
 
     @classmethod

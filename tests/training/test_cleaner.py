@@ -90,15 +90,18 @@ def test_the_floor_is_that_of_the_noise_between_sounds() -> None:
     assert noise_floor_db((16_384 * beeps).astype(np.int16)) < -90.0
     assert noise_floor_db(np.zeros(RATE, np.int16)) == -math.inf
     assert noise_floor_db(np.ones(100, np.int16)) == -math.inf
+    nearly_silent = np.zeros(RATE, np.int16)
+    nearly_silent[-40:] = 1_000
+    assert noise_floor_db(nearly_silent) == -math.inf
 
 
-def test_what_has_noise_of_its_own_is_not_learned_from(clips: list[Clip]) -> None:
+def test_what_has_noise_of_its_own_is_not_learned_from(caplog: pytest.LogCaptureFixture) -> None:
     random = np.random.default_rng(0)
     hiss = (3_000 * random.standard_normal(RATE)).astype(np.int16)
     noisy = [Clip(name=kind, kind=kind, source=kind, limit_hz=24e3, samples=hiss) for kind in ("fx", "mix")]
     assert CleanerStage.choose(noisy, QUIET) == noisy[1:], "what sounds on in a mix may be its notes"
-    with pytest.raises(ParameterError, match="every recording has steady noise above floor_db, -64"):
-        CleanerStage.choose(noisy[:1], QUIET)
+    assert CleanerStage.choose(noisy[:1], QUIET) == noisy[:1], "better than nothing"
+    assert "all clips have noise of their own above floor_db, -64" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ const Overview = (() => {
   const MINUS = "\u2212";
   const STATUS = {
     restored: "restored",
+    cleaned: "cleaned",
     passed: "passed through",
     compared: "compared",
     skipped: "skipped",
