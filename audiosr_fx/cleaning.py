@@ -6,7 +6,8 @@ that blocks fit exactly.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -70,6 +71,15 @@ class CleanedSource(GridSource):
             return parts[::-1]
         loudest = sorted(parts, key=lambda part: -self._energy(*part))[:_TELLING]
         return sorted(loudest, reverse=True)
+
+    def taken_dbfs(self, parts: Sequence[tuple[int, int]]) -> float:
+        """RMS of what is taken away in some parts, in dB of full scale; -240 where that is nothing."""
+        power = samples = 0.0
+        for start, stop in parts:
+            taken = self._source.read(start, stop) - self.read(start, stop)
+            power += float(np.square(taken, dtype=np.float64).sum())
+            samples += taken.size
+        return 10.0 * math.log10(max(power / max(samples, 1.0), 1e-24))
 
     def _energy(self, start: int, stop: int) -> float:
         stop_if_asked(self._should_cancel)

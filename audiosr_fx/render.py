@@ -66,6 +66,8 @@ __all__ = [
 _HIGHEST_CUTOFF = 0.95  # of the Nyquist frequency of the output: above it there is nothing to add
 _PASS_BLOCK_S = 1.0
 _SHORTEST_S = 0.010  # a mel frame; less has no band to speak of
+_SHORTEST_CLEANED_S = 3.0  # in less a held note is as steady as noise
+_NOTHING_TAKEN_DBFS = -100.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,9 +139,9 @@ def render(
     gains = normalising_gains(measure_peaks(recent))
     at_48k = _at_rate(recent, SAMPLE_RATE, seconds_apart)
     cleaned = None
-    if _cleans(settings, engine) and source.frames >= _SHORTEST_S * source.sample_rate:
+    if _cleans(settings, engine) and source.frames >= _SHORTEST_CLEANED_S * source.sample_rate:
         cleaned = CleanedSource(at_48k, engine, gains, should_cancel=should_cancel, cache=cache)
-    verdict = _verdict(recent, cleaned, settings, rate_out)
+    verdict = _verdict(recent, cleaned, settings, rate_out, engine)
     return RenderStream(
         at_48k if rate_out == SAMPLE_RATE else _at_rate(recent, rate_out, seconds_apart),
         at_48k,
@@ -257,7 +259,7 @@ class RenderStream:
         self._mix = np.float32(settings.mix)
         self._generated: HighBand | None = None
         given = at_48k if cleaned is None else cleaned
-        makes_all = not settings.keep_low_band and cleaned is None
+        makes_all = not settings.keep_low_band and engine.config.cleaner is None
         terms: list[tuple[float, Source]] = [] if cleaned is None else [(1.0, cleaned), (-1.0, at_48k)]
         if verdict.process and self.frames > 0:
             band = (FullBand if makes_all else HighBand)(
@@ -351,25 +353,34 @@ def _cleans(settings: RenderSettings, engine: Engine) -> bool:
 
 
 def _verdict(
-    source: Source, cleaned: CleanedSource | None, settings: RenderSettings, rate_out: int
+    source: Source, cleaned: CleanedSource | None, settings: RenderSettings, rate_out: int, engine: Engine
 ) -> Verdict:
     """Judge a source, without its noise where that goes, and say what becomes of its low band."""
     if cleaned is None:
-        verdict = _gated(source, settings, rate_out)
+        verdict, taken = _gated(source, settings, rate_out), ""
     else:
         parts = cleaned.telling_parts() if settings.cutoff_hz is None else None
         verdict = _gated(cleaned, settings, rate_out, parts)
         is_silent = verdict.kind == "silent" and judge(source).kind == "silent"  # not by losing its noise
         verdict = replace(verdict, is_cleaned=not is_silent)
+        taken = "" if parts is None or is_silent else _amount(cleaned.taken_dbfs(parts))
     if settings.keep_low_band:
         return verdict
     if verdict.is_cleaned:
-        what = "steady tones and hiss are taken away"
-    elif verdict.process:
+        what = f"steady tones and hiss are taken away{taken}"
+    elif verdict.process and engine.config.cleaner is None:
         what = "below the cutoff the input is not kept but made anew"
+    elif _cleans(settings, engine) and verdict.kind != "silent":
+        what = f"no noise is taken away, as less than {_SHORTEST_CLEANED_S:.0f} s may be one held note"
     else:
         what = "the input is kept as it is"
     return replace(verdict, reason=f"{verdict.reason}; {what}")
+
+
+def _amount(taken_dbfs: float) -> str:
+    if taken_dbfs < _NOTHING_TAKEN_DBFS:
+        return ", of which there is next to nothing"
+    return f", {taken_dbfs:.0f} dBFS RMS of it"
 
 
 def _gated(

@@ -157,7 +157,7 @@ def test_digital_silence_stays(engine: Engine, music: Audio) -> None:
 
 
 def test_a_verdict_says_what_happens_to_the_low_band(music: Audio, engine: Engine) -> None:
-    said = render_array(music[:, :RATE], RATE, CLEANED, engine=engine).verdict.reason
+    said = render_array(music[:, : 4 * RATE], RATE, CLEANED, engine=engine).verdict.reason
     assert said == "cutoff given: 6000 Hz; steady tones and hiss are taken away"
 
 
@@ -176,12 +176,15 @@ def test_a_second_render_takes_everything_from_the_cache(
 
 
 def test_what_needs_no_band_is_cleaned_all_the_same(engine: Engine, signals: type) -> None:
-    bright = signals.noise(2 * RATE, RATE)
+    bright = signals.noise(4 * RATE, RATE)
     rendered = render_array(bright, RATE, replace(CLEANED, cutoff_hz=None), engine=engine)
     verdict = rendered.verdict
     assert not verdict.process
     assert not verdict.is_untouched
-    assert verdict.reason.endswith("already; steady tones and hiss are taken away")
+    taken_dbfs = 20.0 * math.log10(float(np.sqrt(np.mean((bright / 2.0) ** 2))))
+    assert verdict.reason.endswith(
+        f"already; steady tones and hiss are taken away, {taken_dbfs:.0f} dBFS RMS of it"
+    )
     np.testing.assert_allclose(rendered.audio, bright / 2.0, atol=0.02)
 
 
@@ -209,17 +212,32 @@ def test_of_a_long_recording_the_loudest_blocks_are_judged(engine: Engine) -> No
     assert parts[0] == (39 * block, audio.shape[1])
 
 
-@pytest.mark.parametrize("samples", [0, 1, 479])
-def test_what_is_shorter_than_10_ms_is_left_alone(samples: int, engine: Engine, signals: type) -> None:
-    audio = signals.noise(480, RATE)[:, :samples]
-    rendered = render_array(audio, RATE, CLEANED, engine=engine)
-    assert not rendered.verdict.is_cleaned
-    np.testing.assert_array_equal(rendered.audio[:, :samples], audio)
+@pytest.mark.parametrize("samples", [0, 1, 479, 3 * RATE - 1])
+def test_what_may_be_one_held_note_is_not_cleaned(samples: int, engine: Engine, signals: type) -> None:
+    audio = signals.noise(3 * RATE, RATE)[:, :samples]
+    rendered = render_array(audio, RATE, replace(CLEANED, cutoff_hz=None), engine=engine)
+    assert rendered.verdict.is_untouched
+    np.testing.assert_array_equal(rendered.audio, audio)
+
+
+def test_a_short_one_is_restored_without_being_cleaned(music: Audio, engine: Engine) -> None:
+    short = music[:, : 2 * RATE]
+    kept, cleaned = (render_array(short, RATE, one, engine=engine) for one in (KEPT, CLEANED))
+    np.testing.assert_array_equal(cleaned.audio, kept.audio)
+    assert cleaned.verdict.reason.endswith("; no noise is taken away, as less than 3 s may be one held note")
+
+
+def test_where_there_is_no_noise_the_verdict_says_so(signals: type) -> None:
+    engine = Engine(muting_above(7_000.0, tiny_model(config=WITH_PREDICTOR)), "cpu")
+    dull = signals.noise(4 * RATE, RATE, cutoff_hz=5_000.0)
+    low = signal.sosfilt(signal.butter(16, 5_500.0, fs=RATE, output="sos"), dull).astype(np.float32)
+    said = render_array(low, RATE, replace(CLEANED, cutoff_hz=None), engine=engine).verdict.reason
+    assert said.endswith("; steady tones and hiss are taken away, of which there is next to nothing")
 
 
 def test_what_is_silent_without_its_noise_is_cleaned_all_the_same(signals: type) -> None:
     engine = Engine(muting_above(-1.0, tiny_model(config=WITH_PREDICTOR)), "cpu")
-    hiss = 0.003 * signals.noise(2 * RATE, RATE)
+    hiss = 0.003 * signals.noise(4 * RATE, RATE)
     rendered = render_array(hiss, RATE, replace(CLEANED, cutoff_hz=None), engine=engine)
     assert rendered.verdict.is_cleaned
     assert np.std(rendered.audio) < 0.01 * np.std(hiss)
@@ -227,7 +245,7 @@ def test_what_is_silent_without_its_noise_is_cleaned_all_the_same(signals: type)
 
 def test_a_cutoff_that_is_told_needs_no_look_at_the_whole(music: Audio, engine: Engine) -> None:
     with mock.patch.object(CleanedSource, "telling_parts") as asked:
-        render_array(music[:, : 2 * RATE], RATE, CLEANED, engine=engine)
+        render_array(music[:, : 4 * RATE], RATE, CLEANED, engine=engine)
     assert not asked.called
 
 
@@ -242,9 +260,9 @@ def test_what_is_left_as_it_is_stays_bit_for_bit(kind: str, music: Audio, engine
 
 
 def test_what_lies_above_the_model_is_kept(engine: Engine, signals: type) -> None:
-    audio = signals.noise(2 * 96_000, 96_000)
+    audio = signals.noise(4 * 96_000, 96_000)
     out = render_array(audio, 96_000, CLEANED, engine=engine).audio
-    change, before = (np.abs(np.fft.rfft(sound))[:, 2 * 25_000 :] for sound in (out - audio, audio))
+    change, before = (np.abs(np.fft.rfft(sound))[:, 4 * 25_000 :] for sound in (out - audio, audio))
     assert np.std(change) < 1e-3 * np.std(before)
 
 

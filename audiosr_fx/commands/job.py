@@ -81,7 +81,7 @@ class Result:
     output: str | None
     preset: str | None = None
     rendered: bool
-    cleaned: bool
+    cleaned: bool = False
     bandwidth: str | None
     cutoff_hz: float | None
     intact_below_hz: float | None

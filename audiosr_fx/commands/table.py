@@ -150,7 +150,12 @@ def _cells(outcome: Outcome, name_length: int) -> tuple[str, ...]:
 def _done(result: Result) -> str:
     if result.output is None:
         return "left out, nothing to do"
-    done = "restored" if result.rendered else "written untouched" if result.untouched else "processed"
+    if result.rendered:
+        done = "restored"
+    elif result.cleaned:
+        done = "cleaned"
+    else:
+        done = "written untouched" if result.untouched else "processed"
     return f"{done}, {result.clipped_samples} samples limited" if result.clipped_samples else done
 
 

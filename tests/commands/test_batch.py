@@ -89,19 +89,20 @@ def test_what_needs_nothing_may_be_left_out(run: Run, songs: Path) -> None:
 
 
 def test_what_is_cleaned_and_no_more_is_written_and_called_so(
-    run: Run, songs: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, songs: Path, signals: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = Engine(tiny_model(config=WITH_PREDICTOR), "cpu")
     monkeypatch.setattr("audiosr_fx.engine.load_engine", lambda *_: engine)
-    full, silent = songs / "full.wav", songs / "silent.wav"
+    full, silent = songs / "long.wav", songs / "silent.wav"
+    soundfile.write(full, signals.noise(4 * RATE, RATE).T, RATE)
     files, summary = told(
         run("render", full, silent, "-o", "out", "--no-keep-low-band", "--skip-untouched", "--json")
     )
     assert (summary["rendered"], summary["untouched"], summary["skipped"]) == (0, 0, 1)
-    assert files_in("out") == ["full.wav"]
+    assert files_in("out") == ["long.wav"]
     told_of = [(one["rendered"], one["cleaned"], one["untouched"], one["intact_below_hz"]) for one in files]
     assert told_of == [(False, True, False, 0.0), (False, False, True, None)]
-    [made] = read_provenance(Path("out/full.wav"))
+    [made] = read_provenance(Path("out/long.wav"))
     assert (made.action, made.cutoff_hz, made.seed) == ("cleaned", None, None)
     assert made.others == (("keep_low_band", "False"),)
     result = run("render", full, "-o", "again.wav", "--no-keep-low-band")
