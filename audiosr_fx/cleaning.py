@@ -73,9 +73,12 @@ class CleanedSource(GridSource):
         return sorted(loudest, reverse=True)
 
     def taken_dbfs(self, parts: Sequence[tuple[int, int]]) -> float:
-        """RMS of what is taken away in some parts, in dB of full scale; -240 where that is nothing."""
+        """RMS of what is taken away in parts that were just read, in dB of full scale; -240 for nothing.
+
+        Of a wide file, of which few blocks are kept, the last of them tell.
+        """
         power = samples = 0.0
-        for start, stop in parts:
+        for start, stop in parts[-self._blocks_kept :]:
             taken = self._source.read(start, stop) - self.read(start, stop)
             power += float(np.square(taken, dtype=np.float64).sum())
             samples += taken.size

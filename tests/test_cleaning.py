@@ -212,6 +212,19 @@ def test_of_a_long_recording_the_loudest_blocks_are_judged(engine: Engine) -> No
     assert parts[0] == (39 * block, audio.shape[1])
 
 
+def test_nothing_is_cleaned_anew_to_say_how_much_went(music: Audio, engine: Engine) -> None:
+    source = CleanedSource(ArraySource(music, RATE), engine, np.ones(2, np.float32))
+    source._blocks_kept = 2
+    parts = source.telling_parts()
+    assert len(parts) == 3
+    for start, stop in parts:
+        source.read(start, stop)
+    with mock.patch.object(engine, "clean") as clean:
+        taken_dbfs = source.taken_dbfs(parts)
+    assert not clean.called
+    assert taken_dbfs == pytest.approx(20.0 * np.log10(np.sqrt(np.mean(np.square(music / 2.0)))), abs=0.5)
+
+
 @pytest.mark.parametrize("samples", [0, 1, 479, 3 * RATE - 1])
 def test_what_may_be_one_held_note_is_not_cleaned(samples: int, engine: Engine, signals: type) -> None:
     audio = signals.noise(3 * RATE, RATE)[:, :samples]
