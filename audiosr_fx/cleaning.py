@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiosr_fx.cache_key import digest
-from audiosr_fx.highband import BLOCK_FRAMES, fade_to_silence
+from audiosr_fx.highband import BLOCK_FRAMES, fade_to_silence, loudest_blocks
 from audiosr_fx.meltrack import HOP, SAMPLE_RATE, read_mirrored
-from audiosr_fx.progress import stop_if_asked
 from audiosr_fx.sources import Audio, GridSource, Source, native_rate_of
 
 if TYPE_CHECKING:
@@ -65,12 +64,12 @@ class CleanedSource(GridSource):
         Raises:
             RenderCancelled: should_cancel said so.
         """
-        starts = range(0, self.frames, self._block_frames)
-        parts = [(start, min(start + self._block_frames, self.frames)) for start in starts]
-        if len(parts) <= _TELLING:
-            return parts[::-1]
-        loudest = sorted(parts, key=lambda part: -self._energy(*part))[:_TELLING]
-        return sorted(loudest, reverse=True)
+        size = self._block_frames
+        count = -(-self.frames // size)
+        indices: Sequence[int] = range(count)
+        if count > _TELLING:
+            indices = loudest_blocks(self._source, _TELLING, self._should_cancel)
+        return [(index * size, min((index + 1) * size, self.frames)) for index in reversed(indices)]
 
     def taken_dbfs(self, parts: Sequence[tuple[int, int]]) -> float:
         """RMS of what is taken away in parts that were just read, in dB of full scale; -240 for nothing.
@@ -84,10 +83,6 @@ class CleanedSource(GridSource):
             samples += taken.size
         return 10.0 * math.log10(max(power / max(samples, 1.0), 1e-24))
 
-    def _energy(self, start: int, stop: int) -> float:
-        stop_if_asked(self._should_cancel)
-        return float(np.square(self._source.read(start, stop), dtype=np.float64).sum())
-
     def _make_block(self, index: int) -> Audio:
         """See ``GridSource``: kept from before, or cleaned anew."""
         context = self._engine.cleaner_context * HOP
@@ -95,20 +90,18 @@ class CleanedSource(GridSource):
         end = -(-self.frames // HOP) * HOP + _MIRRORED
         first, last = max(start - context, -_MIRRORED), min(start + self._block_frames + context, end)
         stretch = read_mirrored(self._source, first, last)
+        before, count = start - first, min(self._block_frames, self.frames - start)
         if self._cache is None:
-            return self._cleaned(stretch, start, first)
-        count = min(self._block_frames, self.frames - start)
-        key = digest("cleaned", self._engine.fingerprint, self._gains, start - first, count, stretch)
+            return self._cleaned(stretch, before, count)
+        key = digest("cleaned", self._engine.fingerprint, self._gains, before, count, stretch)
         kept = self._cache.load(key)
         if kept is None:
-            kept = self._cleaned(stretch, start, first)
+            kept = self._cleaned(stretch, before, count)
             self._cache.save(key, kept)
         return kept
 
-    def _cleaned(self, stretch: Audio, start: int, first: int) -> Audio:
-        """The block that begins at sample ``start``, made from a stretch that begins at ``first``."""
-        before = start - first
-        count = min(self._block_frames, self.frames - start)
+    def _cleaned(self, stretch: Audio, before: int, count: int) -> Audio:
+        """A block of ``count`` samples, the rest zeros, that begins ``before`` samples into its stretch."""
         after = stretch.shape[1] - before - count
         margins = (before // HOP, after // HOP)
         cleaned = self._engine.clean(stretch * self._gains, margins, self._should_cancel)[:, :count]

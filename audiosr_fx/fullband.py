@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from audiosr_fx.bandwidth import apply_fir, complement
-from audiosr_fx.highband import BLOCK_FRAMES, HighBand, Stretch
-from audiosr_fx.meltrack import HOP
-from audiosr_fx.progress import stop_if_asked
+from audiosr_fx.highband import HighBand, Stretch, loudest_blocks
 from audiosr_fx.sources import Audio
 
 _MOST_GAIN = 10 ** (24.0 / 20.0)
@@ -42,7 +40,7 @@ class FullBand(HighBand):
 
     def _measure_gain(self) -> float:
         """What the generated signal needs to be as loud as the recording below the crossover."""
-        index = self._loudest_block()
+        [index] = loudest_blocks(self._source, 1, self._should_cancel)
         start, stop = self._samples_of(index)
         reach = len(self._lowpass) // 2
         spare = self._context - reach
@@ -55,11 +53,3 @@ class FullBand(HighBand):
         if min(levels) < _INAUDIBLE:
             return 1.0
         return float(np.clip(levels[0] / levels[1], 1.0 / _MOST_GAIN, _MOST_GAIN))
-
-    def _loudest_block(self) -> int:
-        energies = []
-        for start in range(0, self.frames, BLOCK_FRAMES * HOP):
-            stop_if_asked(self._should_cancel)
-            block = self._source.read(start, min(start + BLOCK_FRAMES * HOP, self.frames))
-            energies.append(float(np.square(block, dtype=np.float64).sum()))
-        return int(np.argmax(energies))

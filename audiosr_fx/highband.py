@@ -249,6 +249,21 @@ def distance_to_sound(audio: Audio) -> NDArray[np.int64]:
     return distance
 
 
+def loudest_blocks(source: Source, most: int, should_cancel: Callable[[], bool] | None) -> list[int]:
+    """Indices of the loudest blocks of the grid, in order; of equally loud ones the first.
+
+    Raises:
+        RenderCancelled: should_cancel said so.
+    """
+    size = BLOCK_FRAMES * HOP
+    energies = []
+    for start in range(0, source.frames, size):
+        stop_if_asked(should_cancel)
+        block = source.read(start, min(start + size, source.frames))
+        energies.append(float(np.square(block, dtype=np.float64).sum()))
+    return sorted(sorted(range(len(energies)), key=lambda index: -energies[index])[:most])
+
+
 def fade_to_silence(audio: Audio) -> Audio:
     """A gain for each sample: one on sound, zero in digital silence more than 2 ms away from any."""
     return _fade(distance_to_sound(audio))
