@@ -302,7 +302,7 @@ def test_file_names_with_several_spaces_are_told_as_they_are(run: Run, dull: Pat
     Path("out  1.wav").touch()
     assert run("render", "take  2.wav", "-o", "out.wav").stderr == "error: take  2.wav: no such file\n"
     taken = run("render", "take  1   dull.wav", "-o", "out  1.wav")
-    assert taken.stderr == "error: out  1.wav: exists already; --overwrite replaces it\n"
+    assert taken.stderr == "error: out  1.wav: exists already; choose another name, or add --overwrite\n"
     same = run("render", "take  1   dull.wav", "-o", "take  1   dull.wav")
     assert "error: take  1   dull.wav: is the input take  1   dull.wav" in same.stderr
 
@@ -329,7 +329,7 @@ def test_an_existing_output_stays_unless_told(run: Run, dull: Path) -> None:
     Path("taken.wav").write_bytes(b"precious")
     refused = run("render", dull, "-o", "taken.wav", *QUICK)
     assert refused.exit_code == ExitCode.OUTPUT
-    assert refused.stderr == "error: taken.wav: exists already; --overwrite replaces it\n"
+    assert refused.stderr == "error: taken.wav: exists already; choose another name, or add --overwrite\n"
     assert Path("taken.wav").read_bytes() == b"precious"
     assert run("render", dull, "-o", "taken.wav", "--overwrite", *QUICK).exit_code == ExitCode.OK
     assert soundfile.info("taken.wav").frames == RATE // 3
@@ -599,7 +599,7 @@ def test_a_picture_is_replaced_on_request_alone_and_a_recording_never(run: Run, 
     Path("picture.png").write_bytes(b"drawn before")
     again = run("inspect", dull, "--spectrogram", "picture.png")
     assert again.exit_code == ExitCode.OUTPUT
-    assert again.output == "error: picture.png: exists already; --overwrite replaces it\n"
+    assert again.output == "error: picture.png: exists already; choose another name, or add --overwrite\n"
     assert Path("picture.png").read_bytes() == b"drawn before"
     assert run("inspect", dull, "--spectrogram", "picture.png", "--overwrite").exit_code == ExitCode.OK
     assert Path("picture.png").read_bytes().startswith(b"\x89PNG")
@@ -675,7 +675,7 @@ def test_a_link_to_nowhere_is_a_name_that_is_taken_before_anything_is_loaded(
     Path("link.wav").symlink_to("nowhere.wav")
     refused = run("render", dull, "-o", "link.wav")
     assert refused.exit_code == ExitCode.OUTPUT
-    assert refused.stderr == "error: link.wav: exists already; --overwrite replaces it\n"
+    assert refused.stderr == "error: link.wav: exists already; choose another name, or add --overwrite\n"
 
 
 def test_upstream_leaves_no_folder_behind_where_there_is_no_model(

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from audiosr_fx.atomic import refuse_special, temporary_beside
+from audiosr_fx.atomic import temporary_beside
 from audiosr_fx.commands.job import Failure, Outcome
 from audiosr_fx.commands.outputs import Task, make_folder
-from audiosr_fx.commands.terminal import OutputError, output_errors
+from audiosr_fx.commands.terminal import OutputError, output_errors, refuse_taken
 from audiosr_fx.errors import ParameterError
 from audiosr_fx.wording import shown
 
@@ -33,9 +33,7 @@ def check_report(path: Path, tasks: Sequence[Task], *, overwrite: bool) -> None:
             raise OutputError(f"{shown(path)}: is a folder; expected a file name")
         if any(path.exists() and task.source.exists() and path.samefile(task.source) for task in tasks):
             raise OutputError(f"{shown(path)}: is an input, which is never replaced")
-        refuse_special(path)
-        if path.exists() and not overwrite:
-            raise OutputError(f"{shown(path)}: exists already; --overwrite replaces it")
+        refuse_taken(path, overwrite)
         make_folder(path.parent)
         probe = temporary_beside(path)
         try:

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from audiosr_fx.atomic import refuse_special
-from audiosr_fx.commands.terminal import ExitCode, OutputError, output_errors, printable, say, say_error
+from audiosr_fx.commands.terminal import ExitCode, output_errors, printable, refuse_taken, say, say_error
 from audiosr_fx.errors import ParameterError
 from audiosr_fx.wording import first_few
 
@@ -41,10 +40,7 @@ def report(
 
     if out.suffix.lower() not in (".html", ".htm"):
         raise ParameterError(f"output is {out}; expected a name in .html, as in -o report.html")
-    with output_errors():
-        refuse_special(out)
-    if out.exists() and not overwrite:
-        raise OutputError(f"{out}: exists already; choose another name, or add --overwrite")
+    refuse_taken(out, overwrite)
     rows = pair_rows(before, after)
     with counted("measuring", len(rows)) as show, output_errors():
         unread = write_report(

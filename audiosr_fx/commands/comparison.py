@@ -11,12 +11,13 @@ from itertools import combinations, count, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from audiosr_fx.atomic import refuse_special, write_text
+from audiosr_fx.atomic import write_text
 from audiosr_fx.commands.terminal import (
     OutputError,
     describe_error,
     output_errors,
     printable,
+    refuse_taken,
     say,
     say_error,
     say_json,
@@ -68,10 +69,7 @@ class Results:
         for path in (self.csv, self.markdown):
             if path is None:
                 continue
-            with output_errors():
-                refuse_special(path)
-            if path.exists() and not self.overwrite:
-                raise OutputError(f"{path}: exists; choose another name, or say --overwrite")
+            refuse_taken(path, self.overwrite)
             if not path.absolute().parent.is_dir():
                 raise OutputError(f"{path}: there is no folder {path.parent}")
         for folder, pattern in ((self.plots, "*.png"), (self.audio, "*")):
@@ -80,7 +78,7 @@ class Results:
             if folder.exists() and not folder.is_dir():
                 raise OutputError(f"{folder}: is not a folder")
             if not self.overwrite and next(folder.glob(pattern), None) is not None:
-                raise OutputError(f"{folder}: holds files; choose another folder, or say --overwrite")
+                raise OutputError(f"{folder}: holds files; choose another folder, or add --overwrite")
         if self.audio is not None and self.audio.resolve().is_relative_to(originals.resolve()):
             raise ParameterError(f"audio is {self.audio}; expected a folder outside the originals")
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from audiosr_fx.atomic import refuse_special
 from audiosr_fx.commands.terminal import (
     ExitCode,
     OutputError,
@@ -18,6 +17,7 @@ from audiosr_fx.commands.terminal import (
     joint_exit_code,
     output_errors,
     printable,
+    refuse_taken,
     say,
     say_error,
     say_json,
@@ -133,9 +133,7 @@ def _check_picture(path: Path, files: list[Path], *, overwrite: bool) -> None:
     with output_errors():
         if path.exists() and any(file.exists() and path.samefile(file) for file in files):
             raise OutputError(f"{shown(path)}: is an input, which is never replaced")
-        refuse_special(path)
-        if path.exists() and not overwrite:
-            raise OutputError(f"{shown(path)}: exists already; --overwrite replaces it")
+        refuse_taken(path, overwrite)
         if not path.absolute().parent.is_dir():
             raise OutputError(f"{shown(path)}: there is no folder {shown(path.parent)}")
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from audiosr_fx.atomic import refuse_special
 from audiosr_fx.commands.outputs import Task, make_folder
-from audiosr_fx.commands.terminal import ExitCode, OutputError, output_errors, printable
+from audiosr_fx.commands.terminal import ExitCode, OutputError, output_errors, printable, refuse_taken
 from audiosr_fx.errors import AudioFormatError
 from audiosr_fx.settings import RenderSettings, parse_region, session_rate
 from audiosr_fx.wording import shown
@@ -190,9 +188,7 @@ def check_output(task: Task, job: Job) -> None:
                     raise OutputError(
                         f"{shown(task.output)}: is the input {shown(source)}, which is never replaced"
                     )
-        refuse_special(task.output)
-        if not job.overwrite and os.path.lexists(task.output):  # be it a link to nowhere
-            raise OutputError(f"{shown(task.output)}: exists already; --overwrite replaces it")
+        refuse_taken(task.output, job.overwrite)
         try:
             make_folder(task.output.parent)
         except (FileExistsError, NotADirectoryError) as cause:

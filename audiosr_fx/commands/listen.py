@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from audiosr_fx.atomic import refuse_special
 from audiosr_fx.commands.terminal import (
     ExitCode,
     OutputError,
     describe_error,
     output_errors,
     printable,
+    refuse_taken,
     say,
     say_error,
     say_json,
@@ -194,7 +194,7 @@ def _make(folder: Path, out: Path, settings: ListenSettings, *, overwrite: bool,
     from audiosr_fx.quality.embed import write_whole
     from audiosr_fx.quality.listen import build_test
 
-    _refuse_taken(out, overwrite=overwrite)
+    _check_name(out, overwrite=overwrite)
     with counted("reading and matching") as on_item:
         test = build_test(folder, settings, on_item)
     with output_errors():
@@ -236,21 +236,16 @@ def _described(out: Path, test: ListeningTest) -> str:
     )
 
 
-def _refuse_taken(path: Path, *, overwrite: bool) -> None:
+def _check_name(path: Path, *, overwrite: bool) -> None:
     """Say what keeps a name from being written before the work, not after it; what listeners said is never
     replaced.
     """
-    with output_errors():
-        refuse_special(path)
     if path.is_dir():
         raise OutputError(f"{path}: is a folder; expected the name of a file")
     if not path.absolute().parent.is_dir():
         raise OutputError(f"{path}: there is no folder {path.parent}")
-    if not path.exists():
-        return
-    if not overwrite:
-        raise OutputError(f"{path}: exists already; choose another name, or add --overwrite")
-    if _holds_results(path):
+    refuse_taken(path, overwrite)
+    if path.exists() and _holds_results(path):
         raise OutputError(
             f"{path}: holds a listener's results, which are never replaced; choose another name"
         )
@@ -280,7 +275,7 @@ def _summarise(
 
     for path in (csv, answers):
         if path is not None:
-            _refuse_taken(path, overwrite=overwrite)
+            _check_name(path, overwrite=overwrite)
     if csv is not None and answers is not None and csv.resolve() == answers.resolve():
         raise ParameterError(f"csv and answers are both {csv}; expected two files")
     results, failed = _read_all(paths)

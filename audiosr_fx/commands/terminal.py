@@ -14,6 +14,7 @@ from pathlib import Path
 
 import typer
 
+from audiosr_fx.atomic import refuse_special
 from audiosr_fx.errors import (
     NO_ROOM,
     AudioFormatError,
@@ -59,6 +60,18 @@ EXIT_CODES_HELP = (
 
 class OutputError(AudioSRError):
     """A result that cannot be written."""
+
+
+def refuse_taken(path: Path, overwrite: bool) -> None:
+    """Refuse a name that anything has, be it a link to nowhere, unless it is a file that may be replaced.
+
+    Raises:
+        OutputError: it is taken, or by something that is neither file nor folder.
+    """
+    with output_errors():
+        refuse_special(path)
+    if not overwrite and os.path.lexists(path):
+        raise OutputError(f"{shown(path)}: exists already; choose another name, or add --overwrite")
 
 
 def exit_code_of(error: BaseException) -> ExitCode:

@@ -39,8 +39,8 @@ class ConvNeXtBlock(nn.Module):
 def depthwise(x: Tensor, convolution: nn.Conv1d) -> Tensor:
     """What a depthwise convolution, as long afterwards as before, makes of ``x``: (B, C, L) -> (B, C, L).
 
-    Torch's own takes nearly half of a block's time on a CPU where a kernel is long, and going back where it is
-    short too. There it is one matrix product for each channel, of the same sums, in a few per cent.
+    Torch's own takes nearly half of a block's time on a CPU where a kernel is long, and going back where it
+    is short too. There it is one matrix product for each channel, of the same sums, in a few per cent.
     """
     (taps,) = convolution.kernel_size
     is_quick = taps <= _SHORT and not torch.is_grad_enabled()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from audiosr_fx.commands.terminal import OutputError, printable, say, say_note
+from audiosr_fx.commands.terminal import printable, refuse_taken, say, say_note
 from audiosr_fx.errors import CheckpointError, ParameterError
 from audiosr_fx.model.catalogue import KNOWN_MODELS, read_card
 from audiosr_fx.model.places import models_folder
@@ -74,8 +74,7 @@ def export(
     log_to_stderr()
     path = _export_path(destination)
     licence, description = (printable(" ".join(text.split())) for text in (licence, description))
-    if path.exists() and not overwrite:
-        raise OutputError(f"{path}: exists already; choose another name, or allow it with --overwrite")
+    refuse_taken(path, overwrite)
     notes = "" if card is None else read_text(card, "text for a card")
     fallback = load_recipe(recipe)
     model, records = trained_model(runs, fallback, init)

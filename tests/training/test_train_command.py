@@ -162,7 +162,7 @@ def test_an_export_replaces_nothing_unless_asked(run: Run, corpus_folder: Path) 
     Path("mine.safetensors").write_bytes(b"precious")
     refused = run("train", "export", "mine.safetensors")
     assert refused.exit_code == 5
-    assert "exists already; choose another name, or allow it with --overwrite" in refused.stderr
+    assert "exists already; choose another name, or add --overwrite" in refused.stderr
     assert Path("mine.safetensors").read_bytes() == b"precious"
     Path("words.txt").write_text("Thanks to everybody.")
     allowed = run(
