@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import signal
-from tiny import WITH_PREDICTOR, tiny_model
+from tiny import WITH_PREDICTOR, muting_above, tiny_model
 
 from audiosr_fx.cache import RenderCache
 from audiosr_fx.cleaning import CleanedSource
@@ -32,17 +32,6 @@ def halving(model: AudioSRModel) -> AudioSRModel:
     assert model.cleaner is not None
     model.cleaner.log_gain = mock.Mock(  # type: ignore[method-assign]
         side_effect=lambda magnitude, made: torch.full_like(magnitude[:, made], -math.log(2.0))
-    )
-    return model
-
-
-def muting_above(frequency_hz: float, model: AudioSRModel) -> AudioSRModel:
-    """Its cleaner turns all above a frequency down by 80 dB."""
-    assert model.cleaner is not None
-    bins = torch.arange(1025) * RATE / 2048
-    gain = torch.where(bins > frequency_hz, -4.0 * math.log(10.0), 0.0)
-    model.cleaner.log_gain = mock.Mock(  # type: ignore[method-assign]
-        side_effect=lambda magnitude, made: gain.expand_as(magnitude[:, made])
     )
     return model
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from unittest import mock
 
 import torch
 
@@ -59,3 +61,14 @@ def tiny_model(seed: int = 0, config: ModelConfig = TINY) -> AudioSRModel:
 def excited_engine(seed: int = 0) -> Engine:
     """An untrained model of the embedded model's stages: its new band follows the level of the input."""
     return Engine(tiny_model(seed, replace(WITH_PREDICTOR, guidance_scale=1.0)), "cpu")
+
+
+def muting_above(frequency_hz: float, model: AudioSRModel) -> AudioSRModel:
+    """Its cleaner turns all above a frequency down by 80 dB."""
+    assert model.cleaner is not None
+    bins = torch.arange(1025) * 48_000 / 2048
+    gain = torch.where(bins > frequency_hz, -4.0 * math.log(10.0), 0.0)
+    model.cleaner.log_gain = mock.Mock(  # type: ignore[method-assign]
+        side_effect=lambda magnitude, made: gain.expand_as(magnitude[:, made])
+    )
+    return model

@@ -82,7 +82,7 @@ def _run_batch(tasks: Sequence[Task], recipe: Recipe, batch: Batch) -> None:
         with RenderProgress(files=len(tasks), quiet=batch.quiet) as progress:
             if has_work and batch.is_stem_set and batch.shares_cutoff and recipe.finds_cutoff:
                 progress.say("judging the stems")
-                tasks = share_cutoff(tasks)
+                tasks = share_cutoff(tasks, recipe)
             if has_work and batch.is_album:
                 progress.say("measuring the set")
                 recipe = _for_album(recipe, tasks)

@@ -165,6 +165,9 @@ class Recipe(Protocol):
     def finds_cutoff(self) -> bool:
         """Whether its models look for a cutoff in each file, so that a set may tell them one instead."""
 
+    def judge(self, source: Source) -> Verdict:
+        """What its first model decides about a file: without its noise, where that goes."""
+
     def apart(self) -> Recipe:
         """The same, for a process that may crash without harm."""
 

@@ -21,11 +21,13 @@ from audiosr_fx.commands.terminal import interrupts_held, output_errors
 from audiosr_fx.settings import Region, RenderSettings, parse_region
 
 if TYPE_CHECKING:
+    from audiosr_fx.bandwidth import Verdict
     from audiosr_fx.files import FileSource
     from audiosr_fx.metadata import Metadata
     from audiosr_fx.meters import Levels
     from audiosr_fx.progress import OnEvent
     from audiosr_fx.render import RenderStream
+    from audiosr_fx.sources import Source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,20 @@ class PlainRecipe:
     def finds_cutoff(self) -> bool:
         """Whether none was given."""
         return self.job.settings.cutoff_hz is None
+
+    def judge(self, source: Source) -> Verdict:
+        """What the model decides about a file, which is loaded where that takes it."""
+        if self.job.settings.keep_low_band:
+            from audiosr_fx.bandwidth import judge
+
+            return judge(source)
+        from audiosr_fx.engine import load_engine
+        from audiosr_fx.render import render
+
+        settings = self.job.settings
+        return render(
+            source, settings, load_engine(settings.model, self.device), cache=self.job.cache
+        ).verdict
 
     def apart(self) -> PlainRecipe:
         """The same."""

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from audiosr_fx.board import Board
     from audiosr_fx.file_job import RenderedFile
     from audiosr_fx.progress import OnEvent
+    from audiosr_fx.sources import Source
 
 _LOUDNESS = ("LoudnessNormalize", "MasterTo")
 
@@ -114,6 +115,19 @@ class PresetRecipe:
         """Whether it has models, and none with a cutoff of its own."""
         nodes = [section for _, section in self.chosen.preset.sections() if section.type == "AudioSR"]
         return bool(nodes) and not any("cutoff_hz" in section.values for section in nodes)
+
+    def judge(self, source: Source) -> Verdict:
+        """What the first model of the chain decides about a file as it is before the chain."""
+        section = next(section for _, section in self.chosen.preset.sections() if section.type == "AudioSR")
+        if section.values.get("keep_low_band", True):
+            from audiosr_fx.bandwidth import judge
+
+            return judge(source)
+        from audiosr_fx.node import AudioSR
+
+        (node,) = replace(self.chosen.preset, chain=(section,)).build(SESSION_RATE, device=self.device)
+        assert isinstance(node, AudioSR)
+        return node.render_source(source, cache=self.job.cache).verdict
 
     def apart(self) -> PresetRecipe:
         """The same, for a process that may crash without harm."""

@@ -43,11 +43,11 @@ class SetCheck:
         return {"why_not": self.why_not} if self.found is None else asdict(self.found)
 
 
-def share_cutoff(tasks: Sequence[Task]) -> list[Task]:
+def share_cutoff(tasks: Sequence[Task], recipe: Recipe) -> list[Task]:
     """The same tasks, with the cutoff of the set where a stem takes it, and a note on that."""
     from audiosr_fx.stems import decide_stems
 
-    verdicts = {task: verdict for task in tasks if (verdict := _verdict(task.source)) is not None}
+    verdicts = {task: verdict for task in tasks if (verdict := _verdict(task.source, recipe)) is not None}
     decisions = dict(zip(verdicts, decide_stems(list(verdicts.values())), strict=True))
     return [
         replace(task, cutoff_hz=decisions[task].cutoff_hz, note=decisions[task].reason)
@@ -109,13 +109,12 @@ def _pair(result: Result, region: str | None) -> StemPair:
     )
 
 
-def _verdict(path: Path) -> Verdict | None:
+def _verdict(path: Path, recipe: Recipe) -> Verdict | None:
     """What one stem says for itself; None for one that cannot be read, of which its render tells."""
-    from audiosr_fx.bandwidth import judge
     from audiosr_fx.files import FileSource
 
     try:
         with FileSource(path, warns=False) as source:
-            return judge(source)
+            return recipe.judge(source)
     except AudioSRError:
         return None

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from tiny import WITH_PREDICTOR, tiny_model
+from tiny import WITH_PREDICTOR, muting_above, tiny_model
 from typer.testing import Result
 
 from audiosr_fx.commands.terminal import ExitCode
@@ -352,6 +352,28 @@ def test_stems_share_a_cutoff_and_still_add_up(run: Run, songs: Path) -> None:
     assert summary["stems"]["stems"] == 4
     assert summary["stems"]["below_hz"] == pytest.approx(6000, rel=0.1)
     assert summary["stems"]["peak_dbfs"] < -90.0
+
+
+@pytest.mark.parametrize("chain", [(), ("--preset", "hissing.toml")])
+def test_stems_under_hiss_share_the_cutoff_they_show_without_it(
+    chain: tuple[str, ...], run: Run, signals: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cleaner = Engine(muting_above(7_000.0, tiny_model(config=WITH_PREDICTOR)), "cpu")
+    monkeypatch.setattr("audiosr_fx.engine.load_engine", lambda *_: cleaner)
+    node = '[[chain]]\ntype = "AudioSR"\nkeep_low_band = false\n'
+    Path("hissing.toml").write_text(LEVELS.partition("[[chain]]")[0] + node, "utf-8")
+    (tmp_path / "reels").mkdir()
+    for name, gain in {"drums": 1.0, "voice": 0.3}.items():
+        dull = signals.noise(4 * RATE, RATE, cutoff_hz=6_000.0)
+        hiss = 2.0 * signals.noise(4 * RATE, RATE)
+        soundfile.write(f"reels/{name}.wav", gain * (dull + hiss).T, RATE, subtype="FLOAT")
+    result = run("render", "reels", "-o", "out", "--stems", "--json", *(chain or ("--no-keep-low-band",)))
+    assert result.exit_code == ExitCode.OK, result.output
+    files, summary = told(result)
+    assert [one["bandwidth"] for one in files] == ["shared", "shared"]
+    assert files[0]["cutoff_hz"] == files[1]["cutoff_hz"] == pytest.approx(6_500.0, rel=0.1)
+    assert all(one["cleaned"] and "shown by 2 of 2 stems" in one["decisions"][0] for one in files)
+    assert summary["stems"]["why_not"] == "the low band was not to be kept"
 
 
 def test_stems_may_keep_their_own_cutoffs(run: Run, songs: Path) -> None:
