@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from audiosr_fx import deesser
+from audiosr_fx import deesser, width
 from audiosr_fx.band_tone import pad_taps, toned_highpass
 from audiosr_fx.bandwidth import apply_fir
 from audiosr_fx.cache_key import digest
@@ -96,6 +96,8 @@ class HighBand(GridSource):
         highpass = self._plan.highpass
         self._context = -(-(len(highpass) // 2) // HOP) * HOP
         self._margin = self._engine.vocoder_context + self._context // HOP
+        if self.channels == 2:  # whole steps, with what narrowing takes beyond the context
+            self._margin = -(-(self._margin + width.REACH // HOP) * HOP // width.STEP) * width.STEP // HOP
         frequency_hz = self._plan.crossover.frequency_hz
         self._tone = toned_highpass(highpass, frequency_hz, SAMPLE_RATE, settings, size=2 * self._context + 1)
         self._highpass = pad_taps(highpass, len(self._tone))
@@ -205,18 +207,21 @@ class HighBand(GridSource):
         floor = np.float32(self.mel.floor)
         if (mel <= floor).all():
             return np.zeros((self.channels, (stop - start) * HOP + 2 * self._context), np.float32)
-        stretch = self._stretch_of_vocoder(start_frame, stop_frame)
+        recorded = apply_fir(self._stretch_of_vocoder(start_frame, stop_frame), self._lowpass)
         stop_if_asked(self._should_cancel)
         waveform = self._engine.vocode(
             np.maximum(mel, floor),
-            apply_fir(stretch, self._lowpass) * gains,
+            recorded * gains,
             cutoff_hz=self._plan.crossover.lower_hz,
             start_frame=start_frame,
             seed=self._seed,
             batch=self._batch,
         )
+        waveform /= gains
+        if self.channels == 2:
+            waveform = width.narrowed(waveform, recorded, self._plan.crossover.lower_hz)
         cut = self._margin * HOP - self._context
-        return waveform[:, cut : waveform.shape[1] - cut] / gains
+        return waveform[:, cut : waveform.shape[1] - cut]
 
     def _make_deesser(self, most_db: float) -> Deesser:
         return Deesser(
