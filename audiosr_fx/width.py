@@ -18,19 +18,18 @@ from scipy import fft, signal
 from audiosr_fx.meltrack import SAMPLE_RATE
 from audiosr_fx.sources import Audio
 
-STEP: Final = 960  # samples at 48 kHz, 20 ms, between frames of four steps
-REACH: Final = 5 * STEP
+STEP: Final = 1_920  # samples at 48 kHz, 40 ms, between frames of two steps
+REACH: Final = 2 * STEP
 """So far from the ends of a stretch frames are missing, or others beside them."""
 
-_FRAME: Final = 4 * STEP
-_WINDOW: Final = signal.get_window("hann", _FRAME).astype(np.float32)
-_OVERLAP: Final = 1.5  # what the squares of four windows add up to
+_FRAME: Final = 2 * STEP
+_WINDOW: Final = np.sqrt(signal.get_window("hann", _FRAME)).astype(np.float32)
 _HZ: Final = fft.rfftfreq(_FRAME, 1.0 / SAMPLE_RATE)
 _BANDS_PER_OCTAVE: Final = 2
 _REFERENCE: Final = (0.5, 0.97)  # of where the new band begins
 _NOTHING_BELOW: Final = 0.75  # of the same
-_SMOOTHING: Final = np.array([1.0, 2.0, 3.0, 2.0, 1.0]) / 9.0
-_SMOOTH_BINS: Final = signal.get_window("hann", 81, fftbins=False) / 40.0  # 1 kHz
+_SMOOTHING: Final = np.array([0.25, 0.5, 0.25])  # over frames
+_SMOOTH_BINS: Final = signal.get_window("hann", 81, fftbins=False) / 40.0  # over 1 kHz
 _MARGIN: Final = 1.01  # 0.04 dB: what is only panned differs by rounding
 _TINY: Final = 1e-30
 
@@ -76,7 +75,7 @@ def _spectra(audio: Audio) -> tuple[NDArray[np.complex64], NDArray[np.complex64]
 
 def _powers(spectra: NDArray[np.complex64], bands: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Powers in bands (bands, bins), smoothed over frames: (frames, bands)."""
-    powers = (np.square(spectra.real) + np.square(spectra.imag)).astype(np.float64) @ bands.T
+    powers = (np.square(spectra.real) + np.square(spectra.imag)) @ bands.T.astype(np.float32)
     smoothed: NDArray[np.float64] = signal.convolve(powers, _SMOOTHING[:, None], mode="same", method="direct")
     return smoothed
 
@@ -96,7 +95,7 @@ def _spread(centres_hz: NDArray[np.float64], lower_hz: float) -> NDArray[np.floa
 
 def _waveform(spectra: NDArray[np.complex64], samples: int) -> NDArray[np.float32]:
     """The signal of frames, (samples,), zero where none reaches."""
-    frames = fft.irfft(spectra, _FRAME) * (_WINDOW / np.float32(_OVERLAP))
+    frames = fft.irfft(spectra, _FRAME) * _WINDOW
     out = np.zeros(samples, np.float32)
     for index, frame in enumerate(frames):
         out[index * STEP : index * STEP + _FRAME] += frame
