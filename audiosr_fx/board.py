@@ -46,6 +46,7 @@ class Board(Rack):
         cache: RenderCache | bool = True,
         decoded: DecodedFile | None = None,
         small_batches: bool = False,
+        bound_for: str | None = None,
     ) -> RenderedFile:
         """Render a file into another, which appears only when it is whole.
 
@@ -79,6 +80,9 @@ class Board(Rack):
             cache: where what models make is kept and taken from; True is the user's cache, False none.
             decoded: the source as ``decode_apart`` gave it; None decodes it where it is rendered.
             small_batches: spare memory: models do one item at a time.
+            bound_for: subtype of the file that the result ends up in, where that is another than the
+                destination. Where it is an integer one, and the board one ``AudioSR`` and nothing else, the
+                new band gives way at full scale, so that nothing is clipped but what the source has there.
 
         Raises:
             AudioFormatError: a file that cannot be read, or a destination that cannot be written.
@@ -109,6 +113,7 @@ class Board(Rack):
             cache=chosen_cache(cache),
             decoded=decoded,
             small_batches=small_batches,
+            bound_for=bound_for,
         )
         if isolated:
             return run_job_apart(self, job, on_event, should_cancel, timeout_s)

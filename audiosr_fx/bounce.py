@@ -63,6 +63,7 @@ class Bounce:
         on_event: OnEvent | None = None,
         should_cancel: ShouldCancel | None = None,
         cache: RenderCache | None = None,
+        ceiling: float | None = None,
     ) -> None:
         """Begin.
 
@@ -75,6 +76,8 @@ class Bounce:
             on_event: hears how far it is; seconds are of the whole, over all passes.
             should_cancel: asked at every block.
             cache: of the models.
+            ceiling: of the samples, for a program of one model and nothing else: what it adds gives way, see
+                ``audiosr_fx.render.render``. In other programs a limiter may follow, or a gain.
         """
         self.streams: list[RenderStream] = []
         self.renders: list[tuple[RenderSettings, Verdict]] = []
@@ -84,6 +87,7 @@ class Bounce:
         self._folder = folder
         self._should_cancel = should_cancel
         self._cache = cache
+        self._ceiling = ceiling if len(program.stages) == 1 else None
         self._part = _part_of(source, region, program.stages)
         self.first_sample = self._part.kept_start
         seconds = self._part.frames / source.sample_rate
@@ -127,6 +131,8 @@ class Bounce:
         }
         if getattr(effect, "takes_cache", False):
             how["cache"] = self._cache
+        if self._ceiling is not None and getattr(effect, "takes_ceiling", False):
+            how["ceiling"] = self._ceiling
         if signal.is_part and getattr(effect, "takes_parts", False):
             stream = render_source(signal.origin, part=signal.part, **how)
         else:

@@ -11,7 +11,8 @@ offline one, ``render_source(source, *, on_event=None, should_cancel=None)``, wh
 as long as the source, at its rate, so that a file need not be held whole. Where ``takes_parts`` is True as
 well, it takes ``part=None`` too: a ``Part`` of the source, whose samples alone it gives. ``context_s`` says
 how much on both sides of a sample it makes use of, where that is more than a second or two.
-Where ``takes_cache`` is True, it takes ``cache=None`` too, a ``RenderCache``.
+Where ``takes_cache`` is True, it takes ``cache=None`` too, a ``RenderCache``; where ``takes_ceiling`` is,
+``ceiling=None``: a magnitude that what it adds to the source must not lift a sample over.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ from audiosr_fx.settings import Region
 from audiosr_fx.sources import Audio, ResampledSource, Source, position_at_rate
 from audiosr_fx.wording import one_line, shown, taken
 from audiosr_fx.worker import Report, run_apart
-from audiosr_fx.writer import AudioWriter
+from audiosr_fx.writer import AudioWriter, ceiling_of
 
 if TYPE_CHECKING:
     from audiosr_fx.bandwidth import Verdict
@@ -56,11 +56,12 @@ class FileJob:
     cache: RenderCache | None = None
     decoded: DecodedFile | None = None
     small_batches: bool = False
+    bound_for: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("overwrite", "keep_metadata", "skip_untouched", "small_batches"):
             check_switch(name, getattr(self, name))
-        for name in ("format", "subtype", "preset"):
+        for name in ("format", "subtype", "preset", "bound_for"):
             text = getattr(self, name)
             if not isinstance(text, (str, NoneType)):
                 raise ParameterError(f"{name} is {text!r}; expected a name")
@@ -70,6 +71,10 @@ class FileJob:
     def rate(self, of_source: int) -> int:
         """Of the session, in Hz."""
         return of_source if self.sample_rate is None else check_rate_type(self.sample_rate)
+
+    def subtype_for(self, info: AudioInfo) -> str:
+        """Of the destination: as was asked, else as near to the source's as the format has it."""
+        return self.subtype or info.subtype_in(self.format or self.destination.suffix.lstrip("."))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +87,11 @@ class RenderedFile:
         channels: 1 to 32.
         frames: samples per channel.
         peak: largest magnitude, 1.0 is full scale.
-        clipped_samples: samples beyond full scale that an integer format had to limit.
+        clipped_samples: samples beyond full scale that an integer format had to clip.
+        gave_way_s: for how many seconds the new band gave way at full scale, where a model alone made an
+            integer file.
+        lift_db: by how much it would have lifted a sample over full scale, or over the input where that is
+            higher: the most there was.
         verdicts: what each ``AudioSR`` of the board found, and why it rendered or passed the file through.
         blocks_made: of the new band, by a model.
         blocks_reused: of the new band, from an earlier render.
@@ -105,6 +114,8 @@ class RenderedFile:
     is_written: bool = True
     blocks_made: int = 0
     blocks_reused: int = 0
+    gave_way_s: float = 0.0
+    lift_db: float = 0.0
 
 
 def run_job(
@@ -123,6 +134,7 @@ def run_job(
             on_event=on_event,
             should_cancel=should_cancel,
             cache=job.cache,
+            ceiling=ceiling_of(job.bound_for or job.subtype_for(file.info)),
         )
         try:
             return _write(board, bounce, job, source, file)
@@ -233,7 +245,7 @@ def _open(job: FileJob, info: AudioInfo, sample_rate: int, metadata: Metadata | 
         sample_rate,
         info.channels,
         speakers=info.speakers,
-        subtype=job.subtype or info.subtype_in(job.format or job.destination.suffix.lstrip(".")),
+        subtype=job.subtype_for(info),
         format=job.format,
         expected_frames=end - first,
         overwrite=job.overwrite,
@@ -274,6 +286,8 @@ def _write(
         is_written=is_written,
         blocks_made=sum(getattr(stream, "blocks_made", 0) for stream in bounce.streams),
         blocks_reused=sum(getattr(stream, "blocks_reused", 0) for stream in bounce.streams),
+        gave_way_s=max((getattr(stream, "gave_way_s", 0.0) for stream in bounce.streams), default=0.0),
+        lift_db=max((getattr(stream, "lift_db", 0.0) for stream in bounce.streams), default=0.0),
     )
 
 

@@ -68,6 +68,7 @@ class AudioSR(OwnEffect):
     takes_parts = True
     context_s = 11.0  # a window, and what is heard around it where noise is taken away
     takes_cache = True
+    takes_ceiling = True
 
     __slots__ = ("__weakref__", "_device", "_engine", "cache", "settings")
 
@@ -181,11 +182,13 @@ class AudioSR(OwnEffect):
         should_cancel: ShouldCancel | None = None,
         part: Part | None = None,
         cache: RenderCache | None = None,
+        ceiling: float | None = None,
     ) -> RenderStream:
         """Render a signal of any length in blocks, at its own sample rate, without holding all of it.
 
         A ``part`` comes out as it does in the whole: the rest of the source is context, and the verdict is on
         all of it. ``cache`` is for this render, where the node has none of its own.
+        ``ceiling`` is one that the new band gives way to.
 
         Returns, and raises: as ``audiosr_fx.render.render``.
         """
@@ -198,6 +201,7 @@ class AudioSR(OwnEffect):
             on_event=on_event,
             should_cancel=should_cancel,
             cache=chosen_cache(self.cache) or cache,
+            ceiling=ceiling,
         )
 
     def upsample(self, audio: Any, sample_rate: float) -> Any:

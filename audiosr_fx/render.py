@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from audiosr_fx.bandwidth import Verdict, crossover, judge
 from audiosr_fx.cleaning import CleanedSource
-from audiosr_fx.errors import AudioFormatError
+from audiosr_fx.errors import AudioFormatError, ParameterError
 from audiosr_fx.fullband import FullBand
+from audiosr_fx.headroom import Headroom
 from audiosr_fx.highband import HighBand
 from audiosr_fx.meltrack import (
     HOP,
@@ -94,6 +95,7 @@ def render(
     on_event: OnEvent | None = None,
     should_cancel: ShouldCancel | None = None,
     cache: RenderCache | None = None,
+    ceiling: float | None = None,
 ) -> RenderStream:
     """Judge a source and start to render it.
 
@@ -110,23 +112,28 @@ def render(
         should_cancel: asked between windows and between sampling steps.
         cache: where what the model makes is kept, and taken from when all it is made from is the same; so a
             render that was stopped goes on where it was, and another tone or limiter needs no model.
+        ceiling: where the sum would have a larger magnitude than this, the new band gives way, and nothing
+            else; for what is written to an integer format as it is, see ``audiosr_fx.writer.ceiling_of``.
+            Where a model makes the low band anew as well, nothing gives way.
 
     Returns:
         The stream; iterating does the work.
 
     Raises:
         AudioFormatError: NaN or Inf, or a rate or channel count we cannot take.
-        ParameterError: a region beyond the end, or settings the model cannot do.
+        ParameterError: a region beyond the end, a ceiling of 0 or less, or settings the model cannot do.
         RenderCancelled: should_cancel said so; here or while iterating.
     """
     check_sample_rate(source.sample_rate)
     if not 1 <= source.channels <= MAX_CHANNELS:
         raise AudioFormatError(f"the source has {source.channels} channels; expected 1 to {MAX_CHANNELS}")
+    if ceiling is not None and not ceiling > 0.0:
+        raise ParameterError(f"ceiling is {ceiling}; expected a magnitude of more than 0, or None")
     rate_out = (
         session_rate(source.sample_rate) if sample_rate_out is None else check_sample_rate(sample_rate_out)
     )
     start, stop = _whole(source) if region is None else region.within(source.frames)
-    seconds_apart = _seconds_apart(engine, settings, source.channels)
+    seconds_apart = _seconds_apart(engine, settings, source.channels, looks_ahead=ceiling is not None)
     recent = RecentSource(source, seconds_apart, should_cancel)
     seconds = (stop - start) / source.sample_rate
     if on_event is not None:
@@ -155,6 +162,7 @@ def render(
         on_event=on_event,
         should_cancel=should_cancel,
         cache=cache,
+        ceiling=ceiling,
     )
 
 
@@ -241,6 +249,7 @@ class RenderStream:
         on_event: OnEvent | None,
         should_cancel: ShouldCancel | None,
         cache: RenderCache | None,
+        ceiling: float | None,
     ) -> None:
         """Made by ``render``: the input at the rate of the blocks and at 48 kHz, and there as it is cleaned.
 
@@ -258,6 +267,8 @@ class RenderStream:
         self._base = base
         self._mix = np.float32(settings.mix)
         self._generated: HighBand | None = None
+        self._headroom: Headroom | None = None
+        self._yielding: Source | None = None
         given = at_48k if cleaned is None else cleaned
         makes_all = not settings.keep_low_band and engine.config.cleaner is None
         terms: list[tuple[float, Source]] = [] if cleaned is None else [(1.0, cleaned), (-1.0, at_48k)]
@@ -274,6 +285,12 @@ class RenderStream:
             self._generated = band
             self._windows = self._windows_of(band)
             terms += [(1.0, band), (-1.0, at_48k)] if makes_all else [(1.0, band)]
+            if ceiling is not None and not makes_all:
+                self._headroom = Headroom(ceiling, self.sample_rate)
+        if self._headroom is not None and cleaned is not None:  # the band is read twice, in step
+            recent = RecentSource(terms[-1][1], _PASS_BLOCK_S + WINDOW_HOP * HOP / SAMPLE_RATE)
+            terms[-1] = (1.0, recent)
+            self._yielding = ResampledSource(recent, self.sample_rate)
         self._change = ResampledSource(WeightedSum(terms), self.sample_rate) if terms else None
         block_s = WINDOW_HOP * HOP / SAMPLE_RATE if terms else _PASS_BLOCK_S
         self._block = max(1, int(block_s * self.sample_rate))
@@ -287,6 +304,16 @@ class RenderStream:
     def blocks_reused(self) -> int:
         """Blocks that came from the cache so far."""
         return 0 if self._generated is None else len(self._generated.reused)
+
+    @property
+    def gave_way_s(self) -> float:
+        """For how long the new band gave way to the ceiling so far, in seconds; 0 without one."""
+        return 0.0 if self._headroom is None else self._headroom.frames / self.sample_rate
+
+    @property
+    def lift_db(self) -> float:
+        """By how much the new band would have gone over the ceiling: the most so far; 0 without one."""
+        return 0.0 if self._headroom is None else self._headroom.lift_db
 
     def __iter__(self) -> Iterator[Audio]:
         return self
@@ -304,8 +331,17 @@ class RenderStream:
         return out
 
     def _read(self, start: int, stop: int) -> Audio:
-        base = self._base.read(start, stop)
-        return base if self._change is None else base + self._mix * self._change.read(start, stop)
+        reach = 0 if self._headroom is None else self._headroom.reach
+        base = self._base.read(start - reach, stop + reach)
+        if self._change is None:
+            return base
+        change = self._mix * self._change.read(start - reach, stop + reach)
+        if self._headroom is None:
+            return base + change
+        if self._yielding is None:
+            return self._headroom.fit(base + change, base, change)
+        band = self._mix * self._yielding.read(start - reach, stop + reach)
+        return self._headroom.fit(base + change, base + (change - band), band)
 
     def _windows_of(self, band: HighBand) -> tuple[int, int]:
         """First and last plus one of the windows that the asked-for stretch lies in."""
@@ -405,11 +441,18 @@ def _gated(
     return verdict
 
 
-def _seconds_apart(engine: Engine, settings: RenderSettings, channels: int) -> float:
-    """How far the model reads ahead of what is handed out: a batch of windows, two blocks, some context."""
+def _seconds_apart(
+    engine: Engine, settings: RenderSettings, channels: int, *, looks_ahead: bool = False
+) -> float:
+    """How far the model reads ahead of what is handed out: a batch of windows, two blocks, some context.
+
+    Where a block looks ahead for peaks, the model has made the next one already.
+    """
     frames = WINDOW_FRAMES + (max(1, engine.batch_size // channels) + 3) * WINDOW_HOP
     if _cleans(settings, engine):
         frames += WINDOW_HOP + 2 * engine.cleaner_context
+    if looks_ahead:
+        frames += WINDOW_HOP
     return frames * HOP / SAMPLE_RATE + 1.0
 
 

@@ -40,7 +40,7 @@ _FORMATS: Final = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "FLAC"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplicedFile:
-    """What was written: samples per channel, rate in Hz, the largest magnitude, samples limited."""
+    """What was written: samples per channel, rate in Hz, the largest magnitude, samples clipped."""
 
     frames: int
     sample_rate: int

@@ -51,6 +51,13 @@ def shortened(error: BaseException) -> str:
     return text if len(text) <= 200 else f"{text[:196].rpartition(' ')[0]} ..."
 
 
+def gave_way(seconds: float, lift_db: float) -> str:
+    """That the new band was turned down at full scale, and how far it would have gone beyond."""
+    time = f"{seconds:.1f} s" if seconds >= 1.0 else f"{math.ceil(1000.0 * seconds)} ms"
+    where = f"it would go {lift_db:.1f} dB over full scale" if lift_db >= 0.05 else "full scale has no room"
+    return f"the new band gives way for {time}, where {where}"
+
+
 def brief(value: Any) -> str:
     """A value for a message, of any size."""
     if isinstance(value, float) and not math.isfinite(value):

@@ -54,7 +54,7 @@ class AudioWriter:
     of ``sources``. Leaving the ``with`` block by an exception, or ``abort``, removes the temporary file.
 
     Attributes: ``path``; ``frames`` written; ``peak`` (largest magnitude, 1.0 is full scale);
-    ``clipped_samples`` (samples beyond full scale that an integer format had to limit); ``loudness``, which
+    ``clipped_samples`` (samples beyond full scale that an integer format had to clip); ``loudness``, which
     goes into the broadcast fields of a WAV with metadata: measured, unless it is set before ``close``.
     """
 
@@ -331,6 +331,16 @@ class AudioWriter:
                 is_full, reason = True, os.strerror(errno.ENOSPC)
         kind = NoRoom if is_full else AudioFormatError
         return kind(f"{shown(self.path)}: cannot be written ({reason}); check the folder and the disk")
+
+
+def ceiling_of(subtype: str) -> float | None:
+    """The largest magnitude that an integer format takes as it is, TPDF dither on top; None for float.
+
+    It is two steps below 1: one that the format lacks, and one for the dither. Steps are of 24 bits at the
+    finest, as those of float32 are there.
+    """
+    bits = _BITS.get(subtype)
+    return None if bits is None else 1.0 - 2.0 ** (2 - min(bits, 24))
 
 
 def check_format(path: Path, format: str | None, subtype: str, channels: int, sample_rate: int) -> str:

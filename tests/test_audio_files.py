@@ -20,6 +20,7 @@ from audiosr_fx import atomic
 from audiosr_fx import writer as writer_module
 from audiosr_fx.audio import Audio, AudioWriter, FileSource, read_info
 from audiosr_fx.errors import AudioFormatError
+from audiosr_fx.writer import ceiling_of
 
 
 def noise(channels: int, samples: int, seed: int = 0) -> Audio:
@@ -356,12 +357,28 @@ def test_silence_stays_silent_at_16_bit(tmp_path: Path) -> None:
     assert not read_all(tmp_path / "out.wav").any()
 
 
-def test_clipped_samples_are_limited_and_counted(tmp_path: Path) -> None:
+def test_samples_beyond_full_scale_are_clipped_and_counted(tmp_path: Path) -> None:
     audio = np.array([[0.0, 1.5, -2.0, 1.0, -1.0, 0.5]], np.float32)
     file = write(tmp_path / "out.wav", audio)
     assert file.clipped_samples == 2
     assert file.peak == 2.0
     assert read_all(tmp_path / "out.wav")[0].tolist() == [0.0, 1 - 2**-23, -1.0, 1 - 2**-23, -1.0, 0.5]
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "PCM_32"])
+def test_what_is_under_the_ceiling_of_a_format_is_not_clipped_by_its_dither(
+    subtype: str, tmp_path: Path
+) -> None:
+    ceiling = ceiling_of(subtype)
+    assert ceiling is not None
+    audio = np.full((1, 20_000), ceiling, np.float32)
+    audio[:, 1::2] *= -1.0
+    file = write(tmp_path / "out.wav", audio, subtype=subtype)
+    assert file.clipped_samples == 0
+    step = 2.0 ** (1 - min(int(subtype[-2:]), 24))
+    assert np.abs(read_all(tmp_path / "out.wav") - audio).max() <= 1.5 * step
+    assert ceiling > 1.0 - 2.5 * step
+    assert ceiling_of("FLOAT") is None
 
 
 def test_non_finite_values_are_refused_and_leave_nothing(tmp_path: Path) -> None:

@@ -414,6 +414,25 @@ def test_bits_choose_the_sample_format(bits: str, subtype: str, run: Run, dull: 
     assert soundfile.info("out.wav").subtype == subtype
 
 
+def test_a_hot_master_says_what_full_scale_took(run: Run, signals: type) -> None:
+    hot = signals.noise(RATE, RATE, cutoff_hz=5800.0)
+    soundfile.write("hot.wav", (0.999 * hot / np.abs(hot).max()).T, RATE, subtype="PCM_24")
+    how = ("--brightness", "12", "--json", *QUICK)
+    results = {}
+    for bits in ("24", "32"):
+        done = run("render", "hot.wav", "-o", f"{bits}.wav", "--bits", bits, *how)
+        results[bits] = json.loads(done.stdout.splitlines()[0])
+    given, kept = results["24"], results["32"]
+    assert given["clipped_samples"] == kept["clipped_samples"] == 0
+    assert 0.0 < given["gave_way_s"] <= 1.0
+    assert kept["gave_way_s"] == 0.0
+    peak = np.abs(soundfile.read("32.wav")[0]).max()
+    assert peak > 1.0
+    assert kept["lift_db"] == pytest.approx(20 * np.log10(peak), abs=1e-4)
+    assert given["lift_db"] == pytest.approx(kept["lift_db"], abs=1e-4)
+    assert np.abs(soundfile.read("24.wav")[0]).max() < 1.0 - 2.0**-23
+
+
 def test_float_stays_float_where_the_format_can(run: Run, tmp_path: Path) -> None:
     soundfile.write("float.wav", np.full((4800, 1), 0.1), RATE, subtype="FLOAT")
     assert run("render", "float.wav", "-o", "out.wav", *QUICK).exit_code == ExitCode.OK

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from audiosr_fx.jobs.names import numbered
 from audiosr_fx.jobs.order import SourceIdentity, hash_file, is_unchanged
 from audiosr_fx.jobs.service import Service
 from audiosr_fx.jobs.states import LIVE, State
-from audiosr_fx.wording import shown
+from audiosr_fx.wording import gave_way, shown
 from watchfolder.intake import ORIGIN
 from watchfolder.memory import Memory
 from watchfolder.studio import After, FolderSettings
@@ -28,7 +28,6 @@ from watchfolder.trash import put_away
 
 REPORT_NAME: Final = "stems.report.html"
 _PAGE: Final = 500
-_LIMITED: Final = "samples limited at full scale (bits = 32 keeps them)"
 _log = logging.getLogger(__name__)
 
 
@@ -303,6 +302,14 @@ def _write_report(
     return {}
 
 
+def _at_full_scale(result: Mapping[str, Any]) -> Iterator[str]:
+    """What an integer format had no room for, by the result of a job; an older one says less."""
+    if seconds := result.get("gave_way_s"):
+        yield f"{gave_way(seconds, result['lift_db'])} (bits = 32 keeps it)"
+    if clipped := result.get("clipped_samples"):
+        yield f"{clipped} samples clipped at full scale (bits = 32 keeps them)"
+
+
 def _tell(event: Event, job: Job) -> None:
     name = shown(job.order.request.source)
     fields = {
@@ -313,10 +320,10 @@ def _tell(event: Event, job: Job) -> None:
     }
     more = {"fields": fields}
     match event.new:
-        case State.DONE if limited := job.result.get("clipped_samples"):
-            _log.warning("%s done: %s; %s %s", name, shown(job.output), limited, _LIMITED, extra=more)
         case State.DONE:
-            _log.info("%s done: %s", name, shown(job.output), extra=more)
+            level = logging.WARNING if job.result.get("clipped_samples") else logging.INFO
+            said = "; ".join([shown(job.output), *_at_full_scale(job.result)])
+            _log.log(level, "%s done: %s", name, said, extra=more)
         case State.FAILED:
             _log.error("job %d failed: %s", job.id, event.reason or name, extra=more)
         case State.RUNNING:

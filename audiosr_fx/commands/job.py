@@ -13,7 +13,7 @@ from audiosr_fx.commands.outputs import Task, make_folder
 from audiosr_fx.commands.terminal import ExitCode, OutputError, output_errors, printable, refuse_taken
 from audiosr_fx.errors import AudioFormatError
 from audiosr_fx.settings import RenderSettings, parse_region, session_rate
-from audiosr_fx.wording import shown
+from audiosr_fx.wording import gave_way, shown
 
 if TYPE_CHECKING:
     from audiosr_fx.bandwidth import Verdict
@@ -72,6 +72,11 @@ class Result:
         true_peak_before_dbtp, true_peak_after_dbtp: of both files.
         start_s: where in the input the output begins.
         speed: seconds of audio per second of work.
+        clipped_samples: beyond full scale in the input already, or by a preset; of integer formats.
+        gave_way_s: for how long the new band gave way at full scale, in such a format.
+        lift_db: by how much it would lift a sample over full scale, or over the input where that is higher:
+            the most there was. Of a file of float samples: how far it goes over full scale, if its input
+            did not.
         blocks_made, blocks_reused: of the new band, by a model and from the cache; none without a cache.
     """
 
@@ -97,6 +102,8 @@ class Result:
     render_s: float
     speed: float
     clipped_samples: int
+    gave_way_s: float = 0.0
+    lift_db: float = 0.0
     blocks_made: int = 0
     blocks_reused: int = 0
 
@@ -115,8 +122,14 @@ class Result:
         if self.blocks_reused:
             blocks = self.blocks_made + self.blocks_reused
             text += f"; {self.blocks_reused} of {blocks} blocks from the cache"
+        if self.gave_way_s:
+            text += f"; {gave_way(self.gave_way_s, self.lift_db)} (WAV with --bits 32 keeps it)"
+        elif self.lift_db:
+            text += (
+                f"; goes {self.lift_db:.1f} dB over full scale, as the input did not; float samples keep it"
+            )
         if self.clipped_samples:
-            text += f"; {self.clipped_samples} samples limited at full scale (WAV with --bits 32 keeps them)"
+            text += f"; {self.clipped_samples} samples clipped at full scale (WAV with --bits 32 keeps them)"
         return text
 
     @property

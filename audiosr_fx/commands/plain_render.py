@@ -82,6 +82,7 @@ class PlainRecipe:
         from audiosr_fx.files import FileSource
         from audiosr_fx.part import PartSource
         from audiosr_fx.render import render
+        from audiosr_fx.writer import ceiling_of
 
         job, settings = self.job, _settings_for(task, self.job)
         check_output(task, job)
@@ -98,6 +99,7 @@ class PlainRecipe:
                 region=region,
                 on_event=on_event,
                 cache=job.cache,
+                ceiling=ceiling_of(subtype_of(task, job, source.info)),
             )
             verdict = stream.verdict
             source.check_unchanged()
@@ -127,6 +129,8 @@ class PlainRecipe:
             render_s=render_s,
             speed=duration_s / render_s,
             clipped_samples=written.clipped_samples,
+            gave_way_s=stream.gave_way_s,
+            lift_db=stream.lift_db or _float_lift_db(written, before, verdict),
             blocks_made=stream.blocks_made,
             blocks_reused=stream.blocks_reused,
         )
@@ -138,6 +142,14 @@ class _Written:
 
     clipped_samples: int = 0
     levels: Levels | None = None
+    is_float: bool = False
+
+
+def _float_lift_db(written: _Written, before: Levels | None, verdict: Verdict) -> float:
+    """How far new highs took a file of float samples over full scale, where its input was not."""
+    if not (written.is_float and written.levels and before and verdict.process):
+        return 0.0
+    return max(0.0, written.levels.sample_peak_dbfs) if before.sample_peak_dbfs <= 0.0 else 0.0
 
 
 def _settings_for(task: Task, job: Job) -> RenderSettings:
@@ -183,7 +195,7 @@ def _write(
             with interrupts_held():
                 writer.abort()
         raise
-    return _Written(writer.clipped_samples, writer.levels())
+    return _Written(writer.clipped_samples, writer.levels(), writer.subtype == "FLOAT")
 
 
 def _metadata(

@@ -218,6 +218,8 @@ class PresetRecipe:
             render_s=render_s,
             speed=duration_s / render_s,
             clipped_samples=done.clipped_samples,
+            gave_way_s=done.gave_way_s,
+            lift_db=done.lift_db,
             blocks_made=done.blocks_made,
             blocks_reused=done.blocks_reused,
         )

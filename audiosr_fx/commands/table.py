@@ -156,7 +156,9 @@ def _done(result: Result) -> str:
         done = "cleaned"
     else:
         done = "written untouched" if result.untouched else "processed"
-    return f"{done}, {result.clipped_samples} samples limited" if result.clipped_samples else done
+    if result.gave_way_s:
+        done += f", gives way {result.lift_db:.1f} dB at full scale"
+    return f"{done}, {result.clipped_samples} samples clipped" if result.clipped_samples else done
 
 
 def _tail(name: str, length: int) -> str:

@@ -74,6 +74,7 @@ def render(
             timeout_s=PLUGIN_TIMEOUT_S,
             decoded=decoded,
             small_batches=task.is_small,
+            bound_for=_spliced_subtype(task, info) if is_spliced else None,
         )
         if is_spliced:
             done = _spliced(done, task, decoded, should_cancel)
@@ -140,8 +141,6 @@ def _spliced(
     request, info = task.order.request, decoded.info
     region = _region(request, info)
     assert region is not None
-    format = request.format or task.destination.suffix.lstrip(".")
-    auto = info.subtype_in(format) if request.splice == "region" else None
     done = splice_file(
         request.source,
         take.path,
@@ -149,7 +148,7 @@ def _spliced(
         region,
         request.splice,  # type: ignore[arg-type] # checked by the request
         format=request.format.upper() or None,
-        subtype=SUBTYPES[request.bits] or auto,
+        subtype=_spliced_subtype(task, info),
         overwrite=True,
         keep_metadata=request.keep_metadata,
         should_cancel=should_cancel,
@@ -165,6 +164,16 @@ def _spliced(
     )
 
 
+def _spliced_subtype(task: Task, info: AudioInfo) -> str:
+    """How the samples of a region, or of the file that it is put into, are written."""
+    request = task.order.request
+    if asked := SUBTYPES[request.bits]:
+        return asked
+    if request.splice == "file":
+        return info.subtype
+    return info.subtype_in(request.format or task.destination.suffix.lstrip("."))
+
+
 def _told(done: RenderedFile, task: Task, render_s: float) -> dict[str, Any]:
     """What the manifest says of a render."""
     verdicts = [asdict(replace(verdict, spectrum=None)) for verdict in done.verdicts]
@@ -177,6 +186,8 @@ def _told(done: RenderedFile, task: Task, render_s: float) -> dict[str, Any]:
         "render_s": render_s,
         "peak": done.peak,
         "clipped_samples": done.clipped_samples,
+        "gave_way_s": done.gave_way_s,
+        "lift_db": done.lift_db,
         "cutoff_hz": rendered[0].cutoff_hz if rendered else None,
         "verdicts": [{key: value for key, value in one.items() if key != "spectrum"} for one in verdicts],
         "decisions": list(done.decisions),

@@ -37,9 +37,26 @@ def test_a_line_for_every_file_says_what_was_done() -> None:
     assert lines[1].endswith("written untouched")
     assert lines[2].split()[:3] == ["in/silent.wav", "silent", "silent"]
     assert lines[2].endswith("left out, nothing to do")
-    assert lines[3].endswith("processed, 3 samples limited")
+    assert lines[3].endswith("processed, 3 samples clipped")
     assert lines[4].startswith("in/[red]bad\\x1b.wav")
     assert lines[4].endswith("failed: damaged")
+
+
+def test_what_full_scale_took_is_told_in_the_table_and_the_line() -> None:
+    hot = a_result(Path("in/hot.wav"), OUT, gave_way_s=0.3561, lift_db=2.36)
+    assert table_text([hot]).splitlines()[1].endswith("restored, gives way 2.4 dB at full scale")
+    assert str(hot).endswith(
+        "real time; the new band gives way for 357 ms, where it would go 2.4 dB over full scale"
+        " (WAV with --bits 32 keeps it)"
+    )
+    over = a_result(Path("in/over.wav"), OUT, gave_way_s=2.04, lift_db=0.01, clipped_samples=5)
+    assert str(over).endswith(
+        "the new band gives way for 2.0 s, where full scale has no room (WAV with --bits 32 keeps it);"
+        " 5 samples clipped at full scale (WAV with --bits 32 keeps them)"
+    )
+    kept = a_result(Path("in/hot.wav"), OUT, lift_db=2.36)
+    assert str(kept).endswith("goes 2.4 dB over full scale, as the input did not; float samples keep it")
+    assert "full scale" not in str(a_result(Path("in/soft.wav"), OUT))
 
 
 def test_figures_never_give_way_to_long_names() -> None:

@@ -80,6 +80,29 @@ def test_a_region_of_a_float_file_may_go_into_flac(tmp_path: Path) -> None:
     assert soundfile.info(staged).subtype == "PCM_24"
 
 
+@pytest.mark.parametrize("splice", ["", "region", "file"])
+def test_new_highs_of_a_hot_master_give_way_at_full_scale(splice: str, tmp_path: Path, signals: type) -> None:
+    dull = signals.noise(48_000, 48_000, cutoff_hz=5800.0)
+    source = tmp_path / "hot.wav"
+    soundfile.write(source, (0.999 * dull / np.abs(dull).max()).T, 48_000, subtype="PCM_24")
+    request = RenderRequest(
+        source=source,
+        folder=tmp_path / "out",
+        output_name="bright.wav",
+        overrides=(("quality", "draft"), ("cutoff_hz", "6000"), ("brightness_db", "12")),
+        region="4800s-43200s" if splice else "",
+        splice=splice,
+    )
+    staged = tmp_path / "bright.wav"
+    task = Task(order=place_order(request), destination=staged, device="cpu", is_small=False)
+    told = render(task, lambda done: None, lambda: False)
+    assert soundfile.info(staged).subtype == "PCM_24"
+    assert told["clipped_samples"] == 0
+    assert told["gave_way_s"] > 0.0
+    assert told["lift_db"] > 0.0
+    assert np.abs(soundfile.read(staged)[0]).max() < 1.0 - 2.0**-23
+
+
 @pytest.mark.parametrize(
     ("region", "splice", "needed"),
     [("", "", 3 * 48_000), ("0.5-1", "", 48_000 + 2 * 24_000), ("0.5-1", "file", 2 * 48_000 + 2 * 24_000)],

@@ -136,16 +136,22 @@ def test_what_cannot_be_noted_as_acted_on_does_not_come_again_at_once(
     assert "what was taken could not be noted" in caplog.text
 
 
-def test_what_was_limited_at_full_scale_is_told(ended: Ended, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_full_scale_took_is_told(ended: Ended, caplog: pytest.LogCaptureFixture) -> None:
     """As a loud stem is that comes after its set, and gets the gain of the quiet ones before it."""
     caplog.set_level("INFO")
-    for name, limited in (("a.wav", 0), ("b.wav", 12)):
+    results = [{"clipped_samples": 0}, {"clipped_samples": 12}, {"gave_way_s": 0.0305, "lift_db": 2.36}]
+    for name, result in zip(("a.wav", "b.wav", "c.wav"), results, strict=True):
         ended.take(name)
-        ended.finish({"clipped_samples": limited})
+        ended.finish(result)
     ended.aftermath.turn([ended.settings])
     told = [(one.levelname, one.getMessage()) for one in caplog.records if " done: " in one.getMessage()]
-    assert [level for level, _ in told] == ["INFO", "WARNING"]
-    assert told[1][1].endswith("b.wav; 12 samples limited at full scale (bits = 32 keeps them)")
+    assert [level for level, _ in told] == ["INFO", "WARNING", "INFO"]
+    assert told[0][1].endswith("a.wav")
+    assert told[1][1].endswith("b.wav; 12 samples clipped at full scale (bits = 32 keeps them)")
+    assert told[2][1].endswith(
+        "c.wav; the new band gives way for 31 ms, where it would go 2.4 dB over full scale"
+        " (bits = 32 keeps it)"
+    )
 
 
 @pytest.mark.parametrize("reason", [REPLACED, "a.wav has changed"])
