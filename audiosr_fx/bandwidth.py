@@ -23,6 +23,7 @@ from audiosr_fx.spectrum import LongTermSpectrum, measure_spectrum, power_beside
 __all__ = [
     "FULL_BAND_HZ",
     "Crossover",
+    "Junk",
     "Kind",
     "Verdict",
     "apply_fir",
@@ -54,6 +55,9 @@ _GUARD: Final = 1.02  # of half the rate a source came from, above which a resam
 _NEW_ABOVE_DB: Final = 40.0  # compressors and gates leave less than this, a shift of pitch more
 _JUNK_BELOW_DB: Final = 90.0
 _JUNK_FLOOR_DB: Final = -130.0
+_CLEAR_OF_EDGE: Final = 1.2  # of the cutoff: from there on little of a cliff's own edge is left
+_HIGHEST_HZ: Final = 22_000.0  # of what can be told from junk
+_FLOOR_POWER: Final = 1e-24
 _STOP_BAND_DB: Final = 106.0  # how far down it is, and how flat the pass-band
 
 Kind = Literal["cliff", "slope", "nyquist", "given", "full_band", "no_cutoff", "too_short", "silent"]
@@ -90,6 +94,14 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Junk:
+    """What usually stands above a cutoff that was found: ``usual_db`` of mean square from ``from_hz`` up."""
+
+    from_hz: float
+    usual_db: float
+
+
+@dataclass(frozen=True, slots=True)
 class Crossover:
     """Where the generated band takes over.
 
@@ -98,12 +110,14 @@ class Crossover:
         transition_hz: width between pass band and stop band.
         known_hz: up to here the recording can be trusted; the model predicts from here.
         lowpass_first: take what the input has above away before the generated band is added.
+        junk: what is taken away usually, so that what is clearly more can stay; None: all goes.
     """
 
     frequency_hz: float
     transition_hz: float
     known_hz: float
     lowpass_first: bool
+    junk: Junk | None = None
 
     @property
     def lower_hz(self) -> float:
@@ -196,6 +210,7 @@ def crossover(verdict: Verdict) -> Crossover:
         width,
         known_hz=cutoff_hz - 0.4 * width,
         lowpass_first=verdict.has_junk_above,
+        junk=_junk(verdict) if verdict.has_junk_above else None,
     )
 
 
@@ -276,7 +291,7 @@ def _given(source: Source, cutoff_hz: float) -> Verdict:
     return Verdict(
         cutoff_hz=limited,
         process=True,
-        reason=f"cutoff given: {cutoff_hz:.0f} Hz{note}",
+        reason=f"cutoff given: {cutoff_hz:.0f} Hz{note}, and what stands above it is replaced",
         kind="given",
         has_junk_above=True,
         confidence=1.0,
@@ -367,13 +382,16 @@ def _of_cutoff(spectrum: LongTermSpectrum, found: Cutoff) -> Verdict:
             spectrum=spectrum,
         )
     is_cliff = found.slope_db_per_octave >= _CLIFF_DB_PER_OCTAVE
+    has_junk = is_cliff and _has_junk(spectrum, found)
+    can_stay = has_junk and _clear_of_edge_hz(found.cutoff_hz, found.fade_hz) <= _HIGHEST_HZ
+    stays = "; what is more than a codec leaves above stays" if can_stay else ""
     return Verdict(
         cutoff_hz=found.cutoff_hz,
         process=True,
         reason=f"cut off at {found.cutoff_hz / 1000.0:.2f} kHz ({'steeply' if is_cliff else 'gently'},"
-        f" {found.slope_db_per_octave:.0f} dB per octave)",
+        f" {found.slope_db_per_octave:.0f} dB per octave){stays}",
         kind="cliff" if is_cliff else "slope",
-        has_junk_above=is_cliff and _has_junk(spectrum, found),
+        has_junk_above=has_junk,
         confidence=found.confidence,
         slope_db_per_octave=found.slope_db_per_octave,
         drop_db=found.drop_db,
@@ -391,3 +409,20 @@ def _has_junk(spectrum: LongTermSpectrum, found: Cutoff) -> bool:
         return False
     loudest = float(above.max())
     return loudest > _JUNK_FLOOR_DB and loudest > float(below.max()) - _JUNK_BELOW_DB
+
+
+def _junk(verdict: Verdict) -> Junk | None:
+    """What usually stands above a cliff; None where a cutoff was given, or there is no room to look at."""
+    spectrum, cutoff_hz, fade_hz = verdict.spectrum, verdict.cutoff_hz, verdict.fade_hz
+    if spectrum is None or cutoff_hz is None or fade_hz is None:
+        return None
+    from_hz = _clear_of_edge_hz(cutoff_hz, fade_hz)
+    if from_hz > _HIGHEST_HZ:
+        return None
+    above = (spectrum.frequency_hz > from_hz) & (spectrum.frequency_hz < MAX_CUTOFF_HZ)
+    usual = float(np.sum(10.0 ** (spectrum.mean_level_db[above] / 10.0)))
+    return Junk(from_hz, 10.0 * math.log10(max(usual, _FLOOR_POWER)))
+
+
+def _clear_of_edge_hz(cutoff_hz: float, fade_hz: tuple[float, float]) -> float:
+    return max(_CLEAR_OF_EDGE * cutoff_hz, 1.1 * fade_hz[1])

@@ -21,6 +21,7 @@ from audiosr_fx.deesser import Deesser, Levels, hop_powers
 from audiosr_fx.meltrack import HOP, SAMPLE_RATE, BandPlan, MelTrack, read_mirrored
 from audiosr_fx.progress import stop_if_asked
 from audiosr_fx.recent import Recent
+from audiosr_fx.recorded import Recorded, around
 from audiosr_fx.sources import Audio, GridSource, Source
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class HighBand(GridSource):
         self._stretch = Recent(self._make_stretch, 2)
         self._deesser = self._make_deesser(settings.deess_db) if settings.deess_db > 0.0 else None
         self._should_cancel = should_cancel
+        self._recorded = self._make_recorded()
 
     def _window_done(self, index: int) -> None:
         self._on_window(index)
@@ -121,13 +123,24 @@ class HighBand(GridSource):
         """What goes out, from samples ``start`` to ``stop``."""
         generated = self._deessed(self._cut(stretch.generated), start, stop)
         recorded = self._cut(stretch.recorded)
-        if self._plan.crossover.lowpass_first and self._is_plain:
-            added = apply_fir(generated - recorded, self._highpass)
-        else:
-            added = apply_fir(generated, self._tone)
-            if self._plan.crossover.lowpass_first:
-                added -= apply_fir(recorded, self._highpass)
+        added = self._joined(generated, recorded)
+        if self._recorded is not None:
+            share = self._recorded.share(start - self._reach, stop + self._reach)
+            if share.any():
+                faded = self._joined(generated * (1.0 - share), recorded * (1.0 - share))
+                most, least = around(share, self._reach)
+                added = np.where(most > 0.0, faded, added)
+                added[:, least == 1.0] = 0.0
         return added * self._edge_fade(start, stop)
+
+    def _joined(self, generated: Audio, recorded: Audio) -> Audio:
+        """The generated band above the crossover, less what is recorded there if it is to go."""
+        if self._plan.crossover.lowpass_first and self._is_plain:
+            return apply_fir(generated - recorded, self._highpass)
+        added = apply_fir(generated, self._tone)
+        if self._plan.crossover.lowpass_first:
+            added -= apply_fir(recorded, self._highpass)
+        return added
 
     def _deessed(self, generated: Audio, start: int, stop: int) -> Audio:
         """What was generated for a block and the filter's reach around it, its sibilants turned down."""
@@ -222,6 +235,14 @@ class HighBand(GridSource):
             waveform = width.narrowed(waveform, recorded, self._plan.crossover.lower_hz)
         cut = self._margin * HOP - self._context
         return waveform[:, cut : waveform.shape[1] - cut]
+
+    def _make_recorded(self) -> Recorded | None:
+        """What tells where recorded highs stay; None where all above the crossover goes, or none does."""
+        crossover = self._plan.crossover
+        if crossover.junk is None:
+            return None
+        peak = 0.5 / float(self._plan.gains.min())
+        return Recorded(self._source, crossover, crossover.junk, peak=peak, block_samples=BLOCK_FRAMES * HOP)
 
     def _make_deesser(self, most_db: float) -> Deesser:
         return Deesser(

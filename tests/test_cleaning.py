@@ -147,7 +147,9 @@ def test_digital_silence_stays(engine: Engine, music: Audio) -> None:
 
 def test_a_verdict_says_what_happens_to_the_low_band(music: Audio, engine: Engine) -> None:
     said = render_array(music[:, : 4 * RATE], RATE, CLEANED, engine=engine).verdict.reason
-    assert said == "cutoff given: 6000 Hz; steady tones and hiss are taken away"
+    assert said == (
+        "cutoff given: 6000 Hz, and what stands above it is replaced; steady tones and hiss are taken away"
+    )
 
 
 def test_a_second_render_takes_everything_from_the_cache(

@@ -110,9 +110,12 @@ def test_progress_goes_forward_although_the_loudest_block_comes_first(music: Aud
 
 def test_the_report_says_that_the_input_is_not_kept(music: Audio, engine: Engine) -> None:
     said = render_array(music[:, :RATE], RATE, ANEW, engine=engine).verdict.reason
-    assert said == "cutoff given: 6000 Hz; below the cutoff the input is not kept but made anew"
+    assert said == (
+        "cutoff given: 6000 Hz, and what stands above it is replaced;"
+        " below the cutoff the input is not kept but made anew"
+    )
     kept = render_array(music[:, :RATE], RATE, KEPT, engine=engine).verdict.reason
-    assert kept == "cutoff given: 6000 Hz"
+    assert kept == "cutoff given: 6000 Hz, and what stands above it is replaced"
 
 
 def test_a_node_shows_it_and_does_it(music: Audio, anew: Audio, engine: Engine) -> None:
