@@ -58,6 +58,7 @@ _JUNK_FLOOR_DB: Final = -130.0
 _CLEAR_OF_EDGE: Final = 1.2  # of the cutoff: from there on little of a cliff's own edge is left
 _HIGHEST_HZ: Final = 22_000.0  # of what can be told from junk
 _FLOOR_POWER: Final = 1e-24
+_USUAL_STEP_DB: Final = 3.0
 _STOP_BAND_DB: Final = 106.0  # how far down it is, and how flat the pass-band
 
 Kind = Literal["cliff", "slope", "nyquist", "given", "full_band", "no_cutoff", "too_short", "silent"]
@@ -421,7 +422,9 @@ def _junk(verdict: Verdict) -> Junk | None:
         return None
     above = (spectrum.frequency_hz > from_hz) & (spectrum.frequency_hz < MAX_CUTOFF_HZ)
     usual = float(np.sum(10.0 ** (spectrum.mean_level_db[above] / 10.0)))
-    return Junk(from_hz, 10.0 * math.log10(max(usual, _FLOOR_POWER)))
+    usual_db = 10.0 * math.log10(max(usual, _FLOOR_POWER))
+    # On a grid as the cutoff is: an edit elsewhere in a file must not move it.
+    return Junk(from_hz, _USUAL_STEP_DB * round(usual_db / _USUAL_STEP_DB))
 
 
 def _clear_of_edge_hz(cutoff_hz: float, fade_hz: tuple[float, float]) -> float:
