@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +26,26 @@ if TYPE_CHECKING:
 _TELLING = 16  # blocks
 _MOST_KEPT = 1 << 26  # bytes
 _MIRRORED = 10 * HOP  # samples beyond an end, for the windows there; of what is steady they say nothing new
+_MOST_DB = 3.0  # below the recording itself, or less: half of its power
+_NOTHING_DBFS = -100.0
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """RMS of what a cleaner takes away, and of what from, in dB of full scale; -240 for nothing."""
+
+    dbfs: float
+    from_dbfs: float
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether it is too little to speak of."""
+        return self.dbfs < _NOTHING_DBFS
+
+    @property
+    def is_most(self) -> bool:
+        """Whether it is half of the power or more: then it is held notes, or a recording of noise."""
+        return not self.is_nothing and self.dbfs > self.from_dbfs - _MOST_DB
 
 
 class CleanedSource(GridSource):
@@ -71,17 +92,19 @@ class CleanedSource(GridSource):
             indices = loudest_blocks(self._source, _TELLING, self._should_cancel)
         return [(index * size, min((index + 1) * size, self.frames)) for index in reversed(indices)]
 
-    def taken_dbfs(self, parts: Sequence[tuple[int, int]]) -> float:
-        """RMS of what is taken away in parts that were just read, in dB of full scale; -240 for nothing.
+    def taken(self, parts: Sequence[tuple[int, int]]) -> Taken:
+        """How much is taken away in parts that were just read.
 
         Of a wide file, of which few blocks are kept, the last of them tell.
         """
-        power = samples = 0.0
+        power = np.zeros(2)
+        samples = 0
         for start, stop in parts[-self._blocks_kept :]:
-            taken = self._source.read(start, stop) - self.read(start, stop)
-            power += float(np.square(taken, dtype=np.float64).sum())
-            samples += taken.size
-        return 10.0 * math.log10(max(power / max(samples, 1.0), 1e-24))
+            given = self._source.read(start, stop)
+            taken = given - self.read(start, stop)
+            power += [float(np.square(one, dtype=np.float64).sum()) for one in (taken, given)]
+            samples += given.size
+        return Taken(*(10.0 * math.log10(max(one / max(samples, 1), 1e-24)) for one in power.tolist()))
 
     def _make_block(self, index: int) -> Audio:
         """See ``GridSource``: kept from before, or cleaned anew."""

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiosr_fx.bandwidth import Verdict, crossover, judge
-from audiosr_fx.cleaning import CleanedSource
+from audiosr_fx.cleaning import CleanedSource, Taken
 from audiosr_fx.errors import AudioFormatError, ParameterError
 from audiosr_fx.fullband import FullBand
 from audiosr_fx.headroom import Headroom
@@ -68,7 +68,6 @@ _HIGHEST_CUTOFF = 0.95  # of the Nyquist frequency of the output: above it there
 _PASS_BLOCK_S = 1.0
 _SHORTEST_S = 0.010  # a mel frame; less has no band to speak of
 _SHORTEST_CLEANED_S = 3.0  # in less a held note is as steady as noise
-_NOTHING_TAKEN_DBFS = -100.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -392,31 +391,35 @@ def _verdict(
     source: Source, cleaned: CleanedSource | None, settings: RenderSettings, rate_out: int, engine: Engine
 ) -> Verdict:
     """Judge a source, without its noise where that goes, and say what becomes of its low band."""
-    if cleaned is None:
-        verdict, taken = _gated(source, settings, rate_out), ""
-    else:
-        parts = cleaned.telling_parts() if settings.cutoff_hz is None else None
+    taken = None
+    if cleaned is not None:
+        parts = cleaned.telling_parts()
         verdict = _gated(cleaned, settings, rate_out, parts)
+        taken = cleaned.taken(parts)
         is_silent = verdict.kind == "silent" and judge(source).kind == "silent"  # not by losing its noise
-        verdict = replace(verdict, is_cleaned=not is_silent)
-        taken = "" if parts is None or is_silent else _amount(cleaned.taken_dbfs(parts))
+        verdict = replace(verdict, is_cleaned=not is_silent and not taken.is_most)
+    if taken is None or taken.is_most:
+        verdict = _gated(source, settings, rate_out)
     if settings.keep_low_band:
         return verdict
-    if verdict.is_cleaned:
-        what = f"steady tones and hiss are taken away{taken}"
+    if verdict.is_cleaned and taken is not None:
+        what = f"steady tones and hiss are taken away{_amount(taken)}"
     elif verdict.process and engine.config.cleaner is None:
         what = "below the cutoff the input is not kept but made anew"
-    elif _cleans(settings, engine) and verdict.kind != "silent":
+    elif not _cleans(settings, engine) or verdict.kind == "silent":
+        what = "the input is kept as it is"
+    elif taken is None:
         what = f"no noise is taken away, as less than {_SHORTEST_CLEANED_S:.0f} s may be one held note"
     else:
-        what = "the input is kept as it is"
+        what = (
+            "no noise is taken away, as it would be most of the recording"
+            f" ({taken.dbfs:.0f} of {taken.from_dbfs:.0f} dBFS RMS)"
+        )
     return replace(verdict, reason=f"{verdict.reason}; {what}")
 
 
-def _amount(taken_dbfs: float) -> str:
-    if taken_dbfs < _NOTHING_TAKEN_DBFS:
-        return ", of which there is next to nothing"
-    return f", {taken_dbfs:.0f} dBFS RMS of it"
+def _amount(taken: Taken) -> str:
+    return ", of which there is next to nothing" if taken.is_nothing else f", {taken.dbfs:.0f} dBFS RMS of it"
 
 
 def _gated(

@@ -14,7 +14,7 @@ from scipy import signal
 from tiny import WITH_PREDICTOR, muting_above, tiny_model
 
 from audiosr_fx.cache import RenderCache
-from audiosr_fx.cleaning import CleanedSource
+from audiosr_fx.cleaning import CleanedSource, Taken
 from audiosr_fx.engine import Engine
 from audiosr_fx.errors import RenderCancelled
 from audiosr_fx.meltrack import HOP, normalising_gains, read_mirrored
@@ -148,7 +148,8 @@ def test_digital_silence_stays(engine: Engine, music: Audio) -> None:
 def test_a_verdict_says_what_happens_to_the_low_band(music: Audio, engine: Engine) -> None:
     said = render_array(music[:, : 4 * RATE], RATE, CLEANED, engine=engine).verdict.reason
     assert said == (
-        "cutoff given: 6000 Hz, and what stands above it is replaced; steady tones and hiss are taken away"
+        "cutoff given: 6000 Hz, and what stands above it is replaced; steady tones and hiss are taken away,"
+        " -35 dBFS RMS of it"
     )
 
 
@@ -182,6 +183,7 @@ def test_what_needs_no_band_is_cleaned_all_the_same(engine: Engine, signals: typ
 def test_a_recording_is_judged_without_its_noise(signals: type) -> None:
     engine = Engine(muting_above(7_000.0, tiny_model(config=WITH_PREDICTOR)), "cpu")
     hissing = signals.noise(4 * RATE, RATE, cutoff_hz=6_000.0) + 2.0 * signals.noise(4 * RATE, RATE)
+    hissing += signals.sine(4 * RATE, RATE, frequency_hz=200.0)  # louder than the hiss
     kept, cleaned = (
         render_array(hissing, RATE, replace(settings, cutoff_hz=None), engine=engine).verdict
         for settings in (KEPT, CLEANED)
@@ -211,9 +213,10 @@ def test_nothing_is_cleaned_anew_to_say_how_much_went(music: Audio, engine: Engi
     for start, stop in parts:
         source.read(start, stop)
     with mock.patch.object(engine, "clean") as clean:
-        taken_dbfs = source.taken_dbfs(parts)
+        taken = source.taken(parts)
     assert not clean.called
-    assert taken_dbfs == pytest.approx(20.0 * np.log10(np.sqrt(np.mean(np.square(music / 2.0)))), abs=0.5)
+    for dbfs, expected in ((taken.dbfs, music / 2.0), (taken.from_dbfs, music)):
+        assert dbfs == pytest.approx(20.0 * np.log10(np.sqrt(np.mean(np.square(expected)))), abs=0.5)
 
 
 @pytest.mark.parametrize("samples", [0, 1, 479, 3 * RATE - 1])
@@ -239,18 +242,33 @@ def test_where_there_is_no_noise_the_verdict_says_so(signals: type) -> None:
     assert said.endswith("; steady tones and hiss are taken away, of which there is next to nothing")
 
 
-def test_what_is_silent_without_its_noise_is_cleaned_all_the_same(signals: type) -> None:
-    engine = Engine(muting_above(-1.0, tiny_model(config=WITH_PREDICTOR)), "cpu")
-    hiss = 0.003 * signals.noise(4 * RATE, RATE)
-    rendered = render_array(hiss, RATE, replace(CLEANED, cutoff_hz=None), engine=engine)
-    assert rendered.verdict.is_cleaned
-    assert np.std(rendered.audio) < 0.01 * np.std(hiss)
+@pytest.mark.parametrize("cutoff_hz", [6_000.0, None])
+@pytest.mark.parametrize("level", [1.0, 0.003])
+def test_what_is_little_but_noise_is_rendered_as_it_is(
+    level: float, cutoff_hz: float | None, signals: type
+) -> None:
+    """A held note is as steady: better leave both than take a note away whole."""
+    engine = Engine(muting_above(1_000.0, tiny_model(config=WITH_PREDICTOR)), "cpu")
+    steady = level * signals.noise(4 * RATE, RATE, cutoff_hz=6_000.0)
+    kept, cleaned = (
+        render_array(steady, RATE, replace(settings, cutoff_hz=cutoff_hz), engine=engine)
+        for settings in (KEPT, CLEANED)
+    )
+    assert not cleaned.verdict.is_cleaned
+    assert cleaned.verdict.cutoff_hz == kept.verdict.cutoff_hz == pytest.approx(6_000.0, rel=0.05)
+    np.testing.assert_array_equal(cleaned.audio, kept.audio)
+    dbfs = 20.0 * math.log10(float(np.sqrt(np.mean(np.square(steady)))))
+    assert cleaned.verdict.reason == (
+        f"{kept.verdict.reason}; no noise is taken away, as it would be most of the recording"
+        f" ({dbfs + 10.0 * math.log10(5 / 6):.0f} of {dbfs:.0f} dBFS RMS)"
+    )
 
 
-def test_a_cutoff_that_is_told_needs_no_look_at_the_whole(music: Audio, engine: Engine) -> None:
-    with mock.patch.object(CleanedSource, "telling_parts") as asked:
-        render_array(music[:, : 4 * RATE], RATE, CLEANED, engine=engine)
-    assert not asked.called
+@pytest.mark.parametrize("taken_db", [-2.9, -3.1])
+def test_half_of_the_power_is_most_of_a_recording(taken_db: float) -> None:
+    for from_dbfs in (-90.0, 0.0):
+        assert Taken(from_dbfs + taken_db, from_dbfs).is_most == (taken_db > -3.0)
+    assert not Taken(-240.0, -240.0).is_most
 
 
 @pytest.mark.parametrize("kind", ["silence", "mix"])

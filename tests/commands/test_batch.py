@@ -365,6 +365,7 @@ def test_stems_under_hiss_share_the_cutoff_they_show_without_it(
     (tmp_path / "reels").mkdir()
     for name, gain in {"drums": 1.0, "voice": 0.3}.items():
         dull = signals.noise(4 * RATE, RATE, cutoff_hz=6_000.0)
+        dull += signals.sine(4 * RATE, RATE, frequency_hz=200.0)  # louder than the hiss
         hiss = 2.0 * signals.noise(4 * RATE, RATE)
         soundfile.write(f"reels/{name}.wav", gain * (dull + hiss).T, RATE, subtype="FLOAT")
     result = run("render", "reels", "-o", "out", "--stems", "--json", *(chain or ("--no-keep-low-band",)))
