@@ -21,6 +21,11 @@ _FLOOR_POWER = 1e-24
 _MOST_DB = 300.0  # far above any recording; more would overflow float32
 _ROUNDING = 1.01
 _ALL_DB = 50.0
+_GAP = 32  # samples of digital silence
+_ABRUPT = 0.01  # of the peak around it: what sound may fall to before silence without a click
+_ABRUPT_SAMPLES = 16
+_LEAST_SHARE = 0.25
+_LEAST_STRETCHES = 20
 
 BAND_EDGES_HZ = 500.0 * 2.0 ** (np.arange(135) / 24.0)
 """Edges of the bands of 1/24 octave, 500 Hz to 24 kHz, whose statistics over time are kept."""
@@ -59,7 +64,8 @@ def measure_spectrum(source: Source, parts: Sequence[tuple[int, int]] | None = N
     """Measure the long-term spectrum of a source in bounded memory.
 
     Signals up to about six minutes are read whole; of longer ones 256 blocks of 65,536 samples, evenly spaced
-    and always the same ones.
+    and always the same ones. Where sound is cut off into digital silence, the clicks at both ends of the gap
+    are the edit's and not the recording's: stretches that hold one are left out, unless too few are left.
 
     Args:
         source: any rate and length; an empty one has a spectrum of zeros.
@@ -67,25 +73,36 @@ def measure_spectrum(source: Source, parts: Sequence[tuple[int, int]] | None = N
     """
     n_fft = 2 ** round(math.log2(source.sample_rate / _BIN_HZ))
     window = np.hanning(n_fft)
-    power = np.zeros((_CLASSES, n_fft // 2 + 1))
+    power = np.zeros((2, _CLASSES, n_fft // 2 + 1))  # without clicks, and with
     level = np.zeros_like(power)
-    counts = np.zeros(_CLASSES, np.int64)
+    counts = np.zeros((2, _CLASSES), np.int64)
     bands: list[NDArray[np.float32]] = []
     totals: list[float] = []
+    clicked: list[int] = []
+    gap = range(0)
     scale = 2.0 / (n_fft * float(np.sum(window**2)))
     for start, stop in _blocks(0, source.frames, n_fft) if parts is None else _blocks_of(parts, n_fft):
         block = source.read(start, stop)
         check_finite(block, "the source holds", start)
-        for stretch_power in _stretches(block, window):
+        stretches = _stretches(block, window)
+        clicks, gap = _clicks(block, start, gap)
+        has_click = np.zeros(len(stretches), np.int64)
+        for click in clicks:
+            has_click[max((click - n_fft) // (n_fft // 2) + 1, 0) : -(-click // (n_fft // 2))] = 1
+        for stretch_power, kind in zip(stretches, has_click.tolist(), strict=True):
             stretch_power *= scale
             total_db = 10.0 * math.log10(max(float(stretch_power.sum()), _FLOOR_POWER))
             index = min(max(int(-total_db // _CLASS_DB) + 2, 0), _CLASSES - 1)
             level_db = 10.0 * np.log10(np.maximum(stretch_power, _FLOOR_POWER))
-            power[index] += stretch_power
-            level[index] += level_db
-            counts[index] += 1
+            power[kind, index] += stretch_power
+            level[kind, index] += level_db
+            counts[kind, index] += 1
             bands.append(band_means(level_db, source.sample_rate / n_fft))
             totals.append(total_db)
+            clicked.append(kind)
+    kinds = _kinds(np.array(totals), np.array(clicked))
+    power, level, counts = (one[:kinds].sum(axis=0) for one in (power, level, counts))
+    counted = np.array(clicked) < kinds
     frames = int(counts.sum())
     loudest = int(np.argmax(counts > 0))
     loud = slice(loudest, loudest + _LOUD_CLASSES)
@@ -97,7 +114,7 @@ def measure_spectrum(source: Source, parts: Sequence[tuple[int, int]] | None = N
         if frames
         else np.full(n_fft // 2 + 1, 10.0 * math.log10(_FLOOR_POWER)),
         frames=frames,
-        band_statistics_db=band_statistics(np.array(bands), np.array(totals))
+        band_statistics_db=band_statistics(np.array(bands)[counted], np.array(totals)[counted])
         if frames
         else np.full((5, BAND_EDGES_HZ.size - 1), 10.0 * math.log10(_FLOOR_POWER), np.float32),
     )
@@ -142,6 +159,38 @@ def band_statistics(bands_db: NDArray[np.float32], totals_db: NDArray[np.float64
         10.0 * np.log10(mean_power + _FLOOR_POWER),
     ]
     return np.stack(rows).astype(np.float32)
+
+
+def _clicks(block: Audio, first: int, gap: range) -> tuple[list[int], range]:
+    """Where sound was cut off into digital silence and where it comes back, as samples of a block.
+
+    Args:
+        block: (channels, samples).
+        first: place of the block in its source.
+        gap: the second result for the block before: what is silent here may have been cut off there.
+
+    Returns:
+        The places, and the last silence in the source that followed a cut, as far as the block goes.
+    """
+    silent = ~block.any(axis=0)
+    if not silent.any():
+        return [], gap
+    loud = _ABRUPT * float(np.abs(block).max())
+    clicks = []
+    for start, stop in np.flatnonzero(np.diff(silent, prepend=False, append=False)).reshape(-1, 2).tolist():
+        before = np.abs(block[:, max(start - _ABRUPT_SAMPLES, 0) : start])
+        is_cut = first + start in gap or float(before.max(initial=0.0)) > loud
+        if is_cut and stop - start >= _GAP:
+            clicks += [place for place in (start, stop) if 0 < place < silent.size]
+            gap = range(first + start, first + stop)
+    return clicks, gap
+
+
+def _kinds(totals_db: NDArray[np.float64], clicked: NDArray[np.int64]) -> int:
+    """1 where stretches without clicks are enough to go by, else 2: all count."""
+    sounding = totals_db > 10.0 * math.log10(_FLOOR_POWER)
+    most, left = int(sounding.sum()), int((sounding & (clicked == 0)).sum())
+    return 1 if left == most or left >= max(_LEAST_SHARE * most, _LEAST_STRETCHES) else 2
 
 
 def _blocks_of(parts: Sequence[tuple[int, int]], n_fft: int) -> list[tuple[int, int]]:

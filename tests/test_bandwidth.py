@@ -293,6 +293,39 @@ def test_only_the_parts_asked_for_are_heard() -> None:
     assert judged.cutoff_hz == pytest.approx(5_000.0, rel=0.1)
 
 
+def gated(audio: Audio, sound_s: float, gap_s: float, fade_s: float = 0.0) -> Audio:
+    """Digital silence every so often; sound fades into it, and comes back at once."""
+    period, sound, fade = (round(seconds * RATE) for seconds in (sound_s + gap_s, sound_s, fade_s))
+    gate = np.zeros(period)
+    gate[:sound] = np.minimum(1.0, np.arange(sound, 0, -1) / (fade + 1))
+    return (audio * np.resize(gate, audio.shape[1])).astype(np.float32)
+
+
+@pytest.mark.parametrize(("sound_s", "gap_s"), [(0.95, 0.05), (0.45, 0.05), (0.25, 0.25), (0.5, 1.5)])
+def test_clicks_of_edits_are_no_highs(sound_s: float, gap_s: float) -> None:
+    for path in CLIPS[:3]:
+        dull = np.tile(lowpass(clip(path), "cheby1", 10, 6_000.0)[0], 4)
+        assert judge(ArraySource(gated(dull, sound_s, gap_s), RATE)).cutoff_hz == pytest.approx(
+            6_000.0, rel=0.1
+        )
+
+
+@pytest.mark.parametrize("in_parts", [False, True])
+def test_sounds_that_fade_into_silence_count_whole(in_parts: bool) -> None:
+    hits = gated(noise(10.0), 0.2, 0.3, fade_s=0.19)
+    parts = [(5 * RATE, 10 * RATE), (0, 5 * RATE)] if in_parts else None
+    offset = hits + np.float32(1e-9)  # no digital silence, and nothing else
+    one, other = (measure_spectrum(ArraySource(audio, RATE), parts) for audio in (hits, offset))
+    assert one.frames == other.frames
+    np.testing.assert_allclose(one.power, other.power, atol=1e-12)
+
+
+def test_where_all_is_chopped_all_counts() -> None:
+    chopped = gated(noise(10.0), 0.05, 0.05)
+    assert measure_spectrum(ArraySource(chopped, RATE)).frames == 10 * RATE // 2048 - 1
+    assert measure_spectrum(ArraySource(gated(noise(10.0), 0.5, 0.5), RATE)).frames < 0.9 * 10 * RATE // 2048
+
+
 # --- crossover and filters ---
 
 
