@@ -17,7 +17,7 @@ from scipy import signal
 
 from audiosr_fx.cutoff import Cutoff, band_centres_hz, band_levels_db, find_cutoff
 from audiosr_fx.errors import ParameterError
-from audiosr_fx.sources import Audio, Source, native_rate_of
+from audiosr_fx.sources import Audio, ChannelSource, Source, native_rate_of
 from audiosr_fx.spectrum import LongTermSpectrum, measure_spectrum, power_beside_offset
 
 __all__ = [
@@ -59,6 +59,8 @@ _CLEAR_OF_EDGE: Final = 1.2  # of the cutoff: from there on little of a cliff's 
 _HIGHEST_HZ: Final = 22_000.0  # of what can be told from junk
 _FLOOR_POWER: Final = 1e-24
 _USUAL_STEP_DB: Final = 3.0
+_OCTAVES_HZ: Final = (0.0, 1_000.0, 2_000.0, 4_000.0, 8_000.0, 16_000.0)
+_UNLIKE_DB: Final = 20.0
 _STOP_BAND_DB: Final = 106.0  # how far down it is, and how flat the pass-band
 
 Kind = Literal["cliff", "slope", "nyquist", "given", "full_band", "no_cutoff", "too_short", "silent"]
@@ -131,6 +133,8 @@ def judge(
 ) -> Verdict:
     """Decide whether a source should be restored, and from where. All channels share the verdict.
 
+    Its reason says so where the two channels of a stereo source end more than an octave apart.
+
     A source that was resampled upwards is judged by the rate it came from, unless something stands above that
     by now; so a file of a low rate gets the verdict at 48 kHz that it gets at its own.
 
@@ -160,20 +164,8 @@ def judge(
             kind="too_short",
             spectrum=spectrum,
         )
-    rate, end_hz = _reach(source, spectrum)
-    is_long = source.frames >= _SHORTEST_S * source.sample_rate
-    found = find_cutoff(spectrum, below_hz=end_hz) if is_long else None
-    if found is not None and (found.evidence < _LEAST_EVIDENCE or found.confidence < _LEAST_CONFIDENCE):
-        found = None
-    if found is not None and found.cutoff_hz < _LOWEST_FOUND_HZ:
-        found = None
-    if found is not None:
-        found = _placed(found)
-    if rate < _BAND_LIMITED_RATE:
-        return _of_low_rate(rate, spectrum, found)
-    if found is None:
-        return _without_cutoff(spectrum)
-    return _of_cutoff(spectrum, found)
+    verdict = _of_sound(source, spectrum)
+    return replace(verdict, reason=verdict.reason + _ends_apart(source, spectrum, parts))
 
 
 def reach_hz(spectrum: LongTermSpectrum) -> float:
@@ -324,6 +316,54 @@ def _of_silence(spectrum: LongTermSpectrum) -> Verdict | None:
     return Verdict(
         cutoff_hz=None, process=False, reason=reason, kind="silent", confidence=1.0, spectrum=spectrum
     )
+
+
+def _of_sound(source: Source, spectrum: LongTermSpectrum) -> Verdict:
+    rate, end_hz = _reach(source, spectrum)
+    is_long = source.frames >= _SHORTEST_S * source.sample_rate
+    found = find_cutoff(spectrum, below_hz=end_hz) if is_long else None
+    if found is not None and (found.evidence < _LEAST_EVIDENCE or found.confidence < _LEAST_CONFIDENCE):
+        found = None
+    if found is not None and found.cutoff_hz < _LOWEST_FOUND_HZ:
+        found = None
+    if found is not None:
+        found = _placed(found)
+    if rate < _BAND_LIMITED_RATE:
+        return _of_low_rate(rate, spectrum, found)
+    if found is None:
+        return _without_cutoff(spectrum)
+    return _of_cutoff(spectrum, found)
+
+
+def _ends_apart(source: Source, spectrum: LongTermSpectrum, parts: Sequence[tuple[int, int]] | None) -> str:
+    """What to say where one of two channels ends an octave or more before the other."""
+    if source.channels != 2 or not _are_unlike(spectrum):
+        return ""
+    verdicts = [judge(ChannelSource(source, channel), parts=parts) for channel in (0, 1)]
+    left_hz, right_hz = (_end_hz(verdict) for verdict in verdicts)
+    if left_hz is None or right_hz is None or max(left_hz, right_hz) < 2.0 * min(left_hz, right_hz):
+        return ""
+    return (
+        f"; the left channel by itself ends at {left_hz / 1000.0:.1f} kHz, the right at"
+        f" {right_hz / 1000.0:.1f} kHz: split the file to restore each as it needs"
+    )
+
+
+def _are_unlike(spectrum: LongTermSpectrum) -> bool:
+    """Whether one of two channels loses much more than the other from some octave to another."""
+    if float(spectrum.channel_power.sum(axis=1).min()) < _SILENCE_POWER:
+        return False
+    edges = np.searchsorted(spectrum.frequency_hz, _OCTAVES_HZ)
+    power = np.add.reduceat(spectrum.channel_power, edges[edges < spectrum.power.size], axis=1)
+    left_db, right_db = 10.0 * np.log10(np.maximum(power, 0.01 * _SILENCE_POWER))
+    return float(np.ptp(left_db - right_db)) > _UNLIKE_DB
+
+
+def _end_hz(verdict: Verdict) -> float | None:
+    """Where a recording plainly ends, or None."""
+    if verdict.cutoff_hz is None and verdict.kind == "full_band" and verdict.spectrum is not None:
+        return reach_hz(verdict.spectrum)
+    return verdict.cutoff_hz
 
 
 def _placed(found: Cutoff) -> Cutoff:

@@ -217,6 +217,20 @@ class GridSource(ABC):
             return block
 
 
+class ChannelSource:
+    """One channel of a source."""
+
+    def __init__(self, source: Source, channel: int) -> None:
+        """``channel``: from 0."""
+        self.sample_rate, self.channels, self.frames = source.sample_rate, 1, source.frames
+        self.native_rate = native_rate_of(source)
+        self._source, self._channel = source, channel
+
+    def read(self, start: int, stop: int) -> Audio:
+        """See ``Source.read``."""
+        return self._source.read(start, stop)[self._channel : self._channel + 1]
+
+
 class WeightedSum:
     """Sources of one rate, width and length, each times its weight, added up."""
 

@@ -35,7 +35,8 @@ BAND_EDGES_HZ = 500.0 * 2.0 ** (np.arange(135) / 24.0)
 class LongTermSpectrum:
     """Spectrum of a whole signal, channels summed in power, over ``n_fft / 2 + 1`` bins.
 
-    ``power``: mean power, where a full-scale sine spreads 0.5 over its bins. ``mean_level_db``: mean over
+    ``power``: mean power, where a full-scale sine spreads 0.5 over its bins; ``channel_power``: (channels,
+    bins), of each channel, whatever was left out of the rest for its clicks. ``mean_level_db``: mean over
     time of the level in dB, of the stretches within 20 dB of the loudest; it shows the noise between the
     notes, which a filter shapes like the notes themselves. ``frames``: stretches of ``n_fft`` samples seen.
     ``band_statistics_db``: (5, bands of ``BAND_EDGES_HZ``), see ``band_statistics``.
@@ -44,6 +45,7 @@ class LongTermSpectrum:
     sample_rate: int
     n_fft: int
     power: NDArray[np.float64]
+    channel_power: NDArray[np.float64]
     mean_level_db: NDArray[np.float64]
     frames: int
     band_statistics_db: NDArray[np.float32]
@@ -74,6 +76,7 @@ def measure_spectrum(source: Source, parts: Sequence[tuple[int, int]] | None = N
     n_fft = 2 ** round(math.log2(source.sample_rate / _BIN_HZ))
     window = np.hanning(n_fft)
     power = np.zeros((2, _CLASSES, n_fft // 2 + 1))  # without clicks, and with
+    channel_power = np.zeros((source.channels, n_fft // 2 + 1))
     level = np.zeros_like(power)
     counts = np.zeros((2, _CLASSES), np.int64)
     bands: list[NDArray[np.float32]] = []
@@ -84,13 +87,15 @@ def measure_spectrum(source: Source, parts: Sequence[tuple[int, int]] | None = N
     for start, stop in _blocks(0, source.frames, n_fft) if parts is None else _blocks_of(parts, n_fft):
         block = source.read(start, stop)
         check_finite(block, "the source holds", start)
-        stretches = _stretches(block, window)
+        by_channel = _stretches(block, window)
+        by_channel *= scale
+        channel_power += by_channel.sum(axis=1)
+        stretches = by_channel.sum(axis=0)
         clicks, gap = _clicks(block, start, gap)
         has_click = np.zeros(len(stretches), np.int64)
         for click in clicks:
             has_click[max((click - n_fft) // (n_fft // 2) + 1, 0) : -(-click // (n_fft // 2))] = 1
         for stretch_power, kind in zip(stretches, has_click.tolist(), strict=True):
-            stretch_power *= scale
             total_db = 10.0 * math.log10(max(float(stretch_power.sum()), _FLOOR_POWER))
             index = min(max(int(-total_db // _CLASS_DB) + 2, 0), _CLASSES - 1)
             level_db = 10.0 * np.log10(np.maximum(stretch_power, _FLOOR_POWER))
@@ -110,6 +115,7 @@ def measure_spectrum(source: Source, parts: Sequence[tuple[int, int]] | None = N
         sample_rate=source.sample_rate,
         n_fft=n_fft,
         power=power.sum(axis=0) / max(frames, 1),
+        channel_power=channel_power / max(len(totals), 1),
         mean_level_db=level[loud].sum(axis=0) / max(int(counts[loud].sum()), 1)
         if frames
         else np.full(n_fft // 2 + 1, 10.0 * math.log10(_FLOOR_POWER)),
@@ -217,9 +223,9 @@ def _blocks(first: int, end: int, n_fft: int) -> list[tuple[int, int]]:
 
 
 def _stretches(block: Audio, window: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Power of half-overlapping windowed stretches, channels summed: (stretches, bins)."""
+    """Power of half-overlapping windowed stretches: (channels, stretches, bins)."""
     n_fft = window.size
     hop = n_fft // 2
     framed = np.lib.stride_tricks.sliding_window_view(block, n_fft, axis=1)[:, ::hop]
-    power: NDArray[np.float64] = np.sum(np.abs(np.fft.rfft(framed * window, axis=2)) ** 2, axis=0)
+    power: NDArray[np.float64] = np.abs(np.fft.rfft(framed * window, axis=2)) ** 2
     return power

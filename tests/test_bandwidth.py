@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 import subprocess
 from functools import lru_cache
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -27,6 +29,7 @@ from audiosr_fx.bandwidth import (
     measure_spectrum,
 )
 from audiosr_fx.errors import AudioFormatError, ParameterError
+from audiosr_fx.sources import ChannelSource
 
 CLIPS = sorted((Path(__file__).parent / "data" / "audio").glob("*.flac"))
 RATE = 48_000
@@ -240,6 +243,36 @@ def test_channels_share_the_verdict_and_a_silent_channel_changes_nothing() -> No
     alone = judge(ArraySource(dull, RATE))
     pair = judge(ArraySource(np.concatenate([dull, 0 * dull]), RATE))
     assert pair.cutoff_hz == pytest.approx(alone.cutoff_hz, rel=1e-6)
+
+
+@pytest.mark.parametrize("bright", ["left", "right"])
+def test_a_channel_that_ends_long_before_the_other_is_told(bright: str) -> None:
+    full = clip(CLIPS[1])
+    dull, _ = lowpass(full, "ellip", 8, 5000.0)
+    pair = np.concatenate([full, dull] if bright == "left" else [dull, full])
+    alone, verdict = judge(ArraySource(full, RATE)), judge(ArraySource(pair, RATE))
+    assert verdict.kind == alone.kind == "full_band"
+    told = re.fullmatch(
+        r"full band: reaches [\d.]+ kHz already; the left channel by itself ends at ([\d.]+) kHz,"
+        r" the right at ([\d.]+) kHz: split the file to restore each as it needs",
+        verdict.reason,
+    )
+    assert told is not None
+    ends_khz = sorted(map(float, told.groups()), reverse=bright == "left")
+    assert [float(one) for one in told.groups()] == ends_khz
+    assert min(ends_khz) == pytest.approx(5.0, rel=0.1)
+    assert max(ends_khz) > 19.0
+
+
+@pytest.mark.parametrize("other", [0.0, 0.01, 1.0])
+@pytest.mark.parametrize("sample_rate", [1_000, RATE])
+def test_channels_that_end_alike_are_not_judged_one_by_one(other: float, sample_rate: int) -> None:
+    dull, _ = lowpass(noise(2.0, channels=2), "ellip", 8, 5000.0)
+    dull[1] *= other
+    with mock.patch("audiosr_fx.bandwidth.ChannelSource", wraps=ChannelSource) as alone:
+        verdict = judge(ArraySource(dull, sample_rate))
+    assert "channel" not in verdict.reason
+    assert not alone.called
 
 
 def test_a_given_cutoff_is_taken_and_bounded() -> None:
