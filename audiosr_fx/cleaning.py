@@ -26,16 +26,17 @@ if TYPE_CHECKING:
 _TELLING = 16  # blocks
 _MOST_KEPT = 1 << 26  # bytes
 _MIRRORED = 10 * HOP  # samples beyond an end, for the windows there; of what is steady they say nothing new
-_MOST_DB = 3.0  # below the recording itself, or less: half of its power
+_MOST_DB = 9.0  # by which a recording becomes softer; loud tones beside a voice cost up to 8
 _NOTHING_DBFS = -100.0
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """RMS of what a cleaner takes away, and of what from, in dB of full scale; -240 for nothing."""
+    """RMS in dB of full scale, -240 for nothing: what a cleaner takes away, of what, and what is left."""
 
     dbfs: float
     from_dbfs: float
+    left_dbfs: float
 
     @property
     def is_nothing(self) -> bool:
@@ -44,8 +45,8 @@ class Taken:
 
     @property
     def is_most(self) -> bool:
-        """Whether it is half of the power or more: then it is held notes, or a recording of noise."""
-        return not self.is_nothing and self.dbfs > self.from_dbfs - _MOST_DB
+        """Whether little is left: then it was held notes, or a recording of noise."""
+        return self.left_dbfs < self.from_dbfs - _MOST_DB
 
 
 class CleanedSource(GridSource):
@@ -97,12 +98,12 @@ class CleanedSource(GridSource):
 
         Of a wide file, of which few blocks are kept, the last of them tell.
         """
-        power = np.zeros(2)
+        power = np.zeros(3)
         samples = 0
         for start, stop in parts[-self._blocks_kept :]:
             given = self._source.read(start, stop)
-            taken = given - self.read(start, stop)
-            power += [float(np.square(one, dtype=np.float64).sum()) for one in (taken, given)]
+            left = self.read(start, stop)
+            power += [float(np.square(one, dtype=np.float64).sum()) for one in (given - left, given, left)]
             samples += given.size
         return Taken(*(10.0 * math.log10(max(one / max(samples, 1), 1e-24)) for one in power.tolist()))
 
