@@ -87,7 +87,8 @@ class Bounce:
         self._folder = folder
         self._should_cancel = should_cancel
         self._cache = cache
-        self._ceiling = ceiling if len(program.stages) == 1 else None
+        is_one_effect = len(program.stages) == 1 and isinstance(program.stages[0], EffectStage)
+        self._ceiling = ceiling if is_one_effect else None
         self._part = _part_of(source, region, program.stages)
         self.first_sample = self._part.kept_start
         seconds = self._part.frames / source.sample_rate

@@ -21,7 +21,15 @@ from audiosr_fx import __version__
 if TYPE_CHECKING:
     from audiosr_fx.model.audiosr import AudioSRModel
 
-_MODULES: Final = ("bandwidth.py", "cleaning.py", "engine.py", "highband.py", "meltrack.py", "cache_key.py")
+_MODULES: Final = (
+    "bandwidth.py",
+    "cleaning.py",
+    "engine.py",
+    "highband.py",
+    "meltrack.py",
+    "width.py",
+    "cache_key.py",
+)
 
 
 def digest(*ingredients: object) -> str:

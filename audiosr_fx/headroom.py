@@ -1,8 +1,8 @@
 """The room under full scale: where a sum would go beyond it, what is added gives way, and nothing else.
 
-What it is added to stays as it is, even where that is over full scale by itself. The gain is 1 wherever there
-is room, the same for all channels, and falls and rises smoothly, so that it puts nothing into other bands. It
-follows from the samples around a place alone, so blocks fit.
+What it is added to stays as it is; where that is over full scale by itself, nothing would be gained. The gain
+is 1 wherever there is room, the same for all channels, and falls and rises smoothly, so that it puts nothing
+into other bands. It follows from the samples around a place alone, so blocks fit.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Headroom:
             added: what gives way.
         """
         inner = slice(self.reach, total.shape[1] - self.reach)
-        over = np.abs(total) > self._ceiling
+        over = (np.abs(total) > self._ceiling) & (np.abs(kept) <= self._ceiling)
         if not over.any():
             return total[:, inner]
         lacking = self._lacking(over, total, kept, added)

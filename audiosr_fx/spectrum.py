@@ -183,10 +183,11 @@ def _clicks(block: Audio, first: int, gap: range) -> tuple[list[int], range]:
         return [], gap
     loud = _ABRUPT * float(np.abs(block).max())
     clicks = []
-    for start, stop in np.flatnonzero(np.diff(silent, prepend=False, append=False)).reshape(-1, 2).tolist():
+    runs = np.flatnonzero(np.diff(silent, prepend=False, append=False)).reshape(-1, 2)
+    for start, stop in runs[runs[:, 1] - runs[:, 0] >= _GAP].tolist():
         before = np.abs(block[:, max(start - _ABRUPT_SAMPLES, 0) : start])
         is_cut = first + start in gap or float(before.max(initial=0.0)) > loud
-        if is_cut and stop - start >= _GAP:
+        if is_cut:
             clicks += [place for place in (start, stop) if 0 < place < silent.size]
             gap = range(first + start, first + stop)
     return clicks, gap

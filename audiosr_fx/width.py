@@ -3,7 +3,7 @@
 The vocoder answers channel by channel, so that what both channels share comes back with a phase of its own in
 each: the sibilants of a voice in the middle smear to the sides. Where the sides of the new band stand higher
 against its middle than they do in the recording, they are turned down, by time and frequency, and the power
-of both together stays. They are never turned up.
+of both together stays, as long as that takes 6 dB at most. They are never turned up.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ _NOTHING_BELOW: Final = 0.75  # of the same
 _SMOOTHING: Final = np.array([0.25, 0.5, 0.25])  # over frames
 _SMOOTH_BINS: Final = signal.get_window("hann", 81, fftbins=False) / 40.0  # over 1 kHz
 _MARGIN: Final = 1.01  # 0.04 dB: what is only panned differs by rounding
+_MOST_POWER: Final = 4.0  # 6 dB: where there is next to no middle it is not made up for
 _TINY: Final = 1e-30
 
 
@@ -58,6 +59,7 @@ def narrowed(generated: Audio, recorded: Audio, lower_hz: float) -> Audio:
     if (share == 1.0).all():
         return generated
     power = (own_middle + own_sides + _TINY) / (own_middle + share * own_sides + _TINY)
+    power = np.minimum(power, _MOST_POWER)
     to_bins = _spread(edges_hz * 2.0 ** (0.5 / _BANDS_PER_OCTAVE), lower_hz)
     middle *= ((np.sqrt(power) - 1.0) @ to_bins).astype(np.float32)
     sides *= ((np.sqrt(power * share) - 1.0) @ to_bins).astype(np.float32)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 from audio_kinds import load
+from pedalboard import Gain
 from scipy import signal
 from tiny import WITH_PREDICTOR, tiny_model
 
@@ -17,6 +18,7 @@ from audiosr_fx.board import Board
 from audiosr_fx.engine import Engine
 from audiosr_fx.errors import ParameterError
 from audiosr_fx.limiter import TruePeakLimiter
+from audiosr_fx.mix import Mix
 from audiosr_fx.node import AudioSR
 from audiosr_fx.render import Region, Rendered, RenderSettings, RenderStream, render, render_array
 from audiosr_fx.sources import ArraySource, Audio
@@ -172,6 +174,12 @@ def test_what_is_over_full_scale_in_the_input_is_clipped_and_counted(
     assert 0.5 * np.count_nonzero(over) < done.clipped_samples <= np.count_nonzero(over)
     assert (np.abs(written[~over]) < 1.0 - 2.0**-23).all()
     assert np.abs(written).max() == 1.0
+
+
+def test_a_model_in_a_mix_gives_nothing_away(source: Path, engine: Engine, tmp_path: Path) -> None:
+    board = Board([Mix([node(engine), Gain(-12.0)])])
+    done = board.render_file(source, tmp_path / "out.wav", subtype="PCM_24", cache=False)
+    assert (done.gave_way_s, done.lift_db) == (0.0, 0.0)
 
 
 @pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24"])

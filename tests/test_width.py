@@ -53,6 +53,14 @@ def test_what_is_no_wider_stays_to_the_bit(signals: type) -> None:
     assert np.array_equal(narrowed(opposed, opposed, LOWER_HZ), opposed)
 
 
+def test_a_middle_that_is_hardly_there_does_not_stand_in_for_the_sides(signals: type) -> None:
+    middle, side = signals.noise(RATE, RATE, channels=2)
+    generated = np.stack([side + 0.001 * middle, -side + 0.001 * middle]).astype(np.float32)
+    out = narrowed(generated, np.stack([middle, middle]), LOWER_HZ)
+    before, after = (middle_and_sides_db(audio, 7_000.0, 20_000.0) for audio in (generated, out))
+    assert after[0] - before[0] == pytest.approx(6.0, abs=0.5)
+
+
 def test_silence_of_the_recording_asks_for_nothing(signals: type) -> None:
     generated = of_width(signals, 1.0, RATE)
     assert np.array_equal(narrowed(generated, np.zeros_like(generated), LOWER_HZ), generated)

@@ -124,10 +124,12 @@ class PresetRecipe:
 
             return judge(source)
         from audiosr_fx.node import AudioSR
+        from audiosr_fx.sources import ResampledSource
 
         (node,) = replace(self.chosen.preset, chain=(section,)).build(SESSION_RATE, device=self.device)
         assert isinstance(node, AudioSR)
-        return node.render_source(source, cache=self.job.cache).verdict
+        at_session = ResampledSource(source, session_rate(source.sample_rate))  # as in the chain
+        return node.render_source(at_session, cache=self.job.cache).verdict
 
     def apart(self) -> PresetRecipe:
         """The same, for a process that may crash without harm."""
