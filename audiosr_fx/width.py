@@ -28,7 +28,6 @@ _HZ: Final = fft.rfftfreq(_FRAME, 1.0 / SAMPLE_RATE)
 _BANDS_PER_OCTAVE: Final = 2
 _REFERENCE: Final = (0.5, 0.97)  # of where the new band begins
 _NOTHING_BELOW: Final = 0.75  # of the same
-_SMOOTHING: Final = np.array([0.25, 0.5, 0.25])  # over frames
 _SMOOTH_BINS: Final = signal.get_window("hann", 81, fftbins=False) / 40.0  # over 1 kHz
 _MARGIN: Final = 1.01  # 0.04 dB: what is only panned differs by rounding
 _MOST_POWER: Final = 4.0  # 6 dB: where there is next to no middle it is not made up for
@@ -78,7 +77,8 @@ def _spectra(audio: Audio) -> tuple[NDArray[np.complex64], NDArray[np.complex64]
 def _powers(spectra: NDArray[np.complex64], bands: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Powers in bands (bands, bins), smoothed over frames: (frames, bands)."""
     powers = (np.square(spectra.real) + np.square(spectra.imag)) @ bands.T.astype(np.float32)
-    smoothed: NDArray[np.float64] = signal.convolve(powers, _SMOOTHING[:, None], mode="same", method="direct")
+    padded = np.pad(powers.astype(np.float64), [(1, 1), (0, 0)])
+    smoothed: NDArray[np.float64] = 0.25 * padded[:-2] + 0.5 * padded[1:-1] + 0.25 * padded[2:]
     return smoothed
 
 
