@@ -10,11 +10,9 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from audiosr_fx.hops import Powers, at_samples, hops_around, read_pair
 from audiosr_fx.sources import Audio
-
-HOP: Final = 240  # samples at 48 kHz: 5 ms
 
 _THRESHOLD_DB: Final = -16.0  # below the recording: in speech, what sibilants alone rise above
 _PEAK_DB: Final = 6.0  # above the band's own usual level: what is bright all the time is no peak
@@ -25,8 +23,6 @@ _HOLD_HOPS: Final = 9  # as long as the smoothing, so that a peak is met fully t
 _SMOOTHING_HOPS: Final = 9
 _REACH_HOPS: Final = (_LEVEL_HOPS + _HOLD_HOPS + _SMOOTHING_HOPS) // 2 + 1
 _TINY: Final = 1e-20
-
-Powers = NDArray[np.float64]
 
 
 class Levels(NamedTuple):
@@ -56,32 +52,18 @@ class Deesser:
 
     def gain(self, start: int, stop: int) -> Audio:
         """Of the samples ``start`` to ``stop``: float32 (stop - start,), 1 where nothing is turned down."""
-        first, last = start // HOP - 1, stop // HOP + 1
-        levels = self._read(first - _REACH_HOPS, last + _REACH_HOPS)
-        places = (np.arange(start, stop) - (first * HOP + HOP / 2)) / HOP
-        wanted = reduction_db(levels, self._most_db)[_REACH_HOPS : _REACH_HOPS + last - first]
-        at_samples = np.interp(places, np.arange(last - first), wanted)
-        gain: Audio = (10.0 ** (-at_samples / 20.0)).astype(np.float32)
+        first, last = hops_around(start, stop)
+        levels = read_pair(
+            self._levels,
+            first - _REACH_HOPS,
+            last + _REACH_HOPS,
+            block_hops=self._block_hops,
+            hops=self._hops,
+            outside=np.nan,
+        )
+        wanted = reduction_db(Levels(*levels), self._most_db)[_REACH_HOPS : _REACH_HOPS + last - first]
+        gain: Audio = (10.0 ** (-at_samples(wanted, start, stop) / 20.0)).astype(np.float32)
         return gain
-
-    def _read(self, start: int, stop: int) -> Levels:
-        """The levels of some hops; NaN outside the signal."""
-        band, recording = np.full((2, stop - start), np.nan)
-        low, high = max(start, 0), min(stop, self._hops)
-        for index in range(low // self._block_hops, -(-high // self._block_hops)):
-            levels = self._levels(index)
-            first = index * self._block_hops
-            begin, end = max(low, first), min(high, first + self._block_hops)
-            band[begin - start : end - start] = levels.band[begin - first : end - first]
-            recording[begin - start : end - start] = levels.recording[begin - first : end - first]
-        return Levels(band, recording)
-
-
-def hop_powers(audio: Audio) -> Powers:
-    """Mean power of each hop in its loudest channel: (channels, hops * 240) -> (hops,)."""
-    by_hop = np.square(audio, dtype=np.float64).reshape(audio.shape[0], -1, HOP).mean(axis=2)
-    powers: Powers = by_hop.max(axis=0)
-    return powers
 
 
 def reduction_db(levels: Levels, most_db: float) -> Powers:

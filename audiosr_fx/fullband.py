@@ -25,6 +25,9 @@ class FullBand(HighBand):
         if self._gain is not None:  # windows of the block that is measured come out of turn
             super()._window_done(index)
 
+    def _make_recorded(self) -> None:
+        """All is made anew, so that nothing recorded stays."""
+
     def _part(self, stretch: Stretch, start: int, stop: int) -> Audio:
         """See ``HighBand``."""
         if self._gain is None:

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from audiosr_fx import deesser, width
+from audiosr_fx import hops, width
 from audiosr_fx.band_tone import pad_taps, toned_highpass
 from audiosr_fx.bandwidth import apply_fir
 from audiosr_fx.cache_key import digest
-from audiosr_fx.deesser import Deesser, Levels, hop_powers
+from audiosr_fx.deesser import Deesser, Levels
+from audiosr_fx.hops import hop_powers
 from audiosr_fx.meltrack import HOP, SAMPLE_RATE, BandPlan, MelTrack, read_mirrored
 from audiosr_fx.progress import stop_if_asked
 from audiosr_fx.recent import Recent
@@ -247,8 +248,8 @@ class HighBand(GridSource):
     def _make_deesser(self, most_db: float) -> Deesser:
         return Deesser(
             Recent(self._levels, 3),
-            block_hops=BLOCK_FRAMES * HOP // deesser.HOP,
-            hops=self.mel.frames * HOP // deesser.HOP,
+            block_hops=BLOCK_FRAMES * HOP // hops.HOP,
+            hops=self.mel.frames * HOP // hops.HOP,
             most_db=most_db,
         )
 
@@ -257,7 +258,7 @@ class HighBand(GridSource):
         stretch = self._stretch(index)
         if stretch is None:
             start, stop = self._samples_of(index)
-            return Levels(*np.zeros((2, (stop - start) // deesser.HOP)))
+            return Levels(*np.zeros((2, (stop - start) // hops.HOP)))
         context = self._context
         band = apply_fir(self._cut(stretch.generated), self._highpass)
         return Levels(hop_powers(band), hop_powers(stretch.recorded[:, context:-context]))

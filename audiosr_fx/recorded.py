@@ -7,19 +7,16 @@ leaves, for long enough, is music. All channels share the decision, by absolute 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from audiosr_fx.band_tone import pad_taps
 from audiosr_fx.bandwidth import Crossover, Junk, apply_fir, complement, lowpass_fir
-from audiosr_fx.deesser import HOP, hop_powers
+from audiosr_fx.hops import HOP, Powers, at_samples, hop_powers, hops_around, read_pair
 from audiosr_fx.recent import Recent
 from audiosr_fx.sources import Audio, Source
-
-if TYPE_CHECKING:
-    from audiosr_fx.deesser import Powers
 
 _THRESHOLD_DB: Final = -20.0  # of the octave below; of 138 codec round trips the worst reached -24 dB so long
 _OVER_USUAL_DB: Final = 10.0  # hiss is as loud all the time
@@ -61,24 +58,18 @@ class Recorded:
 
     def share(self, start: int, stop: int) -> Audio:
         """Of the samples ``start`` to ``stop``: float32 (stop - start,), 1 where the recording stays."""
-        first, last = start // HOP - 1, stop // HOP + 1
-        by_hop = bright_share(self._read(first - _REACH_HOPS, last + _REACH_HOPS), self._least)
-        places = (np.arange(start, stop) - (first * HOP + HOP / 2)) / HOP
-        share: Audio = np.interp(
-            places, np.arange(last - first), by_hop[_REACH_HOPS : _REACH_HOPS + last - first]
-        ).astype(np.float32)
+        first, last = hops_around(start, stop)
+        powers = read_pair(
+            self._powers,
+            first - _REACH_HOPS,
+            last + _REACH_HOPS,
+            block_hops=self._block_hops,
+            hops=-(-self._source.frames // HOP),
+            outside=0.0,
+        )
+        by_hop = bright_share(powers, self._least)[_REACH_HOPS : _REACH_HOPS + last - first]
+        share: Audio = at_samples(by_hop, start, stop).astype(np.float32)
         return share
-
-    def _read(self, start: int, stop: int) -> Powers:
-        """The powers of some hops, (2, stop - start); zeros outside the signal."""
-        out = np.zeros((2, stop - start))
-        end = -(-self._source.frames // HOP)
-        low, high = max(start, 0), min(stop, end)
-        for index in range(low // self._block_hops, -(-high // self._block_hops)):
-            first = index * self._block_hops
-            begin, upto = max(low, first), min(high, first + self._block_hops)
-            out[:, begin - start : upto - start] = self._powers(index)[:, begin - first : upto - first]
-        return out
 
     def _make_powers(self, index: int) -> Powers:
         """Of a block's hops, in the loudest channel: above the cutoff, and in the octave below it."""

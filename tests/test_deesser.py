@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from audiosr_fx.deesser import HOP, Deesser, Levels, hop_powers
+from audiosr_fx.deesser import Deesser, Levels
+from audiosr_fx.hops import HOP, hop_powers
 
 BLOCK_HOPS = 896
 HOPS = 3 * BLOCK_HOPS - 100
